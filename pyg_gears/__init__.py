@@ -1,0 +1,48 @@
+"""pyg_gears: the place of dissociated cells, learned from a few spatial slides, on PyTorch Geometric.
+
+The top level loads nothing heavy: ``Gears`` and the sub-packages are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyg_gears.gears import Gears
+    from pyg_gears.training.recipe import Recipe
+
+__version__ = "0.1.0"
+
+_HOME = {"Gears": "pyg_gears.gears", "Recipe": "pyg_gears.training.recipe"}
+_ROOMS = (
+    "data",
+    "diagnostics",
+    "encoders",
+    "geometry",
+    "graphs",
+    "inference",
+    "losses",
+    "metrics",
+    "models",
+    "nn",
+    "targets",
+    "testing",
+    "training",
+    "transforms",
+    "typing",
+)
+
+__all__ = ["Gears", "Recipe", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"pyg_gears.{name}")
+    raise AttributeError(f"module 'pyg_gears' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_ROOMS})

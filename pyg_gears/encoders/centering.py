@@ -1,0 +1,65 @@
+"""Library normalisation and per-slide gene statistics: the batch effect between slides is a shift of gene means."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from pyg_gears.data.slide import Slide
+from pyg_gears.typing import FloatArray
+
+TARGET_SUM = 1e4
+MIN_STD = 1e-6
+
+
+class GeneStatistics(NamedTuple):
+    """Mean and standard deviation of each gene over the spots of one slide, shape (g,) each."""
+
+    mean: FloatArray
+    std: FloatArray
+
+
+def normalize_expression(slide: Slide) -> sparse.csr_array:
+    """Counts per 10,000, then log1p, as a sparse float32 (n, g) matrix; spots without counts stay zero."""
+    counts = slide.counts
+    total = np.asarray(counts.sum(axis=1), dtype=np.float64).reshape(-1)
+    factor = np.divide(TARGET_SUM, total, out=np.zeros_like(total), where=total > 0)
+    scaled = sparse.csr_array(sparse.diags_array(factor) @ counts)
+    scaled.data = np.log1p(scaled.data)
+    return scaled.astype(np.float32)
+
+
+def gene_statistics(expression: sparse.csr_array) -> GeneStatistics:
+    """Mean and standard deviation of each gene, from a sparse (n, g) matrix, in float64."""
+    n = max(expression.shape[0], 1)
+    mean = np.asarray(expression.sum(axis=0), dtype=np.float64).reshape(-1) / n
+    square = np.asarray(expression.power(2).sum(axis=0), dtype=np.float64).reshape(-1) / n
+    return GeneStatistics(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))
+
+
+def center(expression: sparse.csr_array, *, zscore: bool) -> FloatArray:
+    """Subtract each gene's mean over this slide and, with ``zscore``, divide by its standard deviation.
+
+    The usual ``+ mean over all slides`` is left out: it is a constant that any later PCA removes again. A gene that does
+    not vary on the slide becomes zero.
+
+    Args:
+        expression: Normalised expression of one slide, shape (n, g).
+        zscore: Whether to divide by the standard deviation.
+
+    Returns:
+        Dense float32 values, shape (n, g).
+    """
+    statistics = gene_statistics(expression)
+    values = np.asarray(expression.toarray(), dtype=np.float32) - statistics.mean.astype(np.float32)
+    if zscore:
+        values *= inverse_std(statistics).astype(np.float32)
+    return values
+
+
+def inverse_std(statistics: GeneStatistics) -> FloatArray:
+    """One over the standard deviation, 0 for a gene that does not vary."""
+    varies = statistics.std > MIN_STD
+    return np.divide(1.0, statistics.std, out=np.zeros_like(statistics.std), where=varies)

@@ -1,0 +1,30 @@
+"""Which genes an encoder reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pyg_gears._checks import expect
+from pyg_gears.data.slide import Slide
+from pyg_gears.encoders.centering import gene_statistics, normalize_expression
+
+
+def variable_genes(slides: Sequence[Slide], count: int) -> tuple[str, ...]:
+    """The genes with the largest variance of log1p CP10k, averaged over the slides, in the slides' own order.
+
+    Args:
+        slides: Training slides on the same genes; held-out slides must not be among them.
+        count: Number of genes to keep; all when there are fewer.
+
+    Returns:
+        Gene names.
+
+    Raises:
+        InputError: without a slide.
+    """
+    expect(len(slides) > 0, "variable_genes expected at least one training slide, found none; pass the slides to fit on.")
+    variance = np.mean([gene_statistics(normalize_expression(slide)).std ** 2 for slide in slides], axis=0)
+    chosen = np.sort(np.argsort(-variance, kind="stable")[:count])
+    return tuple(slides[0].genes[i] for i in chosen)

@@ -1,0 +1,21 @@
+"""The plane, without learning: gauge, distances, neighbours, farthest points, similarity Procrustes."""
+
+from __future__ import annotations
+
+from pyg_gears.geometry.distances import edge_distance, edge_squared_distance, pairwise_distance
+from pyg_gears.geometry.gauge import gauge_fix, principal_frame
+from pyg_gears.geometry.neighbors import nearest_neighbors
+from pyg_gears.geometry.points import farthest_points
+from pyg_gears.geometry.procrustes import ProcrustesOutput, similarity_procrustes
+
+__all__ = [
+    "ProcrustesOutput",
+    "edge_distance",
+    "edge_squared_distance",
+    "farthest_points",
+    "gauge_fix",
+    "nearest_neighbors",
+    "pairwise_distance",
+    "principal_frame",
+    "similarity_procrustes",
+]

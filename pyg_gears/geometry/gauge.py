@@ -1,0 +1,59 @@
+"""The gauge: the one representative of a layout's class under shift and scale in which everything is compared."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+MIN_RMS = 1e-6
+
+
+def gauge_fix(
+    pos: Float[Tensor, "n d"], batch: Int[Tensor, " n"] | None = None, num_graphs: int | None = None
+) -> Float[Tensor, "n d"]:
+    r"""Centre every graph's layout and divide it by its root mean square radius.
+
+    .. math:: x_i' = (x_i - \bar x) / \max(\mathrm{RMS}, 10^{-6}), \quad \mathrm{RMS} = \sqrt{\tfrac1n \sum_i \|x_i - \bar x\|^2}
+
+    Differentiable everywhere, also where all points coincide (they stay at the origin).
+
+    Args:
+        pos: Coordinates, shape (n, d), any unit.
+        batch: Graph of each node, shape (n,), values 0..b-1; one graph if omitted.
+        num_graphs: Number of graphs b; read from ``batch`` if omitted (which waits for the device).
+
+    Returns:
+        Coordinates in the gauge, shape (n, d), mean 0 and RMS 1 per graph.
+
+    >>> gauge_fix(torch.tensor([[0.0, 0.0], [2.0, 0.0]]))
+    tensor([[-1.,  0.],
+            [ 1.,  0.]])
+    """
+    if batch is None:
+        centred = pos - pos.mean(dim=0, keepdim=True)
+        return centred / _rms(centred.square().sum(dim=-1).mean())
+    b = num_graphs if num_graphs is not None else (int(batch.max()) + 1 if batch.numel() else 0)
+    count = pos.new_zeros(b).index_add(0, batch, pos.new_ones(pos.size(0))).clamp(min=1)
+    mean = pos.new_zeros(b, pos.size(1)).index_add(0, batch, pos) / count[:, None]
+    centred = pos - mean[batch]
+    mean_square = pos.new_zeros(b).index_add(0, batch, centred.square().sum(dim=-1)) / count
+    return centred / _rms(mean_square)[batch, None]
+
+
+def principal_frame(pos: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    """Gauge-fix and turn the longest axis to x, with each axis' sign chosen so that its skewness is positive.
+
+    The deterministic pose in which layouts are written and drawn; a proper choice among all rotations and mirrors
+    of the same layout. Where the two variances coincide the axes are arbitrary, as they must be.
+    """
+    x = gauge_fix(pos)
+    _, _, axes = torch.linalg.svd(x, full_matrices=False)
+    x = x @ axes.T
+    sign = torch.where(x.pow(3).sum(dim=0) < 0, -1.0, 1.0).to(x.dtype)
+    return x * sign
+
+
+def _rms(mean_square: Tensor) -> Tensor:
+    # Clamped before the root: the root's gradient at zero is infinite.
+    return mean_square.clamp(min=MIN_RMS**2).sqrt()

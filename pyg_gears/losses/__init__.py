@@ -1,0 +1,21 @@
+"""Losses and the yardstick E_geo: a value per graph, then the mean over the graphs of the batch."""
+
+from __future__ import annotations
+
+from pyg_gears.losses.energy import EnergyOutput, geometric_energy
+from pyg_gears.losses.gate import gate_kl
+from pyg_gears.losses.multiscale_stress import local_stress, log_stress, ratio_stress
+from pyg_gears.losses.random_walk import random_walk_kl
+from pyg_gears.losses.regularizers import repulsion, walk_entropy
+
+__all__ = [
+    "EnergyOutput",
+    "gate_kl",
+    "geometric_energy",
+    "local_stress",
+    "log_stress",
+    "random_walk_kl",
+    "ratio_stress",
+    "repulsion",
+    "walk_entropy",
+]

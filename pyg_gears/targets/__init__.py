@@ -1,0 +1,27 @@
+"""Geometric targets: coordinates in, per-edge tensors out. Everything is invariant under similarity transforms."""
+
+from __future__ import annotations
+
+from pyg_gears.targets.gate import gate_target
+from pyg_gears.targets.multiscale_stress import StressTarget, landmark_count, multiscale_stress_target
+from pyg_gears.targets.random_walk import (
+    RandomWalkTarget,
+    log_affinity,
+    log_transitions,
+    neighbor_count,
+    random_walk_target,
+    walk_steps,
+)
+
+__all__ = [
+    "RandomWalkTarget",
+    "StressTarget",
+    "gate_target",
+    "landmark_count",
+    "log_affinity",
+    "log_transitions",
+    "multiscale_stress_target",
+    "neighbor_count",
+    "random_walk_target",
+    "walk_steps",
+]

@@ -1,0 +1,106 @@
+"""PyG transforms over graphs/ and targets/: they only move fields, and never edit a tensor in place."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform
+
+from pyg_gears._checks import expect
+from pyg_gears.graphs import candidate_graph
+from pyg_gears.targets import gate_target, log_transitions, multiscale_stress_target, random_walk_target
+
+
+class CandidateGraph(BaseTransform):
+    """Set ``edge_index`` to the kNN candidates of the embedding ``x``, with self-loops.
+
+    Where geometric targets are present the gate's target is set on the new edges, so the two transforms may come in either
+    order.
+
+    Args:
+        k: Neighbours per node, at most n - 1.
+        metric: "cosine" or "euclidean".
+        mutual: Keep mutual neighbours only.
+        jaccard: Least Jaccard overlap of the two neighbour lists, 0..1; 0 keeps every edge.
+
+    Raises:
+        InputError: when the graph has no ``x``.
+    """
+
+    def __init__(self, k: int = 100, metric: str = "cosine", mutual: bool = False, jaccard: float = 0.0) -> None:
+        self.k = k
+        self.metric = metric
+        self.mutual = mutual
+        self.jaccard = jaccard
+
+    def forward(self, data: Data) -> Data:
+        """Return the graph with ``edge_index`` (and ``gate_target`` where it can be known)."""
+        expect(
+            isinstance(data.x, Tensor),
+            "CandidateGraph expected an embedding in data.x, found none; embed the cells first.",
+        )
+        data.edge_index = candidate_graph(
+            data.x, k=self.k, metric=self.metric, mutual=self.mutual, jaccard=self.jaccard
+        )
+        return _set_gate_target(data)
+
+    def __repr__(self) -> str:
+        return f"CandidateGraph(k={self.k}, metric={self.metric!r}, mutual={self.mutual}, jaccard={self.jaccard})"
+
+
+class GeometricTargets(BaseTransform):
+    """Build the random-walk and stress targets from ``pos``, and drop ``pos``.
+
+    Sets ``rw_edge_index``, ``rw_multiplicity``, ``rw_log_ref``, ``rw_steps``, ``sigma``, ``stress_edge_index`` and
+    ``stress_distance``, in the float dtype of ``pos``, and ``gate_target`` where candidates are present.
+
+    Args:
+        k: Spatial neighbours per node; by default 15 % of the nodes, at least 20.
+
+    Raises:
+        InputError: when the graph has no ``pos``, or fewer than three nodes.
+    """
+
+    def __init__(self, k: int | None = None) -> None:
+        self.k = k
+
+    def forward(self, data: Data) -> Data:
+        """Return the graph with targets and without coordinates."""
+        pos = data.pos
+        expect(
+            isinstance(pos, Tensor) and pos.is_floating_point(),
+            "GeometricTargets expected float coordinates in data.pos, found none; set pos before the transform.",
+        )
+        expect(
+            pos.size(0) >= 3,
+            f"GeometricTargets expected at least 3 nodes, found {pos.size(0)}; draw larger minisets.",
+        )
+        walk = random_walk_target(pos, self.k)
+        stress = multiscale_stress_target(pos, self.k)
+        data.rw_edge_index = walk.edge_index
+        data.rw_multiplicity = walk.multiplicity
+        data.rw_log_ref = walk.log_ref
+        data.rw_steps = torch.tensor([walk.steps], device=pos.device)
+        data.sigma = walk.sigma
+        data.stress_edge_index = stress.edge_index
+        data.stress_distance = stress.distance
+        del data.pos
+        # PyG infers the number of nodes from x or pos; a graph without an embedding would lose it with pos.
+        if data.x is None:
+            data.num_nodes = walk.sigma.numel()
+        return _set_gate_target(data)
+
+    def __repr__(self) -> str:
+        return f"GeometricTargets(k={self.k})"
+
+
+def _set_gate_target(data: Data) -> Data:
+    if data.edge_index is not None and "rw_log_ref" in data:
+        n = data.sigma.numel()
+        transition = log_transitions(data.rw_log_ref, data.rw_multiplicity, data.rw_edge_index, n).exp()
+        data.gate_target = gate_target(data.edge_index, data.rw_edge_index, transition, n)
+    return data
+
+
+__all__ = ["CandidateGraph", "GeometricTargets"]
