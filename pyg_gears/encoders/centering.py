@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data.slide import Slide
 from pyg_gears.typing import FloatArray
 
@@ -21,13 +22,26 @@ class GeneStatistics(NamedTuple):
     std: FloatArray
 
 
-def normalize_expression(slide: Slide) -> sparse.csr_array:
-    """Counts per 10,000, then log1p, as a sparse float32 (n, g) matrix; spots without counts stay zero."""
+TRANSFORMS = ("sqrt", "log1p")
+
+
+def normalize_expression(slide: Slide, transform: str = "log1p") -> sparse.csr_array:
+    """Counts per 10,000, then log1p or the square root, as a sparse float32 (n, g) matrix; empty spots stay zero.
+
+    The square root makes the noise of counts even (Freeman and Tukey, 1950), where log1p lets rare genes dominate it.
+
+    Raises:
+        InputError: for another transform.
+    """
+    expect(
+        transform in TRANSFORMS,
+        f"expected transform among {', '.join(TRANSFORMS)}, found {transform!r}{nearest_name(transform, TRANSFORMS)}; name one.",
+    )
     counts = slide.counts
     total = np.asarray(counts.sum(axis=1), dtype=np.float64).reshape(-1)
     factor = np.divide(TARGET_SUM, total, out=np.zeros_like(total), where=total > 0)
     scaled = sparse.csr_array(sparse.diags_array(factor) @ counts)
-    scaled.data = np.log1p(scaled.data)
+    scaled.data = np.log1p(scaled.data) if transform == "log1p" else np.sqrt(scaled.data)
     return scaled.astype(np.float32)
 
 

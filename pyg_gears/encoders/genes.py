@@ -11,12 +11,13 @@ from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.centering import gene_statistics, normalize_expression
 
 
-def variable_genes(slides: Sequence[Slide], count: int) -> tuple[str, ...]:
-    """The genes with the largest variance of log1p CP10k, averaged over the slides, in the slides' own order.
+def variable_genes(slides: Sequence[Slide], count: int, transform: str = "log1p") -> tuple[str, ...]:
+    """The genes with the largest variance of normalised expression, averaged over the slides, in the slides' own order.
 
     Args:
         slides: Training slides on the same genes; held-out slides must not be among them.
         count: Number of genes to keep; all when there are fewer.
+        transform: "log1p" or "sqrt" of counts per 10,000.
 
     Returns:
         Gene names.
@@ -25,6 +26,6 @@ def variable_genes(slides: Sequence[Slide], count: int) -> tuple[str, ...]:
         InputError: without a slide.
     """
     expect(len(slides) > 0, "variable_genes expected at least one training slide, found none; pass the slides to fit on.")
-    variance = np.mean([gene_statistics(normalize_expression(slide)).std ** 2 for slide in slides], axis=0)
+    variance = np.mean([gene_statistics(normalize_expression(slide, transform)).std ** 2 for slide in slides], axis=0)
     chosen = np.sort(np.argsort(-variance, kind="stable")[:count])
     return tuple(slides[0].genes[i] for i in chosen)

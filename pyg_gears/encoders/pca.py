@@ -22,7 +22,7 @@ class PCAEncoder:
 
     .. math:: H = \tfrac1\rho\, (X - \bar X_{slide})\, \mathrm{diag}(1/s_{slide})\, V
 
-    with X = log1p CP10k, V the leading components over the training slides (and the cells, when given: they have no
+    with X the normalised expression (square root or log1p of counts per 10,000), V the leading components over the training slides (and the cells, when given: they have no
     coordinates, so this leaks nothing) and :math:`\rho` one number that gives H unit mean square. Mean and deviation are always
     the slide's own, so cells that come later are projected with theirs.
 
@@ -31,17 +31,19 @@ class PCAEncoder:
         components: V transposed, shape (c, g).
         scale: The number :math:`\rho`.
         zscore: Whether genes are divided by their standard deviation on the slide.
+        transform: "sqrt" or "log1p" of counts per 10,000.
 
     Source: Pearson, On lines and planes of closest fit, 1901; per-slide centring as in the GEARS method.
     """
 
     def __init__(
-        self, genes: Sequence[str], components: Float[Tensor, "c g"], scale: float, zscore: bool
+        self, genes: Sequence[str], components: Float[Tensor, "c g"], scale: float, zscore: bool, transform: str
     ) -> None:
         self._genes = tuple(genes)
         self.components = components
         self.scale = float(scale)
         self.zscore = bool(zscore)
+        self.transform = transform
 
     @classmethod
     def fit(
@@ -51,6 +53,7 @@ class PCAEncoder:
         *,
         n_components: int,
         zscore: bool,
+        transform: str,
         seed: int = 0,
     ) -> PCAEncoder:
         """Find the components of the training slides, and of the cells' expression when given.
@@ -60,6 +63,7 @@ class PCAEncoder:
             cells: Cells without coordinates, on the same genes; at most 20,000 of them, drawn by ``seed``, are used.
             n_components: Channels of the embedding; fewer where spots or genes are fewer.
             zscore: Divide genes by their standard deviation on each slide.
+            transform: "sqrt" or "log1p" of counts per 10,000.
             seed: Seed of the randomised solver and of the draw of cells.
 
         Returns:
@@ -69,9 +73,9 @@ class PCAEncoder:
 
         expect(len(slides) > 0, "PCAEncoder expected at least one training slide, found none; pass the slides to fit on.")
         genes = slides[0].genes
-        blocks = [center(normalize_expression(slide), zscore=zscore) for slide in slides]
+        blocks = [center(normalize_expression(slide, transform), zscore=zscore) for slide in slides]
         if cells is not None:
-            expression = normalize_expression(cells)
+            expression = normalize_expression(cells, transform)
             if expression.shape[0] > MAX_FIT_CELLS:
                 draw = np.random.default_rng(seed).choice(expression.shape[0], MAX_FIT_CELLS, replace=False)
                 expression = expression[np.sort(draw)]
@@ -80,7 +84,7 @@ class PCAEncoder:
         pca = PCA(min(n_components, *values.shape), random_state=seed).fit(values)
         components = torch.from_numpy(pca.components_.astype(np.float32))
         scale = float(np.sqrt(np.mean(pca.explained_variance_)))
-        return cls(genes, components, max(scale, 1e-12), zscore)
+        return cls(genes, components, max(scale, 1e-12), zscore, transform)
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -98,7 +102,7 @@ class PCAEncoder:
         Raises:
             InputError: when the slide lacks genes of the encoder.
         """
-        expression = normalize_expression(slide.subset_genes(self.genes))
+        expression = normalize_expression(slide.subset_genes(self.genes), self.transform)
         statistics = gene_statistics(expression)
         weight = self.components.double().numpy().T / self.scale
         if self.zscore:
@@ -113,9 +117,10 @@ class PCAEncoder:
             "components": self.components,
             "scale": self.scale,
             "zscore": self.zscore,
+            "transform": self.transform,
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> PCAEncoder:
         """Build the encoder that :meth:`state` described."""
-        return cls(state["genes"], state["components"], state["scale"], state["zscore"])
+        return cls(state["genes"], state["components"], state["scale"], state["zscore"], state["transform"])

@@ -1,0 +1,63 @@
+"""Noise that only training sees: on the embedding, and on the candidate edges."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from pyg_gears.training.recipe import TrainingRecipe
+
+
+def augment(batch: Batch, recipe: TrainingRecipe, std: Float[Tensor, " c"], generator: torch.Generator) -> Batch:
+    """A copy of the batch with noise on ``x`` and fewer candidate edges; the input is left as it is.
+
+    Args:
+        batch: Batch of minisets.
+        recipe: ``h_noise``, ``h_dropout`` and ``edge_drop``.
+        std: Standard deviation of each channel over the training slides, shape (c,).
+        generator: Source of the noise, on the CPU.
+
+    Returns:
+        The augmented batch; ``gate_target`` is renormalised over the edges that are left.
+    """
+    result = copy.copy(batch)
+    x = batch.x
+    noise = torch.randn(x.shape, generator=generator).to(x)
+    keep = (torch.rand(x.shape, generator=generator) >= recipe.h_dropout).to(x)
+    result.x = (x + recipe.h_noise * std.to(x) * noise) * keep
+    if recipe.edge_drop > 0:
+        kept = kept_edges(batch.edge_index, int(batch.num_nodes), recipe.edge_drop, generator)
+        edge_index, target = batch.edge_index[:, kept], batch.gate_target[kept]
+        total = target.new_zeros(int(batch.num_nodes)).index_add(0, edge_index[1], target)
+        tiny = torch.finfo(target.dtype).tiny
+        result.edge_index, result.gate_target = edge_index, target / total.clamp(min=tiny)[edge_index[1]]
+    return result
+
+
+def kept_edges(
+    edge_index: Int[Tensor, "2 e"], num_nodes: int, share: float, generator: torch.Generator
+) -> Bool[Tensor, " e"]:
+    """Which edges survive: both directions of a pair together, self-loops always, and no node loses all its others.
+
+    Args:
+        edge_index: Symmetric candidates with self-loops, shape (2, e).
+        num_nodes: Number of nodes.
+        share: Share of pairs to drop, 0..1.
+        generator: Source of the choice, on the CPU.
+
+    Returns:
+        True for kept edges, shape (e,).
+    """
+    source, target = edge_index[0], edge_index[1]
+    low, high = torch.minimum(source, target), torch.maximum(source, target)
+    _, pair = torch.unique(low * num_nodes + high, return_inverse=True)
+    draw = torch.rand(int(pair.max()) + 1 if pair.numel() else 0, generator=generator).to(source.device)[pair]
+    other = source != target
+    # A node's best draw always survives, in both directions.
+    best = draw.new_zeros(num_nodes).scatter_reduce(0, target[other], draw[other], "amax")
+    survives = (draw >= share) | ~other
+    return survives | (draw == best[target]) | (draw == best[source])

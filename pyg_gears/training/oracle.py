@@ -1,0 +1,47 @@
+"""The two energies that are always reported side by side: with the inferred graph, and with the true one."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pyg_gears._checks import expect
+from pyg_gears.losses import EnergyOutput, geometric_energy
+from pyg_gears.models import IPALite
+
+
+@torch.no_grad()
+def gated_energy(model: IPALite, batch: Data) -> EnergyOutput:
+    """E_geo on the gated candidate graph ("H-gate"): what inference will have."""
+    return geometric_energy(model(batch).pos, batch)
+
+
+@torch.no_grad()
+def oracle_energy(model: IPALite, batch: Data, gate_logits: Tensor | None = None) -> EnergyOutput:
+    """E_geo on the true spatial kNN graph without a gate ("T-edge"): what a perfect graph would give.
+
+    Args:
+        model: The structure model.
+        batch: Batch with geometric targets.
+        gate_logits: Must be None: a gate of the candidates says nothing about the edges of the oracle.
+
+    Raises:
+        InputError: when gate logits are passed.
+    """
+    expect(
+        gate_logits is None,
+        "expected no gate logits in the oracle evaluation, found some: they belong to the candidate edges, another support; "
+        "leave them out.",
+    )
+    return geometric_energy(model(batch, edge_index=oracle_edges(batch), use_gate=False).pos, batch)
+
+
+def oracle_edges(batch: Data) -> Int[Tensor, "2 e"]:
+    """The support of the random walk plus self-loops, sorted by target, then source."""
+    n = int(batch.num_nodes)
+    loop = torch.arange(n, device=batch.rw_edge_index.device)
+    source, target = torch.cat([batch.rw_edge_index, loop.expand(2, -1)], dim=1)
+    order = (target * n + source).argsort()
+    return torch.stack([source[order], target[order]])

@@ -1,0 +1,201 @@
+"""Everything that a training run can choose, field by field; the recipe travels inside the saved model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyg_gears._checks import expect, nearest_name
+from pyg_gears.data.dataset import MinisetRecipe
+from pyg_gears.training.configuration import from_mapping, to_mapping
+
+
+def _choice(name: str, value: str, options: tuple[str, ...]) -> None:
+    expect(value in options, f"expected {name} among {', '.join(options)}, found {value!r}{nearest_name(value, options)}; name one.")
+
+
+def _range(name: str, value: float, low: float, high: float | None = None) -> None:
+    inside = low <= value and (high is None or value <= high)
+    bound = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+    expect(inside, f"expected {name} {bound}, found {value}; change the recipe.")
+
+
+@dataclass(frozen=True)
+class EmbeddingRecipe:
+    """From counts to the embedding H."""
+
+    genes: int = 3000
+    """Genes read: the most variable ones of the training slides."""
+    transform: str = "sqrt"
+    """Of counts per 10,000: "sqrt" (variance-stabilising for counts) or "log1p"."""
+    zscore: bool = False
+    """Divide every gene by its standard deviation on the slide, besides centring it."""
+    components: int = 20
+    """Principal components kept, the channels of H."""
+
+    def __post_init__(self) -> None:
+        _range("embedding.genes", self.genes, 2)
+        _choice("embedding.transform", self.transform, ("sqrt", "log1p"))
+        _range("embedding.components", self.components, 2)
+
+
+@dataclass(frozen=True)
+class GraphRecipe:
+    """The candidate graph, at training and at inference."""
+
+    k: int = 100
+    """Nearest neighbours in H per node, before symmetrising."""
+    metric: str = "cosine"
+    """"cosine" or "euclidean"."""
+
+    def __post_init__(self) -> None:
+        _range("graph.k", self.k, 1)
+        _choice("graph.metric", self.metric, ("cosine", "euclidean"))
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """The structure model (see :class:`pyg_gears.models.IPALite` for what each number does)."""
+
+    members: int = 1
+    """Models trained with seeds of their own; at inference their distances are averaged."""
+    recycles: int = 5
+    """Rounds of attention."""
+    shared: bool = True
+    """One block for all rounds, or one each."""
+    hidden_channels: int = 96
+    """Channels of the node state."""
+    heads: int = 4
+    """Attention heads."""
+    head_channels: int = 32
+    """Channels per head."""
+    gate_channels: int = 64
+    """Hidden channels of the gate."""
+    qk_norm: bool = True
+    """Normalise queries and keys."""
+    geo: str = "none"
+    """Geometry bias: "none", "monotone", "rbf" or "point"."""
+    frame: str = "free"
+    """"free" 2x2 maps per head, or "rotation" (commuting with rotations)."""
+    beta: float = 2.0
+    """Weight of the gate in the attention logits."""
+    noise: float = 0.05
+    """Noise on the initial coordinates in training, gauge units."""
+    dropout: float = 0.0
+    """Dropout inside the state updates."""
+
+    def __post_init__(self) -> None:
+        for name in ("members", "recycles", "hidden_channels", "heads", "head_channels", "gate_channels"):
+            _range(f"model.{name}", getattr(self, name), 1)
+        _choice("model.geo", self.geo, ("none", "monotone", "rbf", "point"))
+        _choice("model.frame", self.frame, ("free", "rotation"))
+        _range("model.dropout", self.dropout, 0, 0.95)
+
+
+@dataclass(frozen=True)
+class LossRecipe:
+    """Weights of the loss terms; E_geo, by which models are chosen, is not affected."""
+
+    random_walk: float = 0.3
+    """Cap of the random-walk KL's weight (above 0.3 slides are overfitted)."""
+    stress: float = 1.0
+    """Weight of the stress."""
+    stress_kind: str = "log"
+    """"log", "ratio" or "local"."""
+    repulsion: float = 0.01
+    """Weight of the repulsion of random pairs."""
+    entropy: float = 0.01
+    """Weight of the row entropy."""
+    gate: float = 0.05
+    """Weight of the gate's KL."""
+
+    def __post_init__(self) -> None:
+        for name in ("random_walk", "stress", "repulsion", "entropy", "gate"):
+            _range(f"loss.{name}", getattr(self, name), 0)
+        _choice("loss.stress_kind", self.stress_kind, ("log", "ratio", "local"))
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """The optimisation."""
+
+    epochs: int = 12
+    """Passes over the minisets at most."""
+    warmup_epochs: float = 1.0
+    """Epochs without the random-walk term."""
+    ramp_epochs: float = 6.0
+    """Epochs over which its weight then rises linearly to the cap."""
+    gate_steps: int = 500
+    """Steps in which the gate alone is trained first."""
+    lr: float = 5e-4
+    """Learning rate of AdamW, falling by a cosine to ``min_lr``."""
+    min_lr: float = 1e-5
+    """Last learning rate."""
+    weight_decay: float = 5e-4
+    """Weight decay of AdamW."""
+    clip: float = 1.0
+    """Largest gradient norm."""
+    node_budget: int = 2048
+    """Nodes per batch at most."""
+    h_noise: float = 0.3
+    """Gaussian noise on H, in standard deviations of each dimension."""
+    h_dropout: float = 0.1
+    """Share of the entries of H set to zero."""
+    edge_drop: float = 0.2
+    """Share of candidate pairs dropped (both directions together; no node loses its last)."""
+    patience: int = 4
+    """Epochs without a better E_geo on validation after which training stops, once the cap is reached."""
+    validation: int = 150
+    """Fixed minisets of the held-out slides on which E_geo is measured."""
+    seed: int = 0
+    """Seed of everything: minisets, initial weights, order, augmentation."""
+
+    def __post_init__(self) -> None:
+        for name, low in (("epochs", 1), ("gate_steps", 0), ("patience", 1), ("validation", 1), ("node_budget", 1)):
+            _range(f"training.{name}", getattr(self, name), low)
+        for name in ("warmup_epochs", "ramp_epochs", "min_lr", "weight_decay", "clip", "h_noise", "seed"):
+            _range(f"training.{name}", getattr(self, name), 0)
+        for name in ("h_dropout", "edge_drop"):
+            _range(f"training.{name}", getattr(self, name), 0, 0.95)
+        expect(self.lr > 0, f"expected training.lr above 0, found {self.lr}; change the recipe.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run."""
+
+    embedding: EmbeddingRecipe = field(default_factory=EmbeddingRecipe)
+    minisets: MinisetRecipe = field(default_factory=MinisetRecipe)
+    graph: GraphRecipe = field(default_factory=GraphRecipe)
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    loss: LossRecipe = field(default_factory=LossRecipe)
+    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+
+    @classmethod
+    def preset(cls, name: str) -> Recipe:
+        """The recipe named "quick" (3 minutes on 2 cores), "standard" (20 minutes) or "thorough" (an hour).
+
+        Raises:
+            InputError: for another name.
+        """
+        _choice("a preset", name, tuple(PRESETS))
+        return from_mapping(cls, PRESETS[name])
+
+    def change(self, values: Mapping[str, Any]) -> Recipe:
+        """A recipe with the named fields changed, for instance ``{"training": {"epochs": 20}}``."""
+        return from_mapping(Recipe, values, self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain nested values, for JSON and YAML."""
+        return to_mapping(self)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {
+        "minisets": {"count": 160, "max_size": 256},
+        "training": {"epochs": 10, "gate_steps": 60, "validation": 24},
+    },
+    "standard": {},
+    "thorough": {"minisets": {"count": 2000}, "training": {"epochs": 20}},
+}

@@ -1,0 +1,22 @@
+"""Weights and learning rates as functions of the time in epochs."""
+
+from __future__ import annotations
+
+import math
+
+
+def random_walk_weight(epoch: float, *, warmup: float, ramp: float, cap: float) -> float:
+    """Weight of the random-walk loss: 0 during the warm-up, then linear to the cap.
+
+    >>> [random_walk_weight(e, warmup=1, ramp=6, cap=0.3) for e in (0.5, 4.0, 9.0)]
+    [0.0, 0.15, 0.3]
+    """
+    if epoch < warmup:
+        return 0.0
+    return cap * min(1.0, (epoch - warmup) / ramp) if ramp > 0 else cap
+
+
+def cosine_rate(step: int, total: int, *, high: float, low: float) -> float:
+    """Learning rate that falls by half a cosine from ``high`` at step 0 to ``low`` at the last of ``total`` steps."""
+    progress = min(1.0, step / max(1, total - 1))
+    return low + (high - low) * 0.5 * (1.0 + math.cos(math.pi * progress))

@@ -1,0 +1,136 @@
+"""One training step and one validation step of the structure model, as Lightning runs them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from pyg_gears.data import MinisetDataset, MinisetLoader
+from pyg_gears.losses import gate_kl, local_stress, log_stress, random_walk_kl, ratio_stress, repulsion, walk_entropy
+from pyg_gears.models import IPALite
+from pyg_gears.training.augmentation import augment
+from pyg_gears.training.oracle import gated_energy, oracle_energy
+from pyg_gears.training.recipe import Recipe
+from pyg_gears.training.schedules import cosine_rate, random_walk_weight
+
+STRESS: dict[str, Callable[[Tensor, Any], Tensor]] = {"log": log_stress, "ratio": ratio_stress, "local": local_stress}
+STOPPING = "stopping_energy"
+
+
+class StructureModule(lightning.LightningModule):
+    """Loss, optimiser and validation of one structure model.
+
+    Every random number of a step follows from (seed, epoch, batch), so that a resumed run repeats an unbroken one.
+
+    Args:
+        model: The model to train.
+        recipe: The recipe.
+        train: Training minisets.
+        validation: Fixed minisets of held-out spots.
+        seed: Seed of order and augmentation.
+        gate_only: Train nothing but the gate, on its own loss.
+    """
+
+    def __init__(
+        self,
+        model: IPALite,
+        recipe: Recipe,
+        train: MinisetDataset,
+        validation: MinisetDataset | None,
+        *,
+        seed: int,
+        gate_only: bool = False,
+    ) -> None:
+        super().__init__()
+        self.model, self.recipe, self.seed, self.gate_only = model, recipe, seed, gate_only
+        self._train, self._validation = train, validation
+        x = torch.cat([slide.x for slide in train.slides])
+        self._std = x.std(dim=0)
+
+    def train_dataloader(self) -> MinisetLoader:
+        """Minisets in an order of (seed, epoch), dealt to the devices."""
+        budget = self.recipe.training.node_budget
+        return MinisetLoader(
+            self._train, budget, seed=self.seed, rank=self.trainer.global_rank, world_size=self.trainer.world_size
+        )
+
+    def val_dataloader(self) -> MinisetLoader | list[Any]:
+        """The fixed validation minisets; none while the gate is trained alone."""
+        if self._validation is None:
+            return []
+        budget = 2 * self.recipe.training.node_budget
+        rank, size = self.trainer.global_rank, self.trainer.world_size
+        return MinisetLoader(self._validation, budget, shuffle=False, rank=rank, world_size=size)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """The weighted loss of one augmented batch."""
+        step_seed = ((self.seed * 1_000_003 + self.current_epoch) * 1_000_003 + batch_index) % 2**63
+        generator = torch.Generator().manual_seed(step_seed)
+        batch = augment(batch, self.recipe.training, self._std, generator)
+        if self.gate_only:
+            return self._record("gate", gate_kl(self.model.gate(batch.x, batch.edge_index), batch), batch)
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):  # dropout knows no generator
+            torch.manual_seed(step_seed)
+            output = self.model(batch, generator=generator)
+        weights, schedule = self.recipe.loss, self.recipe.training
+        epoch = self.current_epoch + batch_index / max(1, int(self.trainer.num_training_batches))
+        walk_weight = random_walk_weight(
+            epoch, warmup=schedule.warmup_epochs, ramp=schedule.ramp_epochs, cap=weights.random_walk
+        )
+        terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
+            "random_walk": (walk_weight, lambda: random_walk_kl(output.pos, batch)),
+            "stress": (weights.stress, lambda: STRESS[weights.stress_kind](output.pos, batch)),
+            "repulsion": (weights.repulsion, lambda: repulsion(output.pos, batch, generator)),
+            "entropy": (weights.entropy, lambda: walk_entropy(output.pos, batch)),
+            "gate": (weights.gate, lambda: gate_kl(output.gate_logits, batch)),
+        }
+        loss = output.pos.new_zeros(())
+        for name, (weight, term) in terms.items():
+            if weight > 0:
+                loss = loss + weight * self._record(name, term(), batch)
+        return self._record("loss", loss, batch)
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """E_geo with the gated candidates and, beside it, with the true graph."""
+        gated, oracle = gated_energy(self.model, batch), oracle_energy(self.model, batch)
+        for name, value in (("h_gate", gated), ("t_edge", oracle)):
+            for part, tensor in (("", value.as_subclass(Tensor)), ("_walk", value.random_walk), ("_stress", value.stress)):
+                self.log(f"{name}{part}", tensor, batch_size=batch.num_graphs, sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Offer the energy to early stopping once the random-walk weight has reached its cap."""
+        energy = float(self.trainer.callback_metrics["h_gate"])
+        if not math.isfinite(energy):
+            raise RuntimeError(
+                f"training diverged: the validation energy is {energy}; lower training.lr or the loss weights and resume."
+            )
+        schedule = self.recipe.training
+        reached = self.current_epoch + 1 >= min(schedule.warmup_epochs + schedule.ramp_epochs, schedule.epochs)
+        # Before the cap the weights change from epoch to epoch and the energy falls by itself: infinity never wins.
+        self.log(STOPPING, energy if reached else math.inf, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a cosine rate per step."""
+        schedule = self.recipe.training
+        module = self.model.gate if self.gate_only else self.model
+        optimizer = torch.optim.AdamW(module.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay)
+        total = schedule.gate_steps if self.gate_only else int(self.trainer.estimated_stepping_batches)
+
+        def rate(step: int) -> float:
+            return cosine_rate(step, total, high=schedule.lr, low=schedule.min_lr) / schedule.lr
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _record(self, name: str, value: Tensor, batch: Batch) -> Tensor:
+        self.log(
+            name, value.detach(), on_step=False, on_epoch=True, prog_bar=name in ("loss", "gate"), batch_size=batch.num_graphs
+        )
+        return value

@@ -1,0 +1,129 @@
+"""Train one structure model from first weights to the best epoch, resumable at every epoch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+
+from pyg_gears.data import MinisetDataset
+from pyg_gears.models import IPALite
+from pyg_gears.training.epoch_log import EpochLog
+from pyg_gears.training.recipe import ModelRecipe, Recipe
+from pyg_gears.training.structure_module import STOPPING, StructureModule
+
+
+def build_model(recipe: ModelRecipe, in_channels: int, seed: int) -> IPALite:
+    """The structure model of a recipe with first weights drawn by ``seed``; no global random state is touched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return IPALite(
+            in_channels,
+            hidden_channels=recipe.hidden_channels,
+            heads=recipe.heads,
+            head_channels=recipe.head_channels,
+            recycles=recipe.recycles,
+            shared=recipe.shared,
+            qk_norm=recipe.qk_norm,
+            geo=recipe.geo,  # type: ignore[arg-type]
+            frame=recipe.frame,  # type: ignore[arg-type]
+            beta=recipe.beta,
+            noise=recipe.noise,
+            dropout=recipe.dropout,
+            gate_channels=recipe.gate_channels,
+        )
+
+
+def train_structure(
+    recipe: Recipe,
+    train: MinisetDataset,
+    validation: MinisetDataset,
+    *,
+    seed: int,
+    folder: Path,
+    progress: bool = True,
+    accelerator: str = "auto",
+) -> IPALite:
+    """Pretrain the gate, train the model, and return the weights of the best validation epoch.
+
+    A folder that already holds a checkpoint is resumed; on one device the result is that of an unbroken run.
+
+    Args:
+        recipe: The recipe.
+        train: Training minisets.
+        validation: Minisets of held-out spots.
+        seed: Seed of the weights, the order and the augmentation.
+        folder: Where checkpoints and ``log.csv`` go.
+        progress: Show progress bars.
+        accelerator: Lightning's name of the hardware.
+
+    Returns:
+        The model, in eval mode, on the CPU.
+    """
+    model = build_model(recipe.model, train.slides[0].x.size(1), seed)
+    last = folder / "last.ckpt"
+    if not last.exists() and recipe.training.gate_steps > 0:
+        gate = StructureModule(model, recipe, train, None, seed=seed, gate_only=True)
+        _fit(gate, [], progress, accelerator, max_steps=recipe.training.gate_steps)
+    module = StructureModule(model, recipe, train, validation, seed=seed)
+    best = ModelCheckpoint(
+        folder, "best", monitor=STOPPING, save_last=True, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    patience = recipe.training.patience
+    stop = EarlyStopping(STOPPING, patience=patience, check_finite=False, check_on_train_epoch_end=True, min_delta=0.0)
+    callbacks = [EpochLog(folder / "log.csv"), stop, best]
+    _fit(module, callbacks, progress, accelerator, max_epochs=recipe.training.epochs, resume=last)
+    state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    model.cpu().load_state_dict({name.removeprefix("model."): value for name, value in state.items()})
+    return model.eval()
+
+
+def _fit(
+    module: StructureModule,
+    callbacks: list[Any],
+    progress: bool,
+    accelerator: str,
+    *,
+    max_steps: int = -1,
+    max_epochs: int = -1,
+    resume: Path | None = None,
+) -> None:
+    with _quiet():
+        trainer = lightning.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            max_steps=max_steps,
+            max_epochs=max_epochs,
+            gradient_clip_val=module.recipe.training.clip or None,
+            callbacks=callbacks + ([TQDMProgressBar(leave=True)] if progress else []),
+            logger=False,
+            enable_checkpointing=bool(callbacks),
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module, ckpt_path=resume if resume is not None and resume.exists() else None, weights_only=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advertisements and its advice on worker processes (minisets lie in memory) off the terminal."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+            warnings.filterwarnings("ignore", message=".*number of training batches .* smaller than the logging interval.*")
+            yield
+    finally:
+        logger.setLevel(level)
