@@ -15,39 +15,42 @@ from pyg_gears._checks import expect
 class LandmarkPathsOutput(NamedTuple):
     """Landmarks of a graph and the length of the shortest path from each of them to every node."""
 
-    index: Int[np.ndarray, " m"]
+    landmarks: Int[np.ndarray, " m"]
     """The landmarks, shape (m,), in the order in which they were chosen."""
     distance: Float[np.ndarray, "m n"]
     """Path lengths, shape (m, n), in the unit of the edges."""
 
 
-def landmark_paths(graph: csr_array, landmarks: int, start: int = 0) -> LandmarkPathsOutput:
+def landmark_paths(graph: csr_array, count: int, start: int = 0) -> LandmarkPathsOutput:
     """Farthest-point landmarks of a connected graph with their shortest paths, one Dijkstra run a landmark.
 
     Each landmark is the node farthest (along the graph) from all the earlier ones; ties go to the lower index.
 
     Args:
         graph: Symmetric distances on edges, (n, n), positive.
-        landmarks: How many, at least 1; at most n are returned.
+        count: How many landmarks, at least 1; at most n are returned.
         start: The node that the first search leaves from; the first landmark is the node farthest from it.
 
     Returns:
-        ``index`` (m,) and ``distance`` (m, n).
+        ``landmarks`` (m,) and ``distance`` (m, n).
 
     Raises:
         InputError: If some node cannot be reached.
 
-    Source: farthest-point sampling as in de Silva and Tenenbaum, "Sparse multidimensional scaling using landmark points"
-    (2004), with the metric of the graph.
+    Source: farthest-point sampling as in de Silva and Tenenbaum, "Sparse multidimensional scaling using landmark
+    points" (2004), with the metric of the graph.
     """
-    first = dijkstra(graph, directed=False, indices=start)
+    first = _from(graph, start)
     unreached = int(np.isinf(first).sum())
-    expect(unreached == 0, f"expected a connected graph, found {unreached} nodes without a path; add edges that link the parts")
+    expect(
+        unreached == 0,
+        f"expected a connected graph, found {unreached} nodes without a path; add edges that link the parts",
+    )
     index = [int(np.argmax(first))]
     rows = []
     nearest = np.full(graph.shape[0], np.inf)
-    for _ in range(min(landmarks, graph.shape[0])):
-        rows.append(dijkstra(graph, directed=False, indices=index[-1]))
+    for _ in range(min(count, graph.shape[0])):
+        rows.append(_from(graph, index[-1]))
         nearest = np.minimum(nearest, rows[-1])
         # A chosen landmark is never chosen again, even where duplicates leave nothing but zeros.
         nearest[index[-1]] = -1.0
@@ -55,13 +58,18 @@ def landmark_paths(graph: csr_array, landmarks: int, start: int = 0) -> Landmark
     return LandmarkPathsOutput(np.array(index[:-1]), np.stack(rows))
 
 
+def _from(graph: csr_array, node: int) -> Float[np.ndarray, " n"]:
+    return np.asarray(dijkstra(graph, directed=False, indices=np.array([node]))[0])
+
+
 def landmark_mds(index: Int[np.ndarray, " m"], distance: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "n 2"]:
-    r"""Plane coordinates from distances to landmarks: classical scaling of the landmarks, then every node by triangulation.
+    r"""Plane coordinates from distances to landmarks: classical scaling, then triangulation of every node.
 
     .. math:: x_i = -\tfrac12 L^{+} (\delta_i - \bar\delta)
 
-    with :math:`\delta_i` the squared distances of node i to the landmarks, :math:`\bar\delta` their mean over the landmarks
-    and :math:`L = \Lambda^{1/2} U^T` of the doubly centred landmark matrix. Exact for distances in the plane (up to a rigid motion).
+    with :math:`\delta_i` the squared distances of node i to the landmarks, :math:`\bar\delta` their mean over the
+    landmarks and :math:`L = \Lambda^{1/2} U^T` of the doubly centred landmark matrix. Exact for distances in the plane
+    (up to a rigid motion).
 
     Args:
         index: Nodes that are the landmarks, shape (m,).

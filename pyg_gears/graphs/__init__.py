@@ -1,4 +1,4 @@
-"""Candidate graphs: embeddings in, ``edge_index`` out. Pure functions, the same graph bit for bit for the same embedding."""
+"""Candidate graphs: embeddings in, ``edge_index`` out. Pure functions: same embedding, same graph, bit for bit."""
 
 from __future__ import annotations
 

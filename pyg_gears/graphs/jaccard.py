@@ -29,6 +29,6 @@ def jaccard(index: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         rows = index[start : start + CHUNK]
         member = torch.zeros(rows.size(0), n, dtype=torch.bool, device=index.device).scatter_(1, rows, True)
         second = index[rows].reshape(rows.size(0), k * k)
-        overlap.append(member.gather(1, second).view(-1, k, k).sum(dim=-1))
-    shared = torch.cat(overlap) if overlap else index.new_zeros(n, k)
+        overlap.append(member.gather(1, second).view(rows.size(0), k, k).sum(dim=-1))
+    shared = torch.cat(overlap) if overlap else index
     return shared / (2 * k - shared).clamp(min=1)

@@ -15,13 +15,13 @@ EXACT_LIMIT = 50_000
 """``method="auto"`` searches exactly up to this number of rows."""
 
 CHUNK = 1024
-"""Rows searched at a time. Fixed, because another chunk may round another way and thereby order near-ties differently."""
+"""Rows searched at a time. Fixed, because another chunk may round another way and so order near-ties differently."""
 
 
 class NeighborsOutput(NamedTuple):
     """Neighbours of every row, nearest first, ties by the lower index; never the row itself."""
 
-    index: Int[Tensor, "n k"]
+    index: Int[Tensor, "n k"]  # type: ignore[assignment]  # tuple.index is not missed
     distance: Float[Tensor, "n k"]
 
 
@@ -42,7 +42,8 @@ def knn(
         k: Neighbours per row, at least 1; clipped to n - 1.
         metric: "cosine" or "euclidean". A zero row has cosine distance 1 to everything.
         method: "exact" is O(n^2 c) time and O(1024 n) memory. "approximate" is an inverted-list search (recall about
-            0.998 at 100,000 rows) and needs the extra ``scale``. "auto" is exact up to 50,000 rows and approximate above.
+            0.998 at 100,000 rows) and needs the extra ``scale``. "auto" is exact up to 50,000 rows and approximate
+            above.
 
     Returns:
         ``index`` (n, k) int64 and ``distance`` (n, k) float32.
@@ -55,14 +56,17 @@ def knn(
     tensor([1, 0, 1])
     """
     expect(k >= 1, f"knn expected at least one neighbour, found k={k}; ask for k >= 1.")
-    expect(metric in ("cosine", "euclidean"), f"knn expected the metric cosine or euclidean, found {metric!r}; name one.")
+    expect(
+        metric in ("cosine", "euclidean"), f"knn expected the metric cosine or euclidean, found {metric!r}; name one."
+    )
     expect(
         method in ("auto", "exact", "approximate"),
         f"knn expected the method auto, exact or approximate, found {method!r}; name one.",
     )
     x = x.detach().float()
     expect(
-        bool(torch.isfinite(x).all()), "knn expected a finite embedding, found NaN or infinite values; clean the embedding."
+        bool(torch.isfinite(x).all()),
+        "knn expected a finite embedding, found NaN or infinite values; clean the embedding.",
     )
     k = max(min(k, x.size(0) - 1), 0)
     if k == 0:
@@ -71,7 +75,9 @@ def knn(
     if method == "auto" and x.size(0) > EXACT_LIMIT:
         method = "approximate" if _has_faiss() else "exact"
         if method == "exact":
-            warnings.warn("exact knn of a large embedding is slow; `pip install pyg_gears[scale]` speeds it up", stacklevel=2)
+            warnings.warn(
+                "exact knn of a large embedding is slow; `pip install pyg_gears[scale]` speeds it up", stacklevel=2
+            )
     index, square = _approximate(points, k) if method == "approximate" else _exact(points, k)
     return NeighborsOutput(index, square / 2 if metric == "cosine" else square.sqrt())
 
@@ -108,7 +114,8 @@ def _smallest(distance: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k smallest of every row in ascending order; among equal values those of the lower index."""
     value, column = distance.topk(min(k + 1, distance.size(1)), largest=False)
     if value.size(1) > k:
-        # topk is free to choose among equal values: rows where a tie crosses the k-th place are settled by a stable sort.
+        # topk is free to choose among equal values: rows where a tie crosses the k-th place are settled by a stable
+        # sort.
         torn = (value[:, k] == value[:, k - 1]).nonzero().flatten()
         value, column = value[:, :k].clone(), column[:, :k].clone()
         if torn.numel():

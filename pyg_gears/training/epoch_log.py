@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 
-from pyg_gears.data import whole_file
+from pyg_gears.data.whole_file import whole_file
 
 
 class EpochLog(lightning.Callback):

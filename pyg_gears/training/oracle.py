@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_gears._checks import expect
+from pyg_gears.data import MinisetDataset, MinisetLoader
 from pyg_gears.losses import EnergyOutput, geometric_energy
 from pyg_gears.models import IPALite
 
@@ -45,3 +46,13 @@ def oracle_edges(batch: Data) -> Int[Tensor, "2 e"]:
     source, target = torch.cat([batch.rw_edge_index, loop.expand(2, -1)], dim=1)
     order = (target * n + source).argsort()
     return torch.stack([source[order], target[order]])
+
+
+def mean_energies(model: IPALite, minisets: MinisetDataset, node_budget: int) -> dict[str, float]:
+    """Mean E_geo over minisets, with the gated candidates ("h_gate") and with the true graph ("t_edge")."""
+    total, count = {"h_gate": 0.0, "t_edge": 0.0}, 0
+    for batch in MinisetLoader(minisets, node_budget, shuffle=False):
+        total["h_gate"] += float(gated_energy(model, batch)) * batch.num_graphs
+        total["t_edge"] += float(oracle_energy(model, batch)) * batch.num_graphs
+        count += batch.num_graphs
+    return {name: value / count for name, value in total.items()}

@@ -42,7 +42,7 @@ class StructureModule(lightning.LightningModule):
         model: IPALite,
         recipe: Recipe,
         train: MinisetDataset,
-        validation: MinisetDataset | None,
+        validation: MinisetDataset,
         *,
         seed: int,
         gate_only: bool = False,
@@ -60,10 +60,8 @@ class StructureModule(lightning.LightningModule):
             self._train, budget, seed=self.seed, rank=self.trainer.global_rank, world_size=self.trainer.world_size
         )
 
-    def val_dataloader(self) -> MinisetLoader | list[Any]:
-        """The fixed validation minisets; none while the gate is trained alone."""
-        if self._validation is None:
-            return []
+    def val_dataloader(self) -> MinisetLoader:
+        """The fixed validation minisets, in a fixed order."""
         budget = 2 * self.recipe.training.node_budget
         rank, size = self.trainer.global_rank, self.trainer.world_size
         return MinisetLoader(self._validation, budget, shuffle=False, rank=rank, world_size=size)

@@ -70,7 +70,7 @@ def train_structure(
     model = build_model(recipe.model, train.slides[0].x.size(1), seed)
     last = folder / "last.ckpt"
     if not last.exists() and recipe.training.gate_steps > 0:
-        gate = StructureModule(model, recipe, train, None, seed=seed, gate_only=True)
+        gate = StructureModule(model, recipe, train, validation, seed=seed, gate_only=True)
         _fit(gate, [], progress, accelerator, max_steps=recipe.training.gate_steps)
     module = StructureModule(model, recipe, train, validation, seed=seed)
     best = ModelCheckpoint(
@@ -108,6 +108,7 @@ def _fit(
             enable_progress_bar=progress,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            limit_val_batches=0 if module.gate_only else None,
             use_distributed_sampler=False,
         )
         trainer.fit(module, ckpt_path=resume if resume is not None and resume.exists() else None, weights_only=True)
@@ -123,6 +124,7 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
             warnings.filterwarnings("ignore", message=".*number of training batches .* smaller than the logging interval.*")
             yield
     finally:

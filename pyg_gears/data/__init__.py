@@ -1,0 +1,107 @@
+"""Slides, cells and minisets: what comes in as AnnData and what goes to the models as PyG batches.
+
+Names are loaded when first used: reading and checking files must not wait for torch. ``fingerprint`` and ``whole_file``
+come from their modules of the same name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyg_gears.data.anndata_io import (
+        H5adSummary,
+        cells_from_anndata,
+        check_h5ad,
+        check_output,
+        read_cells,
+        read_slide,
+        slide_from_anndata,
+        write_layout,
+        write_slide,
+    )
+    from pyg_gears.data.dataset import MinisetDataset, MinisetRecipe
+    from pyg_gears.data.fields import FIELDS, Field, check_fields, refuse_coordinates
+    from pyg_gears.data.loader import MinisetLoader, NodeBudgetSampler
+    from pyg_gears.data.miniset import build_miniset
+    from pyg_gears.data.packed import pack_data, read_packed, unpack_data, write_packed
+    from pyg_gears.data.sampling import SAMPLERS, WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
+    from pyg_gears.data.slide import Slide, check_cells, check_slide, shared_genes
+    from pyg_gears.data.splits import EmbeddedSlide, spatial_block, split_slides
+    from pyg_gears.data.synthetic import SimulationOutput, simulate_tissue, write_simulation
+
+_HOME = {
+    "anndata_io": (
+        "H5adSummary",
+        "cells_from_anndata",
+        "check_h5ad",
+        "check_output",
+        "read_cells",
+        "read_slide",
+        "slide_from_anndata",
+        "write_layout",
+        "write_slide",
+    ),
+    "dataset": ("MinisetDataset", "MinisetRecipe"),
+    "fields": ("FIELDS", "Field", "check_fields", "refuse_coordinates"),
+    "loader": ("MinisetLoader", "NodeBudgetSampler"),
+    "miniset": ("build_miniset",),
+    "packed": ("pack_data", "read_packed", "unpack_data", "write_packed"),
+    "sampling": ("SAMPLERS", "WalkGraph", "draw_miniset", "draw_pair", "draw_size", "walk_graph"),
+    "synthetic": ("SimulationOutput", "simulate_tissue", "write_simulation"),
+    "slide": ("Slide", "check_cells", "check_slide", "shared_genes"),
+    "splits": ("EmbeddedSlide", "spatial_block", "split_slides"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "FIELDS",
+    "SAMPLERS",
+    "EmbeddedSlide",
+    "Field",
+    "H5adSummary",
+    "MinisetDataset",
+    "MinisetLoader",
+    "MinisetRecipe",
+    "NodeBudgetSampler",
+    "SimulationOutput",
+    "Slide",
+    "WalkGraph",
+    "build_miniset",
+    "cells_from_anndata",
+    "check_cells",
+    "check_fields",
+    "check_h5ad",
+    "check_output",
+    "check_slide",
+    "draw_miniset",
+    "draw_pair",
+    "draw_size",
+    "pack_data",
+    "read_cells",
+    "read_packed",
+    "read_slide",
+    "refuse_coordinates",
+    "shared_genes",
+    "simulate_tissue",
+    "slide_from_anndata",
+    "spatial_block",
+    "split_slides",
+    "unpack_data",
+    "walk_graph",
+    "write_layout",
+    "write_packed",
+    "write_simulation",
+    "write_slide",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'pyg_gears.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pyg_gears.data.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,288 @@
+"""AnnData files in and out: slides, cells and layouts as ``.h5ad``. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+from jaxtyping import Float
+from scipy.sparse import csr_array, sparray, spmatrix
+
+from pyg_gears._checks import InputError, expect
+from pyg_gears.data.slide import MIN_CELLS, MIN_GENES, MIN_SPOTS, Slide, check_cells, check_slide
+from pyg_gears.data.whole_file import whole_file
+from pyg_gears.typing import FilePath
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+class H5adSummary(NamedTuple):
+    """What a file holds, read without its counts."""
+
+    name: str
+    cells: int
+    genes: tuple[str, ...]
+    has_spatial: bool
+
+
+def read_slide(path: FilePath) -> Slide:
+    """Read a section: ``X`` (raw counts), names and ``obsm["spatial"]`` (n x 2).
+
+    Args:
+        path: An ``.h5ad`` file; its stem becomes the slide's name.
+
+    Returns:
+        The checked slide.
+
+    Raises:
+        InputError: when the file is not a usable slide.
+    """
+    check_h5ad(path, spatial=True)
+    with _open_h5ad(path) as file:
+        slide = _assemble(Path(path).stem, file, spatial=True)
+    check_slide(slide)
+    return slide
+
+
+def read_cells(path: FilePath) -> Slide:
+    """Read dissociated cells: ``X`` and names only. Coordinates in the file, if any, are never read.
+
+    Args:
+        path: An ``.h5ad`` file.
+
+    Returns:
+        The cells as a slide with ``pos=None``.
+
+    Raises:
+        InputError: when the file has no usable counts.
+    """
+    check_h5ad(path, spatial=False)
+    with _open_h5ad(path) as file:
+        cells = _assemble(Path(path).stem, file, spatial=False)
+    check_cells(cells)
+    return cells
+
+
+def slide_from_anndata(adata: AnnData, name: str) -> Slide:
+    """The same as ``read_slide`` for an ``AnnData`` in memory."""
+    expect("spatial" in adata.obsm, _no_positions(name, adata.obsm))
+    slide = Slide(
+        name, _counts(name, adata.X), tuple(adata.var_names), tuple(adata.obs_names), np.asarray(adata.obsm["spatial"])
+    )
+    check_slide(slide)
+    return slide
+
+
+def cells_from_anndata(adata: AnnData, name: str) -> Slide:
+    """The same as ``read_cells`` for an ``AnnData`` in memory: coordinates in it are not looked at."""
+    cells = Slide(name, _counts(name, adata.X), tuple(adata.var_names), tuple(adata.obs_names))
+    check_cells(cells)
+    return cells
+
+
+def check_h5ad(path: FilePath, *, spatial: bool) -> H5adSummary:
+    """Check a file by its structure alone, in milliseconds and without its counts.
+
+    Args:
+        path: The file.
+        spatial: Whether it must be a slide (positions, 30 spots) or may be cells.
+
+    Returns:
+        Number of cells and names of genes.
+
+    Raises:
+        InputError: for a missing file, a file that is no AnnData, no counts, no or misshapen positions, too few spots
+            or genes.
+    """
+    name = Path(path).stem
+    with _open_h5ad(path) as file:
+        cells, genes = len(_names(file["obs"])), tuple(_names(file["var"]))
+        obsm = file.get("obsm", {})
+        found = "spatial" in obsm
+        if spatial:
+            expect(found, _no_positions(name, obsm))
+            shape = getattr(obsm["spatial"], "shape", (cells, 2))  # a data frame has none; its reader checks it
+            expect(
+                len(shape) == 2 and shape[1] == 2,
+                f"{name}: expected two-dimensional positions (spots x 2), found shape {tuple(shape)}; "
+                "keep the two coordinates in the plane of the section.",
+            )
+    least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
+    expect(cells >= least, f"{name}: expected at least {least} {what}, found {cells}; use a larger sample.")
+    expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
+    return H5adSummary(name, cells, genes, found)
+
+
+def check_output(path: FilePath) -> None:
+    """Check that a new file can be written at ``path``, before any work is done for it.
+
+    Raises:
+        InputError: when it exists, or its folder is missing or not writable.
+    """
+    path = Path(path)
+    try:
+        expect(not path.exists(), f"Expected a new file at {path}, found an existing one; remove it or name another.")
+        expect(path.parent.is_dir(), f"Expected a folder at {path.parent}, found none; create it or name another.")
+        # Asking for permission bits is not enough (read-only mounts, full disks): write.
+        with whole_file(path) as temporary:
+            temporary.write_bytes(b" ")
+            raise _Untouched
+    except _Untouched:
+        return
+    except OSError as error:
+        raise InputError(f"Expected a writable folder, found {path.parent} ({error.strerror}); name another.") from None
+
+
+def write_slide(
+    path: FilePath,
+    slide: Slide,
+    *,
+    obs: Mapping[str, np.ndarray] | None = None,
+    obsm: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a slide or cells as ``.h5ad``, whole or not at all.
+
+    Args:
+        path: A new file.
+        slide: What to write; positions go to ``obsm["spatial"]``.
+        obs: Further columns, each of length n.
+        obsm: Further tables, each with n rows.
+
+    Raises:
+        InputError: when the file exists or cannot be written.
+    """
+    from anndata import AnnData
+
+    adata = AnnData(slide.counts)
+    adata.obs_names, adata.var_names = list(slide.cells), list(slide.genes)
+    for key, value in (obs or {}).items():
+        adata.obs[key] = np.asarray(value)
+    if slide.pos is not None:
+        adata.obsm["spatial"] = np.array(slide.pos)
+    for key, value in (obsm or {}).items():
+        adata.obsm[key] = np.asarray(value)
+    _write(path, adata)
+
+
+def write_layout(
+    path: FilePath,
+    source: FilePath | AnnData,
+    *,
+    pos: Float[np.ndarray, "n 2"],
+    confidence: Float[np.ndarray, " n"],
+    distances: sparray | spmatrix,
+    info: Mapping[str, Any],
+) -> None:
+    """Write the source's AnnData with its layout, whole or not at all.
+
+    Adds ``obsm["X_gears"]``, ``obs["gears_confidence"]``, ``obsp["gears_distances"]`` and ``uns["gears"]``; everything
+    that the source holds stays.
+
+    Args:
+        path: A new file.
+        source: The cells' file, or their AnnData (it is not changed).
+        pos: Layout in the gauge, shape (n, 2).
+        confidence: Trust in each cell's place, shape (n,), 0..1.
+        distances: Distances in the layout's unit, any SciPy sparse format, shape (n, n).
+        info: Recipe, versions, residuals; what HDF5 cannot hold is stored as JSON text.
+
+    Raises:
+        InputError: when the file exists or cannot be written, or sizes disagree.
+    """
+    import anndata
+
+    check_output(path)
+    adata = source.copy() if isinstance(source, anndata.AnnData) else anndata.read_h5ad(os.fspath(source))
+    n = adata.n_obs
+    square: Any = distances  # SciPy's types know no common shape
+    shapes = (np.shape(pos), np.shape(confidence), square.shape)
+    expect(
+        shapes == ((n, 2), (n,), (n, n)),
+        f"Expected a layout of {n} cells, found shapes {shapes}; write it beside the cells that it was made from.",
+    )
+    adata.obsm["X_gears"] = np.asarray(pos)
+    adata.obs["gears_confidence"] = np.asarray(confidence)
+    adata.obsp["gears_distances"] = csr_array(square)
+    adata.uns["gears"] = _storable(dict(info))
+    _write(path, adata)
+
+
+class _Untouched(Exception):
+    """Leaves ``whole_file`` without a file."""
+
+
+@contextmanager
+def _open_h5ad(path: FilePath) -> Iterator[h5py.File]:
+    path = Path(path)
+    found = "a folder" if path.is_dir() else "nothing"
+    expect(path.is_file(), f"Expected an .h5ad file at {path}, found {found}; check the path.")
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [key for key in ("X", "obs", "var") if key not in file]
+            expect(
+                not missing,
+                f"Expected an AnnData file at {path}, found HDF5 without {', '.join(missing)}; "
+                "write it with anndata's write_h5ad.",
+            )
+            yield file
+    except (OSError, RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"Expected a readable .h5ad file at {path}, found a damaged or foreign one ({reason}); "
+            "write it with anndata's write_h5ad."
+        ) from error
+
+
+def _assemble(name: str, file: h5py.File, *, spatial: bool) -> Slide:
+    from anndata.io import read_elem
+
+    pos = np.asarray(read_elem(file["obsm"]["spatial"])) if spatial else None
+    return Slide(name, _counts(name, read_elem(file["X"])), tuple(_names(file["var"])), tuple(_names(file["obs"])), pos)
+
+
+def _names(table: h5py.Group | h5py.Dataset) -> list[str]:
+    from anndata.io import read_elem
+
+    expect(
+        isinstance(table, h5py.Group) and "_index" in table.attrs,
+        "Expected tables as anndata 0.7 and later writes them, found an older layout; read and write the file once "
+        "with a recent anndata.",
+    )
+    return [str(name) for name in read_elem(table[table.attrs["_index"]])]
+
+
+def _counts(name: str, x: Any) -> csr_array:
+    dtype = getattr(x, "dtype", np.dtype(object))
+    found = "none" if x is None else f"{type(x).__name__} of {dtype}"
+    expect(dtype.kind in "fiub", f"{name}: expected numeric counts in X, found {found}; put raw counts into X.")
+    return csr_array(x)
+
+
+def _no_positions(name: str, obsm: Any) -> str:
+    return f"{name}: expected positions in obsm['spatial'], found {sorted(obsm)}; add them (spots x 2)."
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        # A slash would open a sub-group in HDF5.
+        return {str(key).replace("/", "_"): _storable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return value
+    if isinstance(value, str | bool | int | float | np.generic):
+        return value
+    return json.dumps(value, default=str)
+
+
+def _write(path: FilePath, adata: AnnData) -> None:
+    import anndata
+
+    check_output(path)
+    with whole_file(path) as temporary, anndata.settings.override(allow_write_nullable_strings=True):
+        adata.write_h5ad(temporary, compression="gzip")

@@ -1,0 +1,173 @@
+"""``MinisetLoader``: batches of minisets of different size, filled by a budget of nodes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+from torch_geometric.data import Batch, Data
+
+from pyg_gears._checks import expect
+from pyg_gears.data.fields import refuse_coordinates
+
+
+class NodeBudgetSampler(Sampler[list[int]]):
+    """Batches of graphs of similar size whose nodes together stay within a budget.
+
+    Sizes are rounded up to multiples of ``bucket``. Graphs in one bucket trade places every epoch, while the
+    sequence of bucket sizes is packed into batches once: the number of batches never changes, every graph comes
+    exactly once an epoch (over all ranks together), and all ranks get equally many batches.
+
+    A graph, or a group that must stay together, beyond the budget makes a batch of its own. Where the batches do not
+    divide by ``world_size``, the fullest ones are halved; only where none can be halved the smallest are merged, beyond
+    the budget.
+
+    Args:
+        sizes: Nodes of every graph.
+        node_budget: Most nodes of a batch.
+        groups: Graphs that stay in one batch, as tuples of their numbers; each alone if omitted.
+        seed: Chooses the order, with the epoch.
+        shuffle: Whether order and company change; otherwise sizes ascend, the same in every epoch.
+        rank: Number of this process.
+        world_size: Number of processes.
+        bucket: Width of a size bucket in nodes, at most a 32nd of the budget.
+
+    Raises:
+        InputError: when the budget is not positive, the rank is out of range, or there are fewer graphs than processes.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        node_budget: int,
+        *,
+        groups: Sequence[tuple[int, ...]] | None = None,
+        seed: int = 0,
+        shuffle: bool = True,
+        rank: int = 0,
+        world_size: int = 1,
+        bucket: int = 16,
+    ) -> None:
+        self.groups = [(i,) for i in range(len(sizes))] if groups is None else list(groups)
+        expect(node_budget >= 1, f"Expected a positive budget of nodes, found {node_budget}; raise it.")
+        expect(0 <= rank < world_size, f"Expected a rank in 0..{world_size - 1}, found {rank}; check the launcher.")
+        expect(
+            len(self.groups) >= world_size,
+            f"Expected at least one miniset a process, found {len(self.groups)} for {world_size}; draw more.",
+        )
+        self.seed, self.shuffle, self.rank, self.world_size = seed, shuffle, rank, world_size
+        self.epoch = 0
+        bucket = max(1, min(bucket, node_budget // 32))
+        rounded = torch.tensor([-(-sum(sizes[i] for i in group) // bucket) * bucket for group in self.groups])
+        self._order = rounded.argsort(stable=True)
+        self._size = rounded[self._order]
+        self._spans = _divisible(_pack(self._size.tolist(), node_budget), self._size.tolist(), world_size)
+
+    @property
+    def sampler(self) -> NodeBudgetSampler:
+        """Itself: Lightning looks here for ``set_epoch``."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration gives."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._spans) // self.world_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order, batch_order = self._order, torch.arange(len(self._spans))
+        if self.shuffle:
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
+            noise = torch.randperm(order.numel(), generator=generator)
+            # Sorting a random order by bucket, stably, permutes within buckets only.
+            order = order[noise][self._size[noise].argsort(stable=True)]
+            batch_order = batch_order[torch.randperm(batch_order.numel(), generator=generator)]
+        for number in batch_order[self.rank :: self.world_size].tolist():
+            first, last = self._spans[number]
+            yield [i for place in order[first:last].tolist() for i in self.groups[place]]
+
+
+class MinisetLoader(DataLoader[Any]):
+    """A torch ``DataLoader`` that yields PyG batches of minisets, by a budget of nodes.
+
+    With Lightning and several devices pass ``use_distributed_sampler=False`` to the Trainer, and ``rank`` and
+    ``world_size`` here: the batches are already dealt.
+
+    Args:
+        dataset: A ``MinisetDataset``, or any sequence of ``Data``.
+        node_budget: Most nodes of a batch; 3072 holds 8 minisets of 384.
+        seed: Chooses the order, with the epoch.
+        shuffle: Whether order and company change every epoch.
+        rank: Number of this process.
+        world_size: Number of processes.
+        num_workers: Processes that load; 0 loads in this one.
+
+    Raises:
+        InputError: as ``NodeBudgetSampler``, and on iteration when a miniset still carries coordinates.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        node_budget: int = 3072,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        rank: int = 0,
+        world_size: int = 1,
+        num_workers: int = 0,
+    ) -> None:
+        sizes = dataset.sizes if hasattr(dataset, "sizes") else [data.num_nodes for data in dataset]
+        batches = NodeBudgetSampler(
+            sizes,
+            node_budget,
+            groups=getattr(dataset, "groups", None),
+            seed=seed,
+            shuffle=shuffle,
+            rank=rank,
+            world_size=world_size,
+        )
+        super().__init__(dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration gives; Lightning does this by itself."""
+        assert isinstance(self.batch_sampler, NodeBudgetSampler)
+        self.batch_sampler.set_epoch(epoch)
+
+
+def _collate(graphs: list[Data]) -> Batch:
+    for graph in graphs:
+        refuse_coordinates(graph)
+    return Batch.from_data_list(graphs)
+
+
+def _pack(sizes: Sequence[int], budget: int) -> list[tuple[int, int]]:
+    """Cut ascending sizes into consecutive spans (first, end) within the budget."""
+    spans, first, total = [], 0, 0
+    for i, size in enumerate(sizes):
+        if i > first and total + size > budget:
+            spans.append((first, i))
+            first, total = i, 0
+        total += size
+    return [*spans, (first, len(sizes))]
+
+
+def _divisible(spans: list[tuple[int, int]], sizes: Sequence[int], world_size: int) -> list[tuple[int, int]]:
+    """Halve spans, or merge them where too few graphs are left to halve, until their number divides."""
+    spans = list(spans)
+    more = -(-len(spans) // world_size) * world_size
+    wanted = more if more <= len(sizes) else more - world_size
+    while len(spans) < wanted:
+        fullest = max(range(len(spans)), key=lambda b: spans[b][1] - spans[b][0])
+        first, end = spans[fullest]
+        middle = (first + end) // 2
+        spans[fullest : fullest + 1] = [(first, middle), (middle, end)]
+    while len(spans) > wanted:
+        together = [sum(sizes[a:c]) for (a, _), (_, c) in itertools.pairwise(spans)]
+        smallest = together.index(min(together))
+        spans[smallest : smallest + 2] = [(spans[smallest][0], spans[smallest + 1][1])]
+    return spans

@@ -1,0 +1,70 @@
+"""Minisets as small arrays: how they wait in memory and on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pyg_gears._checks import expect
+from pyg_gears.data.whole_file import whole_file
+from pyg_gears.typing import FilePath
+
+Packed = dict[str, np.ndarray]
+_META = "__meta__"
+
+
+def pack_data(data: Data) -> Packed:
+    """The tensors of a ``Data`` as arrays, integers in the narrowest type that holds them (edges: 2 bytes, not 8).
+
+    Raises:
+        InputError: when the graph carries anything else than tensors.
+    """
+    packed, dtypes = {}, {}
+    for name, value in data.to_dict().items():
+        expect(
+            isinstance(value, Tensor),
+            f"Expected tensors only in a stored miniset, found {type(value).__name__} in {name!r}; convert it.",
+        )
+        array = value.detach().cpu().numpy()
+        dtypes[name] = array.dtype.str
+        packed[name] = _narrow(array) if array.dtype.kind in "iu" else array
+    packed[_META] = np.frombuffer(json.dumps(dtypes).encode(), dtype=np.uint8)
+    return packed
+
+
+def unpack_data(packed: Mapping[str, np.ndarray]) -> Data:
+    """The ``Data`` that was packed, bit for bit, on memory of its own."""
+    dtypes = json.loads(packed[_META].tobytes())
+    return Data.from_dict({name: torch.from_numpy(packed[name].astype(dtype)) for name, dtype in dtypes.items()})
+
+
+def write_packed(path: FilePath, packed: Packed) -> None:
+    """Write arrays as ``.npz``, whole or not at all; other processes may write the same file."""
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **packed)  # type: ignore[arg-type]  # numpy types the keyword allow_pickle into **kwds
+
+
+def read_packed(path: FilePath) -> Packed | None:
+    """Read arrays back; ``None`` when the file is missing or damaged (each array is checked against its CRC)."""
+    try:
+        # Opened here, since np.load leaves a damaged file open.
+        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            packed = {name: file[name] for name in file.files}
+        names = json.loads(packed[_META].tobytes())
+    except Exception:  # whatever a damaged file makes of zip, zlib and NumPy: it is built anew
+        return None
+    return packed if set(names) | {_META} == set(packed) else None
+
+
+def _narrow(array: np.ndarray) -> np.ndarray:
+    if array.size == 0:
+        return array.astype(np.uint8)
+    low, high = int(array.min()), int(array.max())
+    # A negative value asks for a signed type that holds the highest one too.
+    return array.astype(np.min_scalar_type(high if low >= 0 else min(low, -high - 1)))

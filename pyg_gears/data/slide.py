@@ -1,0 +1,189 @@
+"""``Slide``: raw counts of spots or cells, their names, and (for spots) where they lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
+
+from pyg_gears._checks import expect
+
+MIN_SPOTS = 30
+MIN_CELLS = 3
+MIN_GENES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Slide:
+    """A section of spatial transcriptomics, or (with ``pos=None``) a set of dissociated cells.
+
+    Counts are kept raw. They are converted to canonical ``csr_array`` float32 and checked on construction; any
+    non-negative values pass, since some platforms deliver corrected, non-integer counts.
+
+    Attributes:
+        name: Name of the slide; the stem of its file.
+        counts: Raw non-negative counts, shape (n, g).
+        genes: Gene names, g of them, unique.
+        cells: Names of spots or cells, n of them, unique.
+        pos: Coordinates, shape (n, 2) float64, any unit, finite; ``None`` for cells whose place is unknown.
+
+    Raises:
+        InputError: when shapes disagree, a name occurs twice, or values are negative, NaN or infinite.
+    """
+
+    name: str
+    counts: csr_array
+    genes: tuple[str, ...]
+    cells: tuple[str, ...]
+    pos: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        genes, cells = tuple(map(str, self.genes)), tuple(map(str, self.cells))
+        counts: Any = self.counts
+        expect(
+            len(counts.shape) == 2 and np.dtype(counts.dtype).kind in "fiub",
+            f"{self.name}: expected a numeric table of counts, found {counts.dtype} of shape {counts.shape}; "
+            "put raw counts into X.",
+        )
+        expect(
+            counts.shape == (len(cells), len(genes)),
+            f"{self.name}: expected counts of shape {(len(cells), len(genes))} (names of spots x genes), "
+            f"found {counts.shape}; check the names.",
+        )
+        # A copy: sorting the entries must not touch the caller's matrix.
+        counts = csr_array(counts, dtype=np.float32, copy=True)
+        counts.sum_duplicates()
+        expect(
+            bool(np.isfinite(counts.data).all()),
+            f"{self.name}: expected raw counts, found NaN or infinite values; remove or refill those entries of X.",
+        )
+        expect(
+            not (counts.data < 0).any(),
+            f"{self.name}: expected raw non-negative counts, found {counts.data.min(initial=0):g}; "
+            "put raw counts instead of scaled values into X.",
+        )
+        counts.eliminate_zeros()
+        for what, names in (("spot or cell", cells), ("gene", genes)):
+            repeated = [name for name, times in Counter(names).items() if times > 1]
+            expect(
+                not repeated,
+                f"{self.name}: expected unique {what} names, found {len(repeated)} that repeat, "
+                f"for instance {repeated[:1]}; make them unique.",
+            )
+        pos = self.pos if self.pos is None else _checked_positions(self.name, self.pos, len(cells))
+        for field, value in (("counts", counts), ("genes", genes), ("cells", cells), ("pos", pos)):
+            object.__setattr__(self, field, value)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def subset_genes(self, genes: Sequence[str]) -> Slide:
+        """The slide on ``genes``, in that order.
+
+        Raises:
+            InputError: when a gene is missing.
+        """
+        column = {gene: i for i, gene in enumerate(self.genes)}
+        missing = [gene for gene in genes if gene not in column]
+        expect(
+            not missing,
+            f"{self.name}: expected all {len(genes)} genes, found {len(missing)} missing, for instance {missing[:1]}; "
+            "refit on the shared genes.",
+        )
+        return replace(self, counts=self.counts[:, [column[gene] for gene in genes]], genes=tuple(genes))
+
+    def select(self, index: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"] | Sequence[int]) -> Slide:
+        """The slide of the spots at ``index`` (numbers or a mask), in that order."""
+        rows = np.arange(len(self))[np.asarray(index)]
+        return replace(
+            self,
+            counts=self.counts[rows],
+            cells=tuple(self.cells[i] for i in rows),
+            pos=None if self.pos is None else self.pos[rows],
+        )
+
+
+def check_slide(slide: Slide) -> None:
+    """Check that a slide is large enough to learn geometry from.
+
+    InputError: for no or coinciding positions, fewer than 30 spots, fewer than 2 genes, or only zeros.
+    InputError: for no or coinciding positions, fewer than 30 spots, fewer than 2 genes, or only zeros.
+    """
+    expect(
+        slide.pos is not None,
+        f"{slide.name}: expected positions, found none; put them into obsm['spatial'] (spots x 2).",
+    )
+    expect(
+        len(slide) >= MIN_SPOTS,
+        f"{slide.name}: expected at least {MIN_SPOTS} spots, found {len(slide)}; use a larger section.",
+    )
+    _check_expression(slide)
+    assert slide.pos is not None
+    expect(
+        bool(np.ptp(slide.pos, axis=0).max() > 0),
+        f"{slide.name}: expected spots at different places, found all at one; check obsm['spatial'].",
+    )
+
+
+def check_cells(cells: Slide) -> None:
+    """Check that there are enough cells and genes to lay out.
+
+    Raises:
+        InputError: for fewer than 3 cells, fewer than 2 genes, or counts that are all zero.
+    """
+    expect(
+        len(cells) >= MIN_CELLS,
+        f"{cells.name}: expected at least {MIN_CELLS} cells, found {len(cells)}; fewer have no layout.",
+    )
+    _check_expression(cells)
+
+
+def shared_genes(slides: Sequence[Slide]) -> tuple[str, ...]:
+    """The genes that all slides measure, in the order of the first.
+
+    Raises:
+        InputError: when fewer than two are shared.
+    """
+    expect(len(slides) > 0, "Expected at least one slide, found none; name a slide.")
+    common = set(slides[0].genes).intersection(*(slide.genes for slide in slides[1:]))
+    names = "; ".join(f"{slide.name}: {', '.join(slide.genes[:2])}, ..." for slide in slides[:3])
+    expect(
+        len(common) >= MIN_GENES,
+        f"Expected at least {MIN_GENES} genes shared by all {len(slides)} files, found {len(common)} ({names}); "
+        "use one gene naming in all files.",
+    )
+    return tuple(gene for gene in slides[0].genes if gene in common)
+
+
+def _check_expression(slide: Slide) -> None:
+    expect(
+        len(slide.genes) >= MIN_GENES,
+        f"{slide.name}: expected at least {MIN_GENES} genes, found {len(slide.genes)}; keep more genes.",
+    )
+    expect(slide.counts.nnz > 0, f"{slide.name}: expected counts, found only zeros; put raw counts into X.")
+
+
+def _checked_positions(name: str, pos: object, n: int) -> Float[np.ndarray, "n 2"]:
+    where = np.asarray(pos)
+    columns = where.shape[1] if where.ndim == 2 else f"shape {where.shape}"
+    expect(
+        where.ndim == 2 and where.shape[1] == 2,
+        f"{name}: expected two-dimensional positions (spots x 2), found {columns}"
+        f"{' columns' if where.ndim == 2 else ''}; keep the two coordinates in the plane of the section.",
+    )
+    expect(
+        where.dtype.kind in "fiu" and len(where) == n,
+        f"{name}: expected {n} numeric positions, found {len(where)} of {where.dtype}; give one row a spot.",
+    )
+    where = np.array(where, dtype=np.float64)
+    expect(
+        bool(np.isfinite(where).all()),
+        f"{name}: expected finite positions, found NaN or infinite ones; remove those spots.",
+    )
+    where.setflags(write=False)
+    return where

@@ -1,0 +1,80 @@
+"""The common look of the figures: colours, sizes, bare axes. Nothing here touches matplotlib's global state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which all common kinds of colour vision tell apart; ours first, then the rivals.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
+OTHER = "#BBBBBB"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches that belongs to no window and to no pyplot.
+
+    Raises:
+        ImportError: without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("Figures need matplotlib: pip install pyg_gears[plot]") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def line_axes(x: str, y: str, title: str) -> tuple[Figure, Axes]:
+    """A figure with one plot, its axes named."""
+    figure = new_figure(5.2, 4.6)
+    axes = figure.subplots()
+    axes.set(xlabel=x, ylabel=y, title=title)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def line_styles() -> Iterator[dict[str, Any]]:
+    """Ours first, thick and on top; then thin lines in the other colours."""
+    yield {"color": PALETTE[0], "lw": 2.6, "zorder": 5}
+    for color in PALETTE[1:]:
+        yield {"color": color, "lw": 1.3, "zorder": 3}
+
+
+def scatter(
+    axes: Axes,
+    pos: Float[np.ndarray, "n 2"],
+    values: Float[np.ndarray, " n"],
+    title: str,
+    colors: str,
+    *,
+    bar: bool = True,
+) -> None:
+    """Points coloured by value, high values on top, colours spanning the 1st to the 99th percentile."""
+    order = np.argsort(values, kind="stable")
+    low, high = np.percentile(values, [1, 99])
+    high = high if high > low else low + 1.0
+    x, y = pos[order].T
+    points = axes.scatter(x, y, c=values[order], s=point_size(len(pos)), cmap=colors, vmin=low, vmax=high, lw=0)
+    bare(axes, title)
+    if bar:
+        axes.figure.colorbar(points, ax=axes, shrink=0.8, extend="both")
+
+
+def bare(axes: Axes, title: str) -> None:
+    """Equal units on both axes, no ticks (a layout has no frame), a title."""
+    axes.set_title(title, fontsize=10)
+    axes.set_aspect("equal")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def point_size(n: int) -> float:
+    """Area of a point, in square points, that lets n cells cover about the same share of a panel."""
+    return float(np.clip(9000 / n, 1.5, 45))

@@ -1,0 +1,220 @@
+"""Gears: fit on slides, reconstruct cells, save, load. The whole method in four calls."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from pyg_gears._checks import expect
+from pyg_gears.data import MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
+from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.data.whole_file import whole_file
+from pyg_gears.encoders import PCAEncoder
+from pyg_gears.inference import ConfidenceCalibration, InferenceSettings, LayoutOutput, reconstruct_layout, row_spearman
+from pyg_gears.models import IPALite
+from pyg_gears.training.checkpoint import load_checkpoint, save_checkpoint
+from pyg_gears.training.oracle import mean_energies
+from pyg_gears.training.preparation import Prepared, prepare
+from pyg_gears.training.recipe import Recipe
+from pyg_gears.training.structure_training import build_model, train_structure
+from pyg_gears.typing import FilePath
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A layout with its confidence.
+
+    Attributes:
+        pos: Coordinates in the gauge (centred, RMS radius 1, longest axis first), shape (n, 2).
+        confidence: Per cell in [0, 1]: the rank correlation that its distances are expected to have with the true ones.
+        layout: The layout with spread, sparse distances and residuals.
+    """
+
+    pos: Float[np.ndarray, "n 2"]
+    confidence: Float[np.ndarray, " n"]
+    layout: LayoutOutput
+
+
+class Gears:
+    """The model of a tissue: how expression relates to geometry, learned from a few slides.
+
+    Args:
+        recipe: Every choice of the training; ``Recipe.preset("standard")`` if omitted.
+
+    >>> from pyg_gears import Gears, Recipe
+    >>> Gears(Recipe.preset("quick")).recipe.embedding.transform
+    'sqrt'
+    """
+
+    def __init__(self, recipe: Recipe | None = None) -> None:
+        self.recipe = recipe or Recipe.preset("standard")
+        self.encoder: PCAEncoder | None = None
+        self.members: list[IPALite] = []
+        self.calibration: dict[str, ConfidenceCalibration] = {}
+        self.report: dict[str, Any] = {}
+
+    def fit(
+        self,
+        slides: Sequence[Slide | AnnData],
+        cells: Slide | AnnData | None = None,
+        *,
+        validate: str | None = None,
+        work_dir: FilePath | None = None,
+        progress: bool = True,
+    ) -> Gears:
+        """Learn from slides.
+
+        Args:
+            slides: Slides with positions; an AnnData is named "slide_0", "slide_1", ... by its place.
+            cells: Cells without positions; their expression joins the encoder's fit.
+            validate: Name of the slide held out for early stopping and confidence; by default the last of three or more
+                slides, and with fewer a spatial block of each.
+            work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.
+            progress: Show progress bars.
+
+        Returns:
+            Itself, fitted.
+
+        Raises:
+            InputError: for slides that cannot be used together, or a ``work_dir`` of another run.
+        """
+        named = [s if isinstance(s, Slide) else slide_from_anndata(s, f"slide_{i}") for i, s in enumerate(slides)]
+        query = cells if cells is None or isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
+        if work_dir is None:
+            with tempfile.TemporaryDirectory() as folder:
+                return self._fit(named, query, validate, Path(folder), progress)
+        return self._fit(named, query, validate, Path(work_dir), progress)
+
+    def reconstruct(
+        self,
+        cells: Slide | AnnData,
+        *,
+        settings: InferenceSettings | None = None,
+        seed: int = 0,
+        shard_dir: FilePath | None = None,
+        progress: bool = True,
+    ) -> Reconstruction:
+        """Lay out cells from their expression alone; coordinates that they may carry are not looked at.
+
+        Args:
+            cells: Cells with the model's genes.
+            settings: Settings of the inference; candidates and metric always follow the recipe.
+            seed: Same seed, same layout.
+            shard_dir: Folder for finished patches, from which a killed run goes on.
+            progress: Show a bar.
+
+        Raises:
+            InputError: when the model is not fitted, or the cells lack genes of the model.
+        """
+        expect(self.encoder is not None, "expected a fitted model, found none; call fit or Gears.load first.")
+        assert self.encoder is not None
+        query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
+        x = self.encoder.encode(query)
+        layout = reconstruct_layout(self.members, x, self._settings(settings), seed, shard_dir, progress)
+        curve = self.calibration.get(layout.report["mode"], ConfidenceCalibration())
+        return Reconstruction(layout.pos, curve.predict(layout.spread), layout)
+
+    def save(self, folder: FilePath) -> None:
+        """Write the model into a folder (``model.pt``, ``recipe.yaml``).
+
+        Raises:
+            InputError: when the model is not fitted.
+        """
+        expect(self.encoder is not None, "expected a fitted model, found none; call fit before save.")
+        assert self.encoder is not None
+        content = {
+            "recipe": self.recipe.as_dict(),
+            "encoder": dict(self.encoder.state()),
+            "members": [dict(member.state_dict()) for member in self.members],
+            "calibration": {mode: curve.state_dict() for mode, curve in self.calibration.items()},
+            "report": self.report,
+        }
+        save_checkpoint(Path(folder), content)
+
+    @classmethod
+    def load(cls, folder: FilePath) -> Gears:
+        """Read a model that :meth:`save` wrote; nothing in the file is executed.
+
+        Raises:
+            InputError: when there is no readable model.
+        """
+        content = load_checkpoint(Path(folder))
+        gears = cls(Recipe().change(content["recipe"]))
+        gears.encoder = PCAEncoder.from_state(content["encoder"])
+        for state in content["members"]:
+            member = build_model(gears.recipe.model, gears.encoder.out_channels, seed=0)
+            member.load_state_dict(state)
+            gears.members.append(member.eval())
+        gears.calibration = {m: ConfidenceCalibration.from_state_dict(c) for m, c in content["calibration"].items()}
+        gears.report = content["report"]
+        return gears
+
+    def _settings(self, settings: InferenceSettings | None) -> InferenceSettings:
+        graph = self.recipe.graph
+        return replace(settings or InferenceSettings(), candidates=graph.k, metric=graph.metric)
+
+    def _fit(
+        self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool
+    ) -> Gears:
+        prepared = prepare(self.recipe, slides, cells, validate, work / "minisets")
+        _claim(work, fingerprint(self.recipe, prepared.train.slides, prepared.validation.slides))
+        self.encoder, self.members = prepared.encoder, []
+        for number in range(self.recipe.model.members):
+            folder = work / f"member_{number}"
+            seed = self.recipe.training.seed + 1_000 * number
+            train, validation = prepared.train, prepared.validation
+            self.members.append(train_structure(self.recipe, train, validation, seed=seed, folder=folder, progress=progress))
+        self.calibration = self._calibrate(prepared)
+        self.report = {
+            "slides": [slide.name for slide in slides],
+            "held_out": [slide.name for slide in prepared.held_out],
+            "held_out_is_block": prepared.held_out[0].allowed is not None,
+            "cells": 0 if cells is None else len(cells),
+            "genes": len(prepared.encoder.genes),
+            **self._energies(prepared.validation),
+        }
+        return self
+
+    def _calibrate(self, prepared: Prepared) -> dict[str, ConfidenceCalibration]:
+        """Confidence curves of both ways of predicting, on the held-out spots."""
+        curves = {}
+        for mode, settings in (("whole", InferenceSettings()), ("patches", InferenceSettings(whole_below=0))):
+            spread, quality = [], []
+            for slide in prepared.held_out:
+                inside = slice(None) if slide.allowed is None else slide.allowed
+                x, truth = slide.x[inside], slide.pos[inside]
+                layout = reconstruct_layout(self.members, x, self._settings(settings), progress=False)
+                if layout.report["mode"] == mode:
+                    spread.append(layout.spread)
+                    quality.append(row_spearman(layout.pos, truth.numpy()))
+            if spread:
+                curves[mode] = ConfidenceCalibration.fit(np.concatenate(spread), np.concatenate(quality))
+        return curves
+
+    def _energies(self, validation: MinisetDataset) -> dict[str, float]:
+        energies = [mean_energies(member, validation, self.recipe.training.node_budget) for member in self.members]
+        return {name: float(np.mean([energy[name] for energy in energies])) for name in energies[0]}
+
+
+def _claim(work: Path, key: str) -> None:
+    """Mark the folder as belonging to this run, or refuse the folder of another."""
+    mark = work / "run"
+    if mark.exists():
+        expect(
+            mark.read_text() == key,
+            f"expected the recipe and slides of the run begun in {work}, found others; resume with the same call, or choose "
+            "another folder.",
+        )
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    with whole_file(mark) as part:
+        part.write_text(key)

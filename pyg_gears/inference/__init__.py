@@ -1,0 +1,47 @@
+"""Inference: patches of cells are predicted, vote on distances, and one layout is solved from what they agree on."""
+
+from __future__ import annotations
+
+from pyg_gears.inference.confidence import ConfidenceCalibration, row_spearman
+from pyg_gears.inference.consensus import ConsensusOutput, consensus_layout
+from pyg_gears.inference.fill import fill_evenly
+from pyg_gears.inference.locality import LocalityOutput, locality_graph
+from pyg_gears.inference.patches import PatchesOutput, draw_patches
+from pyg_gears.inference.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
+from pyg_gears.inference.predict import PredictionOutput, predict_patches
+from pyg_gears.inference.reconstruct import LayoutOutput, reconstruct_layout
+from pyg_gears.inference.scales import group_factor, synchronize_scales
+from pyg_gears.inference.settings import InferenceSettings
+from pyg_gears.inference.solve import SolveOutput, isomap_start, solve_layout
+from pyg_gears.inference.stitch import StitchOutput, stitch_votes, weighted_median
+from pyg_gears.inference.votes import VotesOutput, collect_votes
+
+__all__ = [
+    "ConfidenceCalibration",
+    "ConsensusOutput",
+    "InferenceSettings",
+    "LayoutOutput",
+    "LocalityOutput",
+    "PatchesOutput",
+    "PatchwiseOutput",
+    "PredictionOutput",
+    "SolveOutput",
+    "StitchOutput",
+    "VotesOutput",
+    "collect_votes",
+    "consensus_layout",
+    "draw_patches",
+    "fill_evenly",
+    "group_factor",
+    "isomap_start",
+    "locality_graph",
+    "patchwise_layout",
+    "predict_patches",
+    "reconstruct_layout",
+    "row_spearman",
+    "solve_layout",
+    "stitch_patches",
+    "stitch_votes",
+    "synchronize_scales",
+    "weighted_median",
+]

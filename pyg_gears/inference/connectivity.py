@@ -1,0 +1,58 @@
+"""Link the parts of a graph by the cheapest edges that were left out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+
+class LinksOutput(NamedTuple):
+    """Which of the offered edges link the parts, and how the graph looked before."""
+
+    chosen: Bool[np.ndarray, " e"]
+    """Offered edges that are needed, shape (e,)."""
+    isolated: int
+    """Nodes that had no edge."""
+    components: int
+    """Connected parts before (an isolated node is one)."""
+
+
+def parts(n: int, edges: Int[np.ndarray, "2 e"]) -> Int[np.ndarray, " n"]:
+    """Number of the connected part of every node, shape (n,), for undirected edges of shape (2, e)."""
+    graph = csr_array((np.ones(edges.shape[1], dtype=np.int8), (edges[0], edges[1])), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def linking_edges(
+    n: int, kept: Int[np.ndarray, "2 k"], offered: Int[np.ndarray, "2 e"], cost: Float[np.ndarray, " e"]
+) -> LinksOutput:
+    """The cheapest set of ``offered`` edges that joins the parts of the graph ``kept``: a minimum spanning forest.
+
+    Args:
+        n: Nodes.
+        kept: Edges that stay, shape (2, k).
+        offered: Edges that may be added, shape (2, e); those inside a part are never chosen.
+        cost: What each costs, shape (e,); only the order counts.
+
+    Returns:
+        ``chosen`` (e,), ``isolated`` and ``components`` of the graph before.
+    """
+    label = parts(n, kept)
+    degree = np.bincount(kept.ravel(), minlength=n)
+    count = int(label.max(initial=-1)) + 1
+    chosen = np.zeros(offered.shape[1], dtype=bool)
+    a, b = label[offered[0]], label[offered[1]]
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    # Costs become ranks: positive (zero would mean "no edge") and distinct, so that the forest is unique.
+    order = np.argsort(cost, kind="stable")
+    order = order[low[order] != high[order]]
+    _, first = np.unique(low[order] * count + high[order], return_index=True)
+    best = order[np.sort(first)]
+    rank = np.arange(1, len(best) + 1, dtype=np.float64)
+    forest = minimum_spanning_tree(csr_array((rank, (low[best], high[best])), shape=(count, count)))
+    chosen[best[forest.data.astype(np.int64) - 1]] = True
+    return LinksOutput(chosen, int((degree == 0).sum()), count)

@@ -1,0 +1,50 @@
+"""Pose-invariant metrics of a layout, one family a file, and the simple rivals that every layout is compared with."""
+
+from __future__ import annotations
+
+from pyg_gears.metrics.calibration import CalibrationCurve, calibration_curve, calibration_error, local_rmse
+from pyg_gears.metrics.collapse import CollapseOutput, collapse_statistics
+from pyg_gears.metrics.confidence import ConfidenceAgreement, confidence_agreement, local_error
+from pyg_gears.metrics.distances import DistanceAgreement, distance_agreement, pair_distances
+from pyg_gears.metrics.edges import EdgeAgreement, RocCurve, edge_agreement, roc_curve
+from pyg_gears.metrics.energy import EnergyAgreement, energy_agreement
+from pyg_gears.metrics.evaluate_layout import BETTER, evaluate_layout
+from pyg_gears.metrics.labels import PurityOutput, community_purity, morans_i
+from pyg_gears.metrics.layout_pair import LayoutPair, layout_pair
+from pyg_gears.metrics.neighborhoods import NeighborhoodAgreement, neighborhood_agreement
+from pyg_gears.metrics.pose import PoseAgreement, align, pose_agreement
+from pyg_gears.metrics.rivals import simple_rivals
+
+__all__ = [
+    "BETTER",
+    "CalibrationCurve",
+    "CollapseOutput",
+    "ConfidenceAgreement",
+    "DistanceAgreement",
+    "EdgeAgreement",
+    "EnergyAgreement",
+    "LayoutPair",
+    "NeighborhoodAgreement",
+    "PoseAgreement",
+    "PurityOutput",
+    "RocCurve",
+    "align",
+    "calibration_curve",
+    "calibration_error",
+    "collapse_statistics",
+    "community_purity",
+    "confidence_agreement",
+    "distance_agreement",
+    "edge_agreement",
+    "energy_agreement",
+    "evaluate_layout",
+    "layout_pair",
+    "local_error",
+    "local_rmse",
+    "morans_i",
+    "neighborhood_agreement",
+    "pair_distances",
+    "pose_agreement",
+    "roc_curve",
+    "simple_rivals",
+]

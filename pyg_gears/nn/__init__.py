@@ -1,0 +1,11 @@
+"""Layers: each a module of its own, for any PyG graph; nothing here needs a slide."""
+
+from __future__ import annotations
+
+from pyg_gears.nn.edge_gate import EdgeGate
+from pyg_gears.nn.geometry_bias import GeometryBias
+from pyg_gears.nn.ipa_conv import AttentionTerms, IPAConv
+from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
+from pyg_gears.nn.segment_softmax import segment_softmax
+
+__all__ = ["AttentionTerms", "EdgeGate", "GeometryBias", "IPAConv", "PaddedGraphs", "pad_graphs", "segment_softmax"]

@@ -1,0 +1,129 @@
+"""The graphs of a batch side by side in one padded tensor, for attention by matrix products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pyg_gears._checks import expect
+
+MASKED = -1e30
+"""Bias of a pair that is no edge: finite, so that a row without edges stays finite."""
+
+MAX_DENSE_NODES = 2048
+MAX_CELLS_PER_EDGE = 20
+
+
+@dataclass(frozen=True)
+class PaddedGraphs:
+    """Where the nodes and edges of a batch lie in padded (b, m) and (b, m, m) tensors. Built by :func:`pad_graphs`.
+
+    Attributes:
+        num_graphs: Graphs b.
+        size: Nodes m of the largest graph.
+        node_slot: Flat place of each node in (b, m), shape (n,); None where all graphs have m nodes (no padding).
+        edge_slot: Flat place of each edge in (b, m, m), [target, source], shape (e,).
+        filled: Nodes with at least one incoming edge, shape (n,); None where all have one.
+        bias: Additive bias of the logits, shape (b, 1 or h, m, m): the edge bias on edges, -1e30 elsewhere.
+    """
+
+    num_graphs: int
+    size: int
+    node_slot: Int[Tensor, " n"] | None
+    edge_slot: Int[Tensor, " e"]
+    filled: Bool[Tensor, " n"] | None
+    bias: Float[Tensor, "b h m m"]
+
+    def pad(self, values: Tensor) -> Tensor:
+        """Spread node values (n, ...) to (b, m, ...), zeros between."""
+        if self.node_slot is None:
+            return values.view(self.num_graphs, self.size, *values.shape[1:])
+        empty = values.new_zeros(self.num_graphs * self.size, *values.shape[1:])
+        return empty.index_copy(0, self.node_slot, values).view(self.num_graphs, self.size, *values.shape[1:])
+
+    def gather(self, values: Tensor) -> Tensor:
+        """Read node values (n, ...) back from (b, m, ...); nodes without an incoming edge read zero."""
+        nodes = values.flatten(0, 1)
+        if self.node_slot is not None:
+            nodes = nodes[self.node_slot]
+        if self.filled is not None:
+            nodes = nodes * self.filled.view(-1, *[1] * (nodes.dim() - 1))
+        return nodes
+
+
+def pad_graphs(
+    edge_index: Int[Tensor, "2 e"],
+    num_nodes: int,
+    batch: Int[Tensor, " n"] | None = None,
+    edge_bias: Tensor | None = None,
+    dtype: torch.dtype | None = None,
+    auto: bool = False,
+) -> PaddedGraphs | None:
+    """Lay a batch out for dense attention.
+
+    Args:
+        edge_index: Edges [source, target], shape (2, e), each at most once, within graphs.
+        num_nodes: Nodes n of the batch.
+        batch: Graph of each node, shape (n,), ascending; one graph if omitted.
+        edge_bias: Additive bias of the logits, shape (e,) or (e, h); zero if omitted. Gradients flow back to it.
+        dtype: Float type of the bias where ``edge_bias`` is omitted.
+        auto: Return None where the edge list is the better way: repeated edges, more than 2048 nodes in a graph, or
+            more than 20 padded cells per edge.
+
+    Returns:
+        The layout, or None (only with ``auto``).
+
+    Raises:
+        InputError: when an edge is repeated or joins two graphs, or when nodes are not sorted by graph.
+    """
+    source, target = edge_index[0], edge_index[1]
+    node_slot = None
+    if batch is None:
+        b, m = 1, num_nodes
+        edge_slot = target * m + source
+    else:
+        expect(
+            bool((batch.diff() >= 0).all()),
+            "dense attention expected nodes sorted by graph, found an unsorted batch; sort them or use layout='edge'.",
+        )
+        count = torch.bincount(batch)
+        b, m = count.numel(), int(count.max()) if count.numel() else 0
+        first = count.cumsum(0) - count
+        local = torch.arange(num_nodes, device=batch.device) - first[batch]
+        if b * m != num_nodes:
+            node_slot = batch * m + local
+        edge_slot = (batch * m + local)[target] * m + local[source]
+    e = edge_slot.numel()
+    if auto and (m > MAX_DENSE_NODES or b * m * m > MAX_CELLS_PER_EDGE * max(e, 1)):
+        return None
+    if batch is not None:
+        expect(
+            bool((batch[source] == batch[target]).all()),
+            "dense attention expected edges within graphs, found one between two graphs; correct batch or edge_index.",
+        )
+    taken = torch.zeros(b * m * m, dtype=torch.bool, device=edge_slot.device)
+    taken[edge_slot] = True
+    if int(taken.sum()) != e:
+        expect(
+            auto, "dense attention expected every edge once, found repeated edges; coalesce them or use layout='edge'."
+        )
+        return None
+    has_edge = taken.view(b * m, m).any(dim=1)
+    filled = has_edge if node_slot is None else has_edge[node_slot]
+    if edge_bias is None:
+        bias = torch.zeros(b * m * m, dtype=dtype, device=edge_slot.device).masked_fill_(~taken, MASKED)[None]
+    else:
+        columns = edge_bias[None] if edge_bias.dim() == 1 else edge_bias.T
+        index = edge_slot.expand(columns.size(0), -1)
+        bias = columns.new_full((columns.size(0), b * m * m), MASKED).scatter(1, index, columns)
+    return PaddedGraphs(
+        num_graphs=b,
+        size=m,
+        node_slot=node_slot,
+        edge_slot=edge_slot,
+        filled=None if bool(filled.all()) else filled,
+        bias=bias.view(-1, b, m, m).transpose(0, 1),
+    )

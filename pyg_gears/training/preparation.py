@@ -1,0 +1,108 @@
+"""From slides to what training needs: genes, encoder, split, minisets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch_geometric.transforms import Compose
+
+from pyg_gears._checks import expect
+from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, shared_genes, split_slides
+from pyg_gears.encoders import PCAEncoder, variable_genes
+from pyg_gears.graphs import knn
+from pyg_gears.training.recipe import Recipe
+from pyg_gears.transforms import CandidateGraph, GeometricTargets
+
+WALK_NEIGHBORS = 20
+BLOCK = 0.2
+
+
+class Prepared(NamedTuple):
+    """What a run is made of.
+
+    Attributes:
+        encoder: Frozen encoder; it has seen nothing of the held-out spots.
+        train: Training minisets.
+        validation: Fixed minisets of the held-out spots.
+        held_out: The held-out slides, or the slides whose blocks are held out.
+    """
+
+    encoder: PCAEncoder
+    train: MinisetDataset
+    validation: MinisetDataset
+    held_out: tuple[EmbeddedSlide, ...]
+
+
+def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:
+    """The slide that validates: the one named, else the last of three or more, else none (a block of each)."""
+    if validate is None and len(slides) >= 3:
+        return slides[-1].name
+    return validate
+
+
+def prepare(
+    recipe: Recipe, slides: Sequence[Slide], cells: Slide | None, validate: str | None, cache: Path | None
+) -> Prepared:
+    """Choose genes, fit the encoder, split, and set up minisets.
+
+    Genes are shared by all slides (and the cells), the most variable ones over the training spots; gene choice, encoder and
+    training minisets see no held-out spot.
+
+    Args:
+        recipe: The recipe.
+        slides: Slides with positions, names unique.
+        cells: Cells without positions whose expression helps the encoder.
+        validate: Name of the slide to hold out; by default the last of three or more, else a spatial block of each slide.
+        cache: Folder for finished minisets.
+
+    Raises:
+        InputError: for no slides, duplicated or unknown names, or too few shared genes.
+    """
+    expect(len(slides) > 0, "expected at least one slide, found none; pass slides with positions.")
+    names = [slide.name for slide in slides]
+    expect(
+        len(set(names)) == len(names),
+        f"expected slides with different names, found {', '.join(names)}; rename the files.",
+    )
+    genes = shared_genes([*slides, cells] if cells is not None else slides)
+    slides = [slide.subset_genes(genes) for slide in slides]
+    bare = [EmbeddedSlide(s.name, torch.empty(len(s), 0), torch.tensor(s.pos)) for s in slides]
+    name = held_out_name(slides, validate)
+    seed = recipe.training.seed
+    train_part, validation_part = split_slides(bare, name, fraction=BLOCK, seed=seed)
+
+    by_name = {slide.name: slide for slide in slides}
+    seen = [
+        by_name[part.name] if part.allowed is None else by_name[part.name].select(part.allowed.numpy())
+        for part in train_part
+    ]
+    chosen = recipe.embedding
+    kept = variable_genes(seen, chosen.genes, chosen.transform)
+    encoder = PCAEncoder.fit(
+        [slide.subset_genes(kept) for slide in seen],
+        None if cells is None else cells.subset_genes(kept),
+        n_components=chosen.components,
+        zscore=chosen.zscore,
+        transform=chosen.transform,
+        seed=seed,
+    )
+    embedded = {slide.name: encoder.encode(slide) for slide in slides}
+
+    def fill(part: EmbeddedSlide) -> EmbeddedSlide:
+        x = embedded[part.name]
+        neighbors = knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index
+        return part._replace(x=x, neighbors=neighbors)
+
+    transform = Compose([GeometricTargets(), CandidateGraph(k=recipe.graph.k, metric=recipe.graph.metric)])
+    train_recipe = dataclasses.replace(recipe.minisets, seed=seed)
+    validation_recipe = dataclasses.replace(
+        recipe.minisets, count=recipe.training.validation, paired=False, seed=seed + 1_000_003
+    )
+    held_out = tuple(fill(part) for part in validation_part)
+    train = MinisetDataset([fill(part) for part in train_part], train_recipe, pre_transform=transform, cache=cache)
+    validation = MinisetDataset(held_out, validation_recipe, pre_transform=transform, cache=cache)
+    return Prepared(encoder, train, validation, held_out)

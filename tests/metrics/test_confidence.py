@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyg_gears._checks import InputError
+from pyg_gears.metrics.confidence import confidence_agreement, local_error
+
+
+def _layouts(n: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    truth = generator.normal(size=(n, 2))
+    spread = np.where(truth[:, 0] > 0, 0.6, 0.02)
+    return truth + spread[:, None] * generator.normal(size=(n, 2)), truth, spread
+
+
+def test_local_error_slow_statement() -> None:
+    pos, truth, _ = _layouts(60)
+    unit = truth - truth.mean(axis=0)
+    unit = unit / np.sqrt((unit**2).sum(axis=1).mean())
+    d = np.sqrt(((pos[:, None] - pos[None]) ** 2).sum(-1))
+    t = np.sqrt(((unit[:, None] - unit[None]) ** 2).sum(-1))
+    d *= (d * t).sum() / (d * d).sum()
+    expected = []
+    for i in range(60):
+        near_true, near_pos = np.argsort(t[i])[1:21], np.argsort(d[i])[1:21]
+        terms = [(d[i, j] - t[i, j]) ** 2 for j in (*near_true, *near_pos)]
+        expected.append(np.sqrt(np.mean(terms)))
+    assert np.allclose(local_error(pos, truth), expected, atol=1e-10)
+
+
+def test_sign_and_size() -> None:
+    pos, truth, spread = _layouts()
+    sure = confidence_agreement(1 / spread, pos, truth)
+    assert sure.local_rho > 0.5
+    assert sure.position_rho > 0.5
+    assert confidence_agreement(-1 / spread, pos, truth) == pytest.approx([-rho for rho in sure])
+    assert confidence_agreement(np.ones(len(pos)), pos, truth) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("confidence", [np.ones(7), np.full(200, np.nan)])
+def test_refuses_other_confidences(confidence: np.ndarray) -> None:
+    pos, truth, _ = _layouts()
+    with pytest.raises(InputError, match="expected one finite confidence for each of 200 cells"):
+        confidence_agreement(confidence, pos, truth)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyg_gears._checks import InputError
+from pyg_gears.metrics import BETTER, evaluate_layout
+
+
+def _layouts(n: int = 120, noise: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    truth = generator.random((n, 2))
+    return truth + noise * generator.normal(size=(n, 2)), truth
+
+
+@settings(max_examples=8, deadline=None)
+@given(angle=st.floats(0, 6.3), scale=st.floats(1e-3, 1e3), shift=st.floats(-100, 100), mirror=st.sampled_from([1, -1]))
+def test_invariant_under_similarity_of_either_side(angle: float, scale: float, shift: float, mirror: int) -> None:
+    pos, truth = _layouts(60)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) @ np.diag([1.0, mirror])
+    before = evaluate_layout(pos, truth)
+    for after in (
+        evaluate_layout(scale * pos @ turn + shift, truth),
+        evaluate_layout(pos, scale * truth @ turn + shift),
+    ):
+        # Turned coordinates give other directions to the sliced distance: equal to its own accuracy.
+        assert after["swd"] == pytest.approx(before["swd"], abs=5e-3)
+        assert {k: v for k, v in after.items() if k != "swd"} == pytest.approx(
+            {k: v for k, v in before.items() if k != "swd"}, abs=1e-6
+        )
+
+
+@pytest.mark.parametrize("n", [10, 120, 2100])
+def test_perfect_layout_is_ideal(n: int) -> None:
+    _, truth = _layouts(n)
+    found = evaluate_layout(-3 * truth[:, ::-1] + 1, truth)
+    for key, better in BETTER.items():
+        if better:
+            assert found[key] == pytest.approx(1.0 if better == "up" else 0.0, abs=1e-6), key
+
+
+def test_order_of_cells_changes_nothing() -> None:
+    pos, truth = _layouts()
+    order = np.random.default_rng(1).permutation(len(pos))
+    before, after = evaluate_layout(pos, truth), evaluate_layout(pos[order], truth[order])
+    for key in before:
+        # The stress edges start their landmarks at the first cell.
+        tolerance = 0.05 if key in ("e_geo", "l_stress") else 1e-9
+        assert after[key] == pytest.approx(before[key], abs=tolerance), key
+
+
+def test_more_noise_is_worse_in_every_metric() -> None:
+    truth = np.random.default_rng(0).random((400, 2))
+    noise = np.random.default_rng(1).normal(size=truth.shape)
+    good, bad = (evaluate_layout(truth + size * noise, truth) for size in (0.05, 0.5))
+    for key, better in BETTER.items():
+        if better:
+            assert (good[key] > bad[key]) == (better == "up"), key
+
+
+def test_tensors_and_arrays_agree() -> None:
+    pos, truth = _layouts()
+    tensors = evaluate_layout(torch.from_numpy(pos).requires_grad_(), torch.from_numpy(truth))
+    assert tensors == evaluate_layout(pos, truth)
+    assert list(tensors) == list(BETTER)
+    assert all(type(value) is float for value in tensors.values())
+
+
+@pytest.mark.parametrize(
+    ("pos", "truth", "text"),
+    [
+        (np.zeros((9, 3)), np.ones((9, 2)), r"expected predicted positions of shape \(n, 2\), found \(9, 3\)"),
+        (np.zeros((9, 2)), np.ones(9), r"expected true positions of shape \(n, 2\)"),
+        (np.zeros((9, 2)), np.ones((8, 2)), "same cells, found 9 predicted and 8 true"),
+        (np.full((9, 2), np.inf), np.ones((9, 2)), "finite predicted positions, found 9 cells"),
+        (np.zeros((4, 2)), np.ones((4, 2)), "at least 6 cells, found 4"),
+        (np.zeros((9, 2)), np.ones((9, 2)), "found all of them at one point"),
+    ],
+)
+def test_bad_input_is_one_sentence(pos: np.ndarray, truth: np.ndarray, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        evaluate_layout(pos, truth)

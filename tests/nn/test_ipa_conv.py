@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import gelu, softplus
+from torch_geometric import EdgeIndex
+
+from pyg_gears._checks import InputError
+from pyg_gears.graphs import candidate_graph
+from pyg_gears.nn import IPAConv, pad_graphs
+
+C, HEADS, WIDTH = 6, 3, 4
+SIZES = [7, 1, 12, 4]
+GEOS, FRAMES = ("none", "monotone", "rbf", "point"), ("free", "rotation")
+
+
+def layer(dtype: torch.dtype = torch.float64, **options: object) -> IPAConv:
+    """A layer away from its initial point."""
+    torch.manual_seed(0)
+    conv = IPAConv(C, heads=HEADS, head_channels=WIDTH, **options)
+    for parameter in conv.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    if conv.tau is not None:
+        with torch.no_grad():
+            conv.tau.copy_(torch.tensor([0.1, 1.5, 9.0]))  # two of the three outside the clamp
+    return conv.to(dtype)
+
+
+def ragged(dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+    """Graphs of several sizes with a lone node, nodes that receive nothing, duplicate nodes and some self-loops."""
+    generator = torch.Generator().manual_seed(1)
+    n, edges, first = sum(SIZES), [], 0
+    for size in SIZES:
+        pairs = torch.tensor([(j, i) for j, i in itertools.product(range(size), repeat=2) if i != 2])
+        keep = torch.rand(len(pairs), generator=generator) < 0.6
+        edges.append(pairs[keep] + first)
+        first += size
+    edge_index = torch.cat(edges).T.contiguous()
+    edge_index = edge_index[:, torch.randperm(edge_index.size(1), generator=generator)]
+    s, pos = (torch.randn(n, c, generator=generator, dtype=torch.float64) for c in (C, 2))
+    s[9], pos[9] = s[10], pos[10]
+    batch = torch.repeat_interleave(torch.arange(len(SIZES)), torch.tensor(SIZES))
+    gate = torch.randn(edge_index.size(1), HEADS, generator=generator, dtype=torch.float64)
+    return {
+        "s": s.to(dtype), "pos": pos.to(dtype), "edge_index": edge_index, "gate_logits": gate.to(dtype), "batch": batch
+    }  # fmt: skip
+
+
+def oracle(
+    conv: IPAConv, s: Tensor, pos: Tensor, edge_index: Tensor, gate_logits: Tensor | None, batch: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The formula of the layer, node by node, head by head, edge by edge."""
+    z = torch.nn.functional.layer_norm(s, (C,), conv.norm.weight, conv.norm.bias)
+    q, k, v = (part.view(-1, HEADS, WIDTH) for part in (z @ conv.project.weight.T).chunk(3, dim=1))
+    new_s, new_pos = s.clone(), pos.clone()
+    geo = None if conv.geometry is None else conv.geometry.mode
+
+    def distance(i: int, j: int) -> Tensor:
+        return (pos[i] - pos[j]).square().sum().clamp(min=1e-12).sqrt()
+
+    def median(graph: int) -> float:
+        found = sorted(float(distance(i, j)) for j, i in edge_index.T.tolist() if batch[i] == graph and i != j)
+        return found[(len(found) - 1) // 2] if found else 1.0
+
+    medians = [median(graph) for graph in range(int(batch.max()) + 1)]
+    for i in range(s.size(0)):
+        incoming = [e for e in range(edge_index.size(1)) if edge_index[1, e] == i]
+        received, move = torch.zeros(HEADS, WIDTH, dtype=s.dtype), torch.zeros(2, dtype=s.dtype)
+        for h in range(HEADS):
+            logits = []
+            for e in incoming:
+                j = int(edge_index[0, e])
+                if conv.qk_norm:
+                    norm_q, norm_k = (
+                        (t - t.mean()) / (t.var(unbiased=False) + 1e-5).sqrt() for t in (q[i, h], k[j, h])
+                    )
+                    logit = conv.tau[h].clamp(0.5, 4.0) * (norm_q @ norm_k) / math.sqrt(WIDTH)
+                else:
+                    logit = q[i, h] @ k[j, h] / math.sqrt(WIDTH)
+                if geo == "monotone":
+                    logit = logit + (-softplus(conv.geometry.gamma[h]) * (pos[i] - pos[j]).square().sum()).clamp(-10, 0)
+                elif geo == "rbf":
+                    d = distance(i, j) / medians[batch[i]]
+                    phi = torch.exp(-0.5 * ((d - torch.linspace(0, 2, 16, dtype=s.dtype)) / (2 / 15)).square())
+                    logit = logit + (conv.geometry.weight[h] @ phi).clamp(-10, 10)
+                elif geo == "point":
+                    offset_i, offset_j = (conv.geometry.offsets(z[node]).view(2, HEADS, 2) for node in (i, j))
+                    gap = (pos[i] + offset_i[0, h]) - (pos[j] + offset_j[1, h])
+                    logit = logit + (-gap.square().sum() / softplus(conv.geometry.sigma[h]) ** 2).clamp(-10, 0)
+                if gate_logits is not None:
+                    logit = logit + conv.beta * (gate_logits[e, h] if gate_logits.dim() == 2 else gate_logits[e])
+                logits.append(logit)
+            if not logits:
+                continue
+            weight = torch.stack(logits).exp()
+            weight = weight / weight.sum()
+            shift = torch.zeros(2, dtype=s.dtype)
+            for a, e in zip(weight, incoming, strict=True):
+                j = int(edge_index[0, e])
+                received[h] += a * v[j, h]
+                shift = shift + a * (pos[j] - pos[i])
+            w = conv.frame_weight[h]
+            if conv.frame == "free":
+                move = move + w @ shift
+            else:
+                a, b = w[0, 0], w[1, 0]
+                move = move + torch.stack([a * shift[0] - b * shift[1], b * shift[0] + a * shift[1]])
+        new_pos[i] = pos[i] + conv.step * move
+        hidden = gelu(conv.update_state[0](torch.cat([z[i], received.flatten()])))
+        new_s[i] = s[i] + conv.update_state[3](hidden)
+    return new_s, new_pos
+
+
+@pytest.mark.parametrize("geo", GEOS)
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize(("qk_norm", "learn_tau"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize("gate", ["none", "shared", "heads"])
+def test_edge_list_dense_and_oracle_agree(geo: str, frame: str, qk_norm: bool, learn_tau: bool, gate: str) -> None:
+    given = ragged()
+    given["gate_logits"] = {"none": None, "shared": given["gate_logits"][:, 0], "heads": given["gate_logits"]}[gate]
+    options = {"geo": geo, "frame": frame, "qk_norm": qk_norm, "learn_tau": learn_tau, "step": 0.7}
+    with torch.no_grad():
+        expected = oracle(layer(**options), **given)
+        for layout in ("edge", "dense"):
+            found = layer(layout=layout, **options)(**given)
+            torch.testing.assert_close(found, expected, atol=1e-10, rtol=1e-10)
+            single = {k: v.float() if v is not None and v.is_floating_point() else v for k, v in given.items()}
+            found = layer(torch.float32, layout=layout, **options)(**single)
+            torch.testing.assert_close([t.double() for t in found], list(expected), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("geo", GEOS)
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_gradients_of_both_layouts_agree(geo: str, qk_norm: bool) -> None:
+    gradients = []
+    for layout in ("edge", "dense"):
+        conv, given = layer(layout=layout, geo=geo, qk_norm=qk_norm), ragged()
+        leaves = [given[name].requires_grad_() for name in ("s", "pos", "gate_logits")]
+        s, pos = conv(**given)
+        generator = torch.Generator().manual_seed(2)
+        weights = [torch.randn(t.shape, generator=generator, dtype=t.dtype) for t in (s, pos)]
+        total = (s * weights[0]).sum() + (pos * weights[1]).sum()
+        gradients.append(torch.autograd.grad(total, [*leaves, *conv.parameters()]))
+    torch.testing.assert_close(*gradients, atol=1e-9, rtol=1e-8)
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+@pytest.mark.parametrize("geo", GEOS)
+def test_gradcheck(layout: str, geo: str) -> None:
+    conv, given = layer(layout=layout, geo=geo, qk_norm=True, frame="rotation"), ragged()
+    keep = given["batch"] == 3  # four nodes
+    nodes = keep.nonzero().flatten()
+    kept = keep[given["edge_index"][0]]
+    edge_index = given["edge_index"][:, kept] - nodes[0]
+    leaves = [given["s"][keep], given["pos"][keep], given["gate_logits"][kept]]
+
+    def f(s: Tensor, pos: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
+        return conv(s, pos, edge_index, gate)
+
+    assert torch.autograd.gradcheck(f, [leaf.clone().requires_grad_() for leaf in leaves], atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+@pytest.mark.parametrize("geo", GEOS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_batched_equals_unbatched(layout: str, geo: str, dtype: torch.dtype) -> None:
+    conv, given = layer(dtype, layout=layout, geo=geo), ragged(dtype)
+    together = conv(**given)
+    for graph in range(len(SIZES)):
+        keep = given["batch"] == graph
+        kept = keep[given["edge_index"][0]]
+        first = int(keep.nonzero()[0])
+        alone = conv(
+            given["s"][keep], given["pos"][keep], given["edge_index"][:, kept] - first, given["gate_logits"][kept]
+        )
+        torch.testing.assert_close(alone, tuple(t[keep] for t in together), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+@pytest.mark.parametrize("geo", GEOS)
+def test_permutation_equivariance(layout: str, geo: str) -> None:
+    conv, given = layer(layout=layout, geo=geo), ragged()
+    n = given["s"].size(0)
+    # The dense layout needs nodes sorted by graph: permute within the graphs.
+    order = (given["batch"] + torch.rand(n, generator=torch.Generator().manual_seed(3))).argsort()
+    place = order.argsort()
+    moved = conv(
+        given["s"][order], given["pos"][order], place[given["edge_index"]], given["gate_logits"], given["batch"]
+    )
+    expected = conv(**given)
+    torch.testing.assert_close(moved, tuple(t[order] for t in expected), atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+@pytest.mark.parametrize("geo", GEOS)
+@pytest.mark.parametrize("frame", FRAMES)
+def test_translation_rotation_mirror(layout: str, geo: str, frame: str) -> None:
+    conv, given = layer(layout=layout, geo=geo, frame=frame), ragged()
+    s, pos = conv(**given)
+    shifted = conv(**{**given, "pos": given["pos"] + torch.tensor([3.0, -1.0], dtype=torch.float64)})
+    torch.testing.assert_close(shifted[0], s, atol=1e-9, rtol=1e-9)
+    torch.testing.assert_close(shifted[1] - torch.tensor([3.0, -1.0], dtype=torch.float64), pos, atol=1e-9, rtol=1e-9)
+
+    def equivariant(turn: Tensor) -> bool:
+        turned = conv(**{**given, "pos": given["pos"] @ turn})
+        return torch.allclose(turned[0], s) and torch.allclose(turned[1], pos @ turn)
+
+    cosine, sine = math.cos(0.7), math.sin(0.7)
+    rotation = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float64)
+    mirror = torch.diag(torch.tensor([-1.0, 1.0], dtype=torch.float64))
+    claimed = frame == "rotation" and geo != "point"
+    assert equivariant(rotation) == claimed
+    assert not equivariant(mirror)  # b_h J turns the other way round in the mirror
+    if claimed:
+        with torch.no_grad():
+            conv.frame_weight[:, 1] = 0
+        s, pos = conv(**given)
+        assert equivariant(mirror)
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+def test_a_new_layer_is_the_identity_and_can_learn(layout: str) -> None:
+    given = ragged(torch.float32)
+    conv = IPAConv(C, heads=HEADS, head_channels=WIDTH, layout=layout)
+    s, pos = conv(**given)
+    torch.testing.assert_close(s, given["s"])
+    torch.testing.assert_close(pos, given["pos"])
+    (pos.square().sum() + s.square().sum()).backward()
+    assert conv.frame_weight.grad.abs().min() > 0
+    assert conv.update_state[-1].weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+def test_nodes_without_edges_stay_and_outside_edges_have_no_mass(layout: str) -> None:
+    conv, given = layer(layout=layout), ragged()
+    lonely = torch.ones(sum(SIZES), dtype=torch.bool)
+    lonely[given["edge_index"][1]] = False
+    assert lonely.any()
+    _, pos = conv(**given)
+    assert torch.equal(pos[lonely], given["pos"][lonely])
+    # What a node does not receive from cannot change it.
+    given2 = {**given, "s": given["s"].clone(), "pos": given["pos"].clone()}
+    silent = 8
+    reached = given["edge_index"][1][given["edge_index"][0] == silent].tolist()
+    given2["s"][silent] += 5.0
+    given2["pos"][silent] += 5.0
+    untouched = [i for i in range(sum(SIZES)) if i != silent and i not in reached]
+    _, moved = conv(**given2)
+    assert torch.equal(moved[untouched], pos[untouched])
+
+
+def test_no_edges_at_all() -> None:
+    for layout in ("edge", "dense", "auto"):
+        conv, pos = layer(layout=layout), torch.randn(3, 2, dtype=torch.float64)
+        s, found = conv(torch.randn(3, C, dtype=torch.float64), pos, torch.empty(2, 0, dtype=torch.long))
+        assert torch.equal(found, pos)
+        assert torch.isfinite(s).all()
+
+
+def test_repeated_edges_count_twice_in_the_edge_list_and_auto_takes_it() -> None:
+    given = ragged()
+    twice = torch.cat([given["edge_index"], given["edge_index"][:, :5]], dim=1)
+    gate = torch.cat([given["gate_logits"], given["gate_logits"][:5]])
+    with torch.no_grad():
+        expected = oracle(layer(), given["s"], given["pos"], twice, gate, given["batch"])
+        for layout in ("edge", "auto"):
+            found = layer(layout=layout)(given["s"], given["pos"], twice, gate, given["batch"])
+            torch.testing.assert_close(found, expected, atol=1e-10, rtol=1e-10)
+    with pytest.raises(InputError, match="every edge once"):
+        layer(layout="dense")(given["s"], given["pos"], twice, gate, given["batch"])
+
+
+def test_geometry_can_be_left_out() -> None:
+    given = ragged()
+    without = layer(geo="none")
+    conv = layer(geo="monotone")
+    conv.load_state_dict(without.state_dict(), strict=False)
+    torch.testing.assert_close(conv(**given, use_geo=False), without(**given))
+
+
+@pytest.mark.parametrize("geo", GEOS)
+def test_terms_are_the_logits(geo: str) -> None:
+    conv, given = layer(geo=geo), ragged()
+    s, pos, terms = conv(**given, return_terms=True)
+    torch.testing.assert_close((s, pos), conv(**given), atol=1e-10, rtol=1e-10)
+    assert not any(term.requires_grad for term in terms)
+    torch.testing.assert_close(terms.gate, conv.beta * given["gate_logits"])
+    logits = terms.qk + terms.geo + terms.gate
+    for node in given["edge_index"][1].unique().tolist():
+        incoming = given["edge_index"][1] == node
+        torch.testing.assert_close(terms.alpha[incoming], logits[incoming].softmax(dim=0))
+    assert (terms.geo == 0).all() == (geo == "none")
+    _, _, bare = conv(given["s"], given["pos"], given["edge_index"], batch=given["batch"], return_terms=True)
+    assert (bare.gate == 0).all()
+
+
+def test_shared_padding_equals_own_padding() -> None:
+    conv, given = layer(layout="dense"), ragged()
+    padded = pad_graphs(given["edge_index"], given["s"].size(0), given["batch"], conv.beta * given["gate_logits"])
+    found = conv(given["s"], given["pos"], given["edge_index"], batch=given["batch"], padded=padded)
+    torch.testing.assert_close(found, conv(**given))
+
+
+def test_accepts_edge_index() -> None:
+    x = torch.randn(20, C, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    edge_index, pos = candidate_graph(x, 4), x[:, :2]
+    wrapped = EdgeIndex(edge_index, sparse_size=(20, 20), sort_order="col")
+    for layout in ("edge", "dense"):
+        conv = layer(layout=layout)
+        found = conv(x, pos, wrapped)
+        assert type(found[0]) is Tensor
+        torch.testing.assert_close(found, conv(x, pos, edge_index), atol=0, rtol=0)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    conv, given = layer(dropout=0.5), ragged()
+    assert not torch.equal(conv(**given)[0], conv(**given)[0])
+    conv.eval()
+    assert torch.equal(conv(**given)[0], conv(**given)[0])
+
+
+def test_bad_input() -> None:
+    for options, text in (
+        ({"layout": "sparse"}, "layout among auto, edge, dense, found 'sparse'"),
+        ({"geo": "far"}, "geo among none, monotone, rbf, point, found 'far'"),
+        ({"frame": "fixed"}, "frame among free, rotation, found 'fixed'"),
+        ({"qk_norm": True, "tau": 5.0}, r"tau in \[0.5, 4\], found 5.0"),
+        ({"learn_tau": True}, "qk_norm=True with learn_tau=True"),
+    ):
+        with pytest.raises(InputError, match=text):
+            IPAConv(C, **options)
+    given = ragged()
+    with pytest.raises(InputError, match="one per edge, found"):
+        layer()(given["s"], given["pos"], given["edge_index"], given["gate_logits"][:-1], given["batch"])
+    assert repr(layer()) == "IPAConv(6, heads=3, head_channels=4, layout='auto')"
