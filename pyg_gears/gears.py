@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
+from pyg_gears import __version__
 from pyg_gears._checks import expect
 from pyg_gears.data import MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
@@ -119,9 +121,25 @@ class Gears:
         assert self.encoder is not None
         query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
         x = self.encoder.encode(query)
-        layout = reconstruct_layout(self.members, x, self._settings(settings), seed, shard_dir, progress)
+        layout = reconstruct_layout(self.members, x, self.settings(settings), seed, shard_dir, progress)
         curve = self.calibration.get(layout.report["mode"], ConfidenceCalibration())
         return Reconstruction(layout.pos, curve.predict(layout.spread), layout)
+
+    def settings(self, settings: InferenceSettings | None = None) -> InferenceSettings:
+        """Inference settings with the candidate graph that the model was trained on."""
+        graph = self.recipe.graph
+        return replace(settings or InferenceSettings(), candidates=graph.k, metric=graph.metric)
+
+    def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
+        """What a layout file tells about its making: recipe, versions, residuals, the model's validation."""
+        versions = {name: version(name) for name in ("torch", "torch-geometric", "anndata")} | {"pyg-gears": __version__}
+        return {
+            "recipe": self.recipe.as_dict(),
+            "versions": versions,
+            "residuals": found.layout.report,
+            "model": self.report,
+            "seed": seed,
+        }
 
     def save(self, folder: FilePath) -> None:
         """Write the model into a folder (``model.pt``, ``recipe.yaml``).
@@ -158,10 +176,6 @@ class Gears:
         gears.report = content["report"]
         return gears
 
-    def _settings(self, settings: InferenceSettings | None) -> InferenceSettings:
-        graph = self.recipe.graph
-        return replace(settings or InferenceSettings(), candidates=graph.k, metric=graph.metric)
-
     def _fit(
         self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool
     ) -> Gears:
@@ -192,7 +206,7 @@ class Gears:
             for slide in prepared.held_out:
                 inside = slice(None) if slide.allowed is None else slide.allowed
                 x, truth = slide.x[inside], slide.pos[inside]
-                layout = reconstruct_layout(self.members, x, self._settings(settings), progress=False)
+                layout = reconstruct_layout(self.members, x, self.settings(settings), progress=False)
                 if layout.report["mode"] == mode:
                     spread.append(layout.spread)
                     quality.append(row_spearman(layout.pos, truth.numpy()))

@@ -223,6 +223,10 @@ def _open_h5ad(path: FilePath) -> Iterator[h5py.File]:
     path = Path(path)
     found = "a folder" if path.is_dir() else "nothing"
     expect(path.is_file(), f"Expected an .h5ad file at {path}, found {found}; check the path.")
+    expect(
+        h5py.is_hdf5(path),
+        f"Expected an .h5ad file at {path}, found a file of another format; write it with anndata's write_h5ad.",
+    )
     try:
         with h5py.File(path, "r") as file:
             missing = [key for key in ("X", "obs", "var") if key not in file]
@@ -235,7 +239,7 @@ def _open_h5ad(path: FilePath) -> Iterator[h5py.File]:
     except (OSError, RuntimeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"Expected a readable .h5ad file at {path}, found a damaged or foreign one ({reason}); "
+            f"Expected a readable .h5ad file at {path}, found a damaged one ({reason}); "
             "write it with anndata's write_h5ad."
         ) from error
 

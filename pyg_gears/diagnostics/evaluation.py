@@ -52,7 +52,9 @@ def evaluate(
     Returns:
         The report: ``layout``, ``cells``, ``truth_key`` (None without truth), ``references``, ``label_key``, ``seed``,
         ``notes`` (sentences), ``methods`` (name -> metrics of ``metrics.evaluate_layout``, ours under "gears"),
-        ``confidence`` (rho of ``metrics.confidence_agreement``) and ``label_free`` (name -> purity and Moran's I).
+        ``confidence`` (rho of ``metrics.confidence_agreement``) and ``label_free`` (name -> purity and the mean Moran's
+        I of the 50 most variable genes; neither is to be maximised: clusters of expression exceed the truth, whose
+        values are given too).
 
     Raises:
         InputError: for a file that is no layout, bad references, truth of another shape, or outputs that exist.

@@ -63,7 +63,7 @@ def scatter(
     points = axes.scatter(x, y, c=values[order], s=point_size(len(pos)), cmap=colors, vmin=low, vmax=high, lw=0)
     bare(axes, title)
     if bar:
-        axes.figure.colorbar(points, ax=axes, shrink=0.8, extend="both")
+        axes.figure.colorbar(points, ax=axes, shrink=0.9, extend="both")
 
 
 def bare(axes: Axes, title: str) -> None:
@@ -73,6 +73,12 @@ def bare(axes: Axes, title: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
+
+
+def panel_height(width: float, *layouts: Float[np.ndarray, "n 2"]) -> float:
+    """Inches that panels of this width need for layouts of these shapes, so that little paper stays empty."""
+    ratio = max(float(np.ptp(pos[:, 1]) / max(np.ptp(pos[:, 0]), 1e-12)) for pos in layouts)
+    return width * float(np.clip(ratio, 0.35, 1.1)) + 0.5
 
 
 def point_size(n: int) -> float:

@@ -14,7 +14,16 @@ from pyg_gears.diagnostics.comparison_figures import (
     local_rmse_figure,
     roc_figure,
 )
-from pyg_gears.diagnostics.figure_style import OTHER, PALETTE, bare, line_axes, new_figure, point_size, scatter
+from pyg_gears.diagnostics.figure_style import (
+    OTHER,
+    PALETTE,
+    bare,
+    line_axes,
+    new_figure,
+    panel_height,
+    point_size,
+    scatter,
+)
 from pyg_gears.metrics import align, layout_pair, morans_i, pair_distances
 
 if TYPE_CHECKING:
@@ -71,14 +80,14 @@ def layout_figures(
 
 def value_figure(pos: Float[np.ndarray, "n 2"], values: Float[np.ndarray, " n"], title: str, colors: str) -> Figure:
     """The layout coloured by one number a cell, low values drawn first."""
-    figure = new_figure(5.2, 4.4)
+    figure = new_figure(5.2, panel_height(4.2, pos))
     scatter(figure.subplots(), pos, values, title, colors)
     return figure
 
 
 def type_figure(pos: Float[np.ndarray, "n 2"], labels: np.ndarray) -> Figure:
     """The layout coloured by type: the seven most frequent ones, the rest in grey."""
-    figure = new_figure(6.4, 4.4)
+    figure = new_figure(6.4, max(panel_height(4.6, pos), 2.6))
     axes = figure.subplots()
     names, count = np.unique(labels, return_counts=True)
     frequent = names[np.argsort(-count, kind="stable")][: len(PALETTE)]
@@ -109,7 +118,7 @@ def gene_figure(
     """The genes with the largest Moran's I, of which no two are near copies, on the layout and (below) on the truth."""
     chosen = _distinct(np.nan_to_num(morans_i(pos if truth is None else truth, expression)), expression)
     rows = [("layout", pos)] if truth is None else [("layout", align(pos, truth).pos), ("truth", truth)]
-    figure = new_figure(3.4 * len(chosen), 3.1 * len(rows))
+    figure = new_figure(3.6 * len(chosen), panel_height(2.8, *(where for _, where in rows)) * len(rows))
     for panels, (title, where) in zip(figure.subplots(len(rows), len(chosen), squeeze=False), rows, strict=True):
         for axes, gene in zip(panels, chosen, strict=True):
             scatter(axes, where, expression[:, gene], f"{names[gene]}, {title}", "viridis")
@@ -119,7 +128,7 @@ def gene_figure(
 def truth_figure(pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"]) -> Figure:
     """True and predicted positions after Procrustes, each cell coloured by where it truly is along two axes."""
     aligned, true = align(pos, truth)
-    figure = new_figure(8.6, 7.6)
+    figure = new_figure(8.6, 2 * panel_height(4.2, np.concatenate([aligned, true])))
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for row, (axis, colors) in enumerate((("horizontal", "viridis"), ("vertical", "plasma"))):
         for axes, where, title in ((panels[row, 0], true, "truth"), (panels[row, 1], aligned, "predicted, aligned")):

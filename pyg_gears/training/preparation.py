@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch_geometric.transforms import Compose
 
-from pyg_gears._checks import expect
+from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, shared_genes, split_slides
 from pyg_gears.encoders import PCAEncoder, variable_genes
 from pyg_gears.graphs import knn
@@ -44,6 +44,28 @@ def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:
     return validate
 
 
+def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | None) -> None:
+    """Check that slides (and cells) can be used together, before any work.
+
+    Raises:
+        InputError: for no slides, duplicated names, an unknown name to hold out, or too few shared genes.
+    """
+    expect(len(slides) > 0, "expected at least one slide, found none; pass slides with positions.")
+    names = [slide.name for slide in slides]
+    expect(
+        len(set(names)) == len(names),
+        f"expected slides with different names, found {', '.join(names)}; rename the files.",
+    )
+    shared_genes([*slides, cells] if cells is not None else slides)
+    if validate is not None:
+        expect(
+            validate in names,
+            f"expected --validate to name one of the slides {', '.join(names)}, found {validate!r}"
+            f"{nearest_name(validate, names)}; use the file's stem.",
+        )
+        expect(len(slides) > 1, f"expected a slide besides {validate} to train on, found none; add slides or leave out --validate.")
+
+
 def prepare(
     recipe: Recipe, slides: Sequence[Slide], cells: Slide | None, validate: str | None, cache: Path | None
 ) -> Prepared:
@@ -62,12 +84,7 @@ def prepare(
     Raises:
         InputError: for no slides, duplicated or unknown names, or too few shared genes.
     """
-    expect(len(slides) > 0, "expected at least one slide, found none; pass slides with positions.")
-    names = [slide.name for slide in slides]
-    expect(
-        len(set(names)) == len(names),
-        f"expected slides with different names, found {', '.join(names)}; rename the files.",
-    )
+    check_slides(slides, cells, validate)
     genes = shared_genes([*slides, cells] if cells is not None else slides)
     slides = [slide.subset_genes(genes) for slide in slides]
     bare = [EmbeddedSlide(s.name, torch.empty(len(s), 0), torch.tensor(s.pos)) for s in slides]

@@ -125,9 +125,9 @@ def bad_file(folder: Path, what: str) -> Path:
     [
         ("missing", "Expected an .h5ad file at .*, found nothing"),
         ("folder", "found a folder"),
-        ("text", "damaged or foreign"),
+        ("text", "found a file of another format"),
         ("other hdf5", "HDF5 without X, obs, var"),
-        ("truncated", "damaged or foreign"),
+        ("truncated", "readable .h5ad file at .*, found a damaged one"),
         ("old tables", "tables as anndata 0.7 and later"),
     ],
 )

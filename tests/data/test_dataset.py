@@ -8,10 +8,20 @@ import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data
-from torch_geometric.transforms import BaseTransform
+from torch_geometric.transforms import BaseTransform, Compose
 
 from pyg_gears._checks import InputError
-from pyg_gears.data import EmbeddedSlide, MinisetDataset, MinisetRecipe, check_fields, split_slides
+from pyg_gears.data import (
+    FIELDS,
+    EmbeddedSlide,
+    MinisetDataset,
+    MinisetLoader,
+    MinisetRecipe,
+    build_miniset,
+    check_fields,
+    split_slides,
+)
+from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 
 class ToyTargets(BaseTransform):
@@ -80,6 +90,21 @@ def test_no_coordinate_leaves_the_dataset() -> None:
     with pytest.raises(InputError, match="without coordinates, found 'pos'"):
         MinisetDataset(slides(), SMALL, pre_transform=KeepsPos())[0]
     assert "pos" in MinisetDataset(slides(), SMALL)[0]  # asked for: no transform, and no loader will take it
+
+
+def test_the_real_transforms_fill_the_table(tmp_path: Path) -> None:
+    transform = Compose([GeometricTargets(), CandidateGraph(k=15)])
+    dataset = MinisetDataset(slides(1, 120), MinisetRecipe(2, 40, 90, "local"), pre_transform=transform, cache=tmp_path)
+    fields = set(FIELDS) - {"pos", "pair_id"}
+    for data in (dataset[0], dataset[1], next(iter(MinisetLoader(dataset, 500)))):
+        assert fields <= set(data.keys())
+        check_fields(data, required=fields)
+        assert {data[name].dtype for name in fields if FIELDS[name].kind == "float"} == {torch.float32}
+    # Targets are built in the precision of the coordinates and rounded once.
+    slide = dataset.slides[0]
+    exact = GeometricTargets()(build_miniset(slide.x, slide.pos, dataset[0].node_id, 0))
+    assert exact.sigma.dtype == torch.float64
+    assert torch.equal(dataset[0].sigma, exact.sigma.float())
 
 
 def test_the_seed_decides_and_count_does_not() -> None:

@@ -145,7 +145,7 @@ def test_mixture_follows_its_weights() -> None:
     walk = walk_graph(two_cliques(100))
     # Only expression keeps to one half.
     one_half = sum(
-        int((draw_miniset(pos, walk, 20, "mixed", seeded(s), weights={"expression": 1, "global": 3}) < 50).sum())
+        int((draw_miniset(pos, walk, 20, "mixed", seeded(s), weights={"expression": 1.0, "global": 3.0}) < 50).sum())
         in (0, 20)
         for s in range(300)
     )

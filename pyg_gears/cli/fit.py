@@ -1,0 +1,99 @@
+"""``pyg-gears fit``: slides in, model folder out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pyg_gears._checks import InputError, expect
+
+
+@click.command()
+@click.argument("slides", nargs=-1, required=True, metavar="SLIDE.h5ad...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
+@click.option("--cells", help="Cells whose expression joins the fit of the embedding (.h5ad).")
+@click.option("--validate", metavar="NAME", help="Slide held out (its file's stem) for early stopping and confidence.")
+@click.option("--preset", default="standard", type=click.Choice(["quick", "standard", "thorough"]), help="Recipe.")
+@click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One recipe field, e.g. training.seed=1.")
+@click.option("--resume", is_flag=True, help="Go on with a fit that was stopped.")
+def fit(
+    slides: tuple[str, ...],
+    out: Path,
+    cells: str | None,
+    validate: str | None,
+    preset: str,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    resume: bool,
+) -> None:
+    """Learn how expression relates to geometry from one or more slides."""
+    from pyg_gears.data import check_h5ad, read_cells, read_slide
+
+    _check_output(out, resume)
+    for path in slides:
+        check_h5ad(path, spatial=True)
+    if cells is not None:
+        check_h5ad(cells, spatial=False)
+    fields = _read_config(config)
+    read = [read_slide(path) for path in slides]
+    query = None if cells is None else read_cells(cells)
+
+    from pyg_gears.training.configuration import parse_assignments
+    from pyg_gears.training.recipe import Recipe
+
+    recipe = Recipe.preset(preset).change(fields).change(parse_assignments(assignments))
+
+    from pyg_gears.gears import Gears
+    from pyg_gears.training.preparation import check_slides
+
+    check_slides(read, query, validate)
+    work = out / "work"
+    gears = Gears(recipe).fit(read, query, validate=validate, work_dir=work)
+    gears.save(out)
+    for number in range(recipe.model.members):
+        shutil.copy(work / f"member_{number}" / "log.csv", out / f"training_{number}.csv")
+    shutil.rmtree(work)
+    report = gears.report
+    click.echo(
+        f"wrote {out}: E_geo on {', '.join(report['held_out'])} {report['h_gate']:.3f} with the inferred graph, "
+        f"{report['t_edge']:.3f} with the true one"
+    )
+
+
+def _check_output(out: Path, resume: bool) -> None:
+    if resume:
+        expect(
+            (out / "work").is_dir() and not (out / "model.pt").exists(),
+            f"expected a stopped fit in {out}, found {'a finished model' if (out / 'model.pt').exists() else 'none'}; "
+            "leave out --resume and choose a new folder.",
+        )
+        return
+    expect(
+        not out.exists() or (out.is_dir() and not any(out.iterdir())),
+        f"expected a new folder for --out, found {out} in use; choose another, or --resume a stopped fit.",
+    )
+    existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+    expect(
+        existing.is_dir() and os.access(existing, os.W_OK),
+        f"expected a place to write for --out, found {existing} not writable; choose another folder.",
+    )
+
+
+def _read_config(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    import yaml
+
+    expect(config.is_file(), f"expected a recipe file at {config}, found none; check the path.")
+    try:
+        fields = yaml.safe_load(config.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"expected YAML in {config}, found {str(error).splitlines()[0]}; mend the file.") from None
+    expect(isinstance(fields, dict), f"expected 'key: value' lines in {config}, found {type(fields).__name__}; mend the file.")
+    assert isinstance(fields, dict)
+    return fields

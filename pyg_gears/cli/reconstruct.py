@@ -1,0 +1,49 @@
+"""``pyg-gears reconstruct``: model folder and cells in, layout out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
+@click.argument("cells", metavar="CELLS.h5ad")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.h5ad).")
+@click.option("--samples", default=1, type=click.IntRange(1), help="Noisy predictions per model and patch.")
+@click.option("--patch-size", default=256, type=click.IntRange(8), help="Cells per patch.")
+@click.option("--seed", default=0, type=click.IntRange(0), help="Same seed, same layout.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One inference setting, e.g. fill=0.5.")
+def reconstruct(
+    model: Path, cells: str, out: Path, samples: int, patch_size: int, seed: int, assignments: tuple[str, ...]
+) -> None:
+    """Lay out cells by their expression; coordinates in the file, if any, are not looked at."""
+    from pyg_gears._checks import expect
+    from pyg_gears.data import check_h5ad, check_output, read_cells, write_layout
+
+    expect((model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first.")
+    check_h5ad(cells, spatial=False)
+    check_output(out)
+    query = read_cells(cells)
+
+    from pyg_gears.gears import Gears
+    from pyg_gears.inference import InferenceSettings
+    from pyg_gears.training.configuration import from_mapping, parse_assignments
+
+    gears = Gears.load(model)
+    base = gears.settings(InferenceSettings(samples=samples, patch_size=patch_size, overlap=min(32, patch_size // 4)))
+    settings = from_mapping(InferenceSettings, parse_assignments(assignments), base)
+    shards = out.with_name(f".{out.name}.shards")
+    found = gears.reconstruct(query, settings=settings, seed=seed, shard_dir=shards)
+    write_layout(
+        out,
+        cells,
+        pos=found.pos,
+        confidence=found.confidence,
+        distances=found.layout.distances,
+        info=gears.describe(found, seed),
+    )
+    shutil.rmtree(shards, ignore_errors=True)
+    click.echo(f"wrote {out}: {len(found.pos)} cells, mean confidence {found.confidence.mean():.2f}")

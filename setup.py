@@ -1,0 +1,47 @@
+"""Package metadata; every dependency stands with its reason."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="pyg-gears",
+    version="0.1.0",
+    description="Give dissociated cells their place back: graph networks that learn geometry from spatial slides",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=find_packages(include=["pyg_gears", "pyg_gears.*"]),
+    package_data={"pyg_gears": ["py.typed"]},
+    install_requires=[
+        "torch>=2.6",  # tensors and autograd; 2.6 made weights_only loading the default
+        "torch-geometric>=2.6",  # Data, Batch, MessagePassing, transforms
+        "numpy>=1.26",  # arrays at the doors
+        "scipy>=1.12",  # sparse counts, KD-trees, assignment, sparse solves
+        "scikit-learn>=1.4",  # PCA, isotonic regression, the simple rivals
+        "anndata>=0.11",  # the file format of the field
+        "lightning>=2.6,!=2.6.2,!=2.6.3",  # training loops, checkpoints, resume; two releases were compromised
+        "click>=8.1",  # command line
+        "tqdm>=4.60",  # progress of long inference
+        "PyYAML>=6.0",  # recipes
+        "jaxtyping>=0.2.30",  # shapes in signatures; pure Python, free at run time
+    ],
+    extras_require={
+        "plot": ["matplotlib>=3.8"],  # figures of `evaluate`
+        "scale": ["faiss-cpu>=1.8"],  # neighbours above 50,000 cells
+        "eval": ["igraph>=0.11"],  # Leiden communities in label-free checks
+        "ext": ["torch-scatter", "torch-cluster"],  # compiled from source in 10 to 25 minutes; used where present
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6.100",  # property tests
+            "beartype>=0.18",  # checks the shapes in the tests
+            "ruff>=0.6",
+            "mypy>=1.11",
+            "types-PyYAML",
+            "types-tqdm",
+            "matplotlib>=3.8",  # figures are tested
+            "igraph>=0.11",
+        ],
+    },
+    entry_points={"console_scripts": ["pyg-gears = pyg_gears.cli:main"]},
+)
