@@ -11,8 +11,22 @@ from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data.slide import Slide
 from pyg_gears.typing import FloatArray
 
-TARGET_SUM = 1e4
 MIN_STD = 1e-6
+TRANSFORMS = ("log1p", "sqrt")
+
+
+class Normalization(NamedTuple):
+    """From counts to values of comparable noise.
+
+    Attributes:
+        target_sum: Counts are scaled to this sum per spot.
+        transform: "log1p" or "sqrt" of the scaled counts.
+        zscore: Divide every gene by its standard deviation on the slide, besides centring it.
+    """
+
+    target_sum: float = 1e4
+    transform: str = "log1p"
+    zscore: bool = False
 
 
 class GeneStatistics(NamedTuple):
@@ -22,24 +36,23 @@ class GeneStatistics(NamedTuple):
     std: FloatArray
 
 
-TRANSFORMS = ("sqrt", "log1p")
+def normalize_expression(slide: Slide, normalization: Normalization | None = None) -> sparse.csr_array:
+    """Counts scaled to a common sum, then log1p or square root, as a sparse float32 (n, g) matrix.
 
-
-def normalize_expression(slide: Slide, transform: str = "log1p") -> sparse.csr_array:
-    """Counts per 10,000, then log1p or the square root, as a sparse float32 (n, g) matrix; empty spots stay zero.
-
-    The square root makes the noise of counts even (Freeman and Tukey, 1950), where log1p lets rare genes dominate it.
+    Spots without counts stay zero. log1p of a small sum (1000) keeps the noise of rare genes low, as the square root does
+    (Freeman and Tukey, 1950); log1p of counts per 10,000, the default, is the field's habit.
 
     Raises:
         InputError: for another transform.
     """
+    target_sum, transform, _ = normalization or Normalization()
     expect(
         transform in TRANSFORMS,
         f"expected transform among {', '.join(TRANSFORMS)}, found {transform!r}{nearest_name(transform, TRANSFORMS)}; name one.",
     )
     counts = slide.counts
     total = np.asarray(counts.sum(axis=1), dtype=np.float64).reshape(-1)
-    factor = np.divide(TARGET_SUM, total, out=np.zeros_like(total), where=total > 0)
+    factor = np.divide(target_sum, total, out=np.zeros_like(total), where=total > 0)
     scaled = sparse.csr_array(sparse.diags_array(factor) @ counts)
     scaled.data = np.log1p(scaled.data) if transform == "log1p" else np.sqrt(scaled.data)
     return scaled.astype(np.float32)

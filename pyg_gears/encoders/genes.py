@@ -8,16 +8,16 @@ import numpy as np
 
 from pyg_gears._checks import expect
 from pyg_gears.data.slide import Slide
-from pyg_gears.encoders.centering import gene_statistics, normalize_expression
+from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression
 
 
-def variable_genes(slides: Sequence[Slide], count: int, transform: str = "log1p") -> tuple[str, ...]:
+def variable_genes(slides: Sequence[Slide], count: int, normalization: Normalization | None = None) -> tuple[str, ...]:
     """The genes with the largest variance of normalised expression, averaged over the slides, in the slides' own order.
 
     Args:
         slides: Training slides on the same genes; held-out slides must not be among them.
         count: Number of genes to keep; all when there are fewer.
-        transform: "log1p" or "sqrt" of counts per 10,000.
+        normalization: How counts are normalised.
 
     Returns:
         Gene names.
@@ -26,6 +26,6 @@ def variable_genes(slides: Sequence[Slide], count: int, transform: str = "log1p"
         InputError: without a slide.
     """
     expect(len(slides) > 0, "variable_genes expected at least one training slide, found none; pass the slides to fit on.")
-    variance = np.mean([gene_statistics(normalize_expression(slide, transform)).std ** 2 for slide in slides], axis=0)
+    variance = np.mean([gene_statistics(normalize_expression(slide, normalization)).std ** 2 for slide in slides], axis=0)
     chosen = np.sort(np.argsort(-variance, kind="stable")[:count])
     return tuple(slides[0].genes[i] for i in chosen)

@@ -1,4 +1,4 @@
-"""Principal components of slide-wise centred expression: the embedding without learning."""
+"""The embedding without learning: each slide's centred expression on common components."""
 
 from __future__ import annotations
 
@@ -8,42 +8,54 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy import sparse
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data.slide import Slide
-from pyg_gears.encoders.centering import center, gene_statistics, inverse_std, normalize_expression
+from pyg_gears.encoders.centering import Normalization, center, gene_statistics, inverse_std, normalize_expression
+from pyg_gears.encoders.components import (
+    LATTICE_NEIGHBORS,
+    Block,
+    align_components,
+    mean_graph,
+    neighbor_graph,
+    principal_components,
+    spatial_components,
+)
+from pyg_gears.graphs import knn
+from pyg_gears.typing import FloatArray
 
+KINDS = {"pca": principal_components, "spatial": spatial_components}
 MAX_FIT_CELLS = 20_000
+CELLS_WEIGHT = 0.5
+FOLDS = 5
 
 
 class PCAEncoder:
-    r"""Project each slide's centred (or z-scored) genes on common principal components.
+    r"""Project each slide's centred (or z-scored) genes on common components.
 
     .. math:: H = \tfrac1\rho\, (X - \bar X_{slide})\, \mathrm{diag}(1/s_{slide})\, V
 
-    with X the normalised expression (square root or log1p of counts per 10,000), V the leading components over the training slides (and the cells, when given: they have no
-    coordinates, so this leaks nothing) and :math:`\rho` one number that gives H unit mean square. Mean and deviation are always
-    the slide's own, so cells that come later are projected with theirs.
+    with X the normalised expression, V the leading components over the training slides and :math:`\rho` one number that gives
+    the training slides unit mean square. Mean and deviation are always the slide's own, so cells that come later are
+    projected with theirs. When cells are given at fitting their expression counts as half a slide (they have no
+    coordinates, so this leaks nothing).
 
     Args:
         genes: Genes read, in this order.
-        components: V transposed, shape (c, g).
+        components: V, shape (g, c).
         scale: The number :math:`\rho`.
-        zscore: Whether genes are divided by their standard deviation on the slide.
-        transform: "sqrt" or "log1p" of counts per 10,000.
-
-    Source: Pearson, On lines and planes of closest fit, 1901; per-slide centring as in the GEARS method.
+        normalization: How counts are normalised and centred.
     """
 
     def __init__(
-        self, genes: Sequence[str], components: Float[Tensor, "c g"], scale: float, zscore: bool, transform: str
+        self, genes: Sequence[str], components: Float[Tensor, "g c"], scale: float, normalization: Normalization
     ) -> None:
         self._genes = tuple(genes)
         self.components = components
         self.scale = float(scale)
-        self.zscore = bool(zscore)
-        self.transform = transform
+        self.normalization = normalization
 
     @classmethod
     def fit(
@@ -52,39 +64,103 @@ class PCAEncoder:
         cells: Slide | None = None,
         *,
         n_components: int,
-        zscore: bool,
-        transform: str,
+        kind: str,
+        normalization: Normalization,
         seed: int = 0,
     ) -> PCAEncoder:
-        """Find the components of the training slides, and of the cells' expression when given.
+        """Find the components of the training slides.
 
         Args:
             slides: Training slides, all on the same genes.
             cells: Cells without coordinates, on the same genes; at most 20,000 of them, drawn by ``seed``, are used.
             n_components: Channels of the embedding; fewer where spots or genes are fewer.
-            zscore: Divide genes by their standard deviation on each slide.
-            transform: "sqrt" or "log1p" of counts per 10,000.
-            seed: Seed of the randomised solver and of the draw of cells.
+            kind: "pca", or "spatial" for components that vary smoothly over the tissue.
+            normalization: How counts are normalised and centred.
+            seed: Seed of the draw of cells.
 
         Returns:
             The encoder.
-        """
-        from sklearn.decomposition import PCA
 
+        Raises:
+            InputError: without a slide, or for another kind.
+        """
+        return cls._fit(slides, cells, n_components, kind, normalization, seed)[0]
+
+    @classmethod
+    def fit_transform(
+        cls,
+        slides: Sequence[Slide],
+        cells: Slide | None = None,
+        *,
+        n_components: int,
+        kind: str,
+        normalization: Normalization,
+        seed: int = 0,
+    ) -> tuple[PCAEncoder, list[Float[Tensor, "n c"]]]:
+        """:meth:`fit`, and the training slides as the encoder would embed them had it not seen them.
+
+        A few hundred spots in thousands of genes are overfitted: on its own training slides an embedding is sharper than it
+        will ever be on new cells, and a model trained on it learns to trust noise. So each training slide is embedded by
+        components of the *other* training slides, rotated onto the final ones; a single slide by fifths of its spots.
+
+        Args:
+            slides: As in :meth:`fit`.
+            cells: As in :meth:`fit`.
+            n_components: As in :meth:`fit`.
+            kind: As in :meth:`fit`.
+            normalization: As in :meth:`fit`.
+            seed: Also the seed of the fifths.
+
+        Returns:
+            The encoder (of all slides) and the cross-fitted embeddings of the training slides, shape (n, c) each.
+        """
+        encoder, values, blocks = cls._fit(slides, cells, n_components, kind, normalization, seed)
+        full = encoder.components.double().numpy()
+        variance = np.concatenate([(block @ full) for block in values]).var(axis=0)
+
+        def without(kept: list[Block]) -> FloatArray:
+            rest = kept + blocks[len(slides) :]
+            return align_components(KINDS[kind](rest, full.shape[1]), full, variance)
+
+        if len(slides) > 1:
+            parts = [values[i] @ without(blocks[:i] + blocks[i + 1 : len(slides)]) for i in range(len(slides))]
+        else:
+            fold = np.random.default_rng(seed).permutation(len(slides[0])) % FOLDS
+            part = np.empty((len(slides[0]), full.shape[1]))
+            for number in range(FOLDS):
+                inside = fold == number
+                assert slides[0].pos is not None
+                graph = neighbor_graph(slides[0].pos[~inside])
+                part[inside] = values[0][inside] @ without([Block(values[0][~inside], graph)])
+            parts = [part]
+        return encoder, [torch.from_numpy((part / encoder.scale).astype(np.float32)) for part in parts]
+
+    @classmethod
+    def _fit(
+        cls,
+        slides: Sequence[Slide],
+        cells: Slide | None,
+        n_components: int,
+        kind: str,
+        normalization: Normalization,
+        seed: int,
+    ) -> tuple[PCAEncoder, list[FloatArray], list[Block]]:
         expect(len(slides) > 0, "PCAEncoder expected at least one training slide, found none; pass the slides to fit on.")
-        genes = slides[0].genes
-        blocks = [center(normalize_expression(slide, transform), zscore=zscore) for slide in slides]
+        expect(
+            kind in KINDS,
+            f"expected components among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",
+        )
+        values = [center(normalize_expression(slide, normalization), zscore=normalization.zscore) for slide in slides]
+        blocks = []
+        for slide, value in zip(slides, values, strict=True):
+            assert slide.pos is not None
+            blocks.append(Block(value.astype(np.float64), neighbor_graph(slide.pos)))
         if cells is not None:
-            expression = normalize_expression(cells, transform)
-            if expression.shape[0] > MAX_FIT_CELLS:
-                draw = np.random.default_rng(seed).choice(expression.shape[0], MAX_FIT_CELLS, replace=False)
-                expression = expression[np.sort(draw)]
-            blocks.append(center(expression, zscore=zscore))
-        values = np.concatenate(blocks)
-        pca = PCA(min(n_components, *values.shape), random_state=seed).fit(values)
-        components = torch.from_numpy(pca.components_.astype(np.float32))
-        scale = float(np.sqrt(np.mean(pca.explained_variance_)))
-        return cls(genes, components, max(scale, 1e-12), zscore, transform)
+            blocks.append(_cell_block(cells, n_components, normalization, seed, len(np.concatenate(values)) / len(slides)))
+        components = KINDS[kind](blocks, n_components)
+        scale = float(np.sqrt(np.mean(np.concatenate([value @ components for value in values]) ** 2)))
+        tensor = torch.from_numpy(components.astype(np.float32))
+        return cls(slides[0].genes, tensor, max(scale, 1e-12), normalization), values, blocks
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -94,7 +170,7 @@ class PCAEncoder:
     @property
     def out_channels(self) -> int:
         """Channels c of the embedding."""
-        return self.components.size(0)
+        return self.components.size(1)
 
     def encode(self, slide: Slide) -> Float[Tensor, "n c"]:
         """Embed every spot or cell, float32; the expression stays sparse throughout.
@@ -102,25 +178,39 @@ class PCAEncoder:
         Raises:
             InputError: when the slide lacks genes of the encoder.
         """
-        expression = normalize_expression(slide.subset_genes(self.genes), self.transform)
+        expression = normalize_expression(slide.subset_genes(self.genes), self.normalization)
         statistics = gene_statistics(expression)
-        weight = self.components.double().numpy().T / self.scale
-        if self.zscore:
+        weight = self.components.double().numpy() / self.scale
+        if self.normalization.zscore:
             weight = inverse_std(statistics)[:, None] * weight
         return torch.from_numpy((expression @ weight - statistics.mean @ weight).astype(np.float32))
 
     def state(self) -> Mapping[str, Any]:
         """Plain values and tensors for :meth:`from_state`."""
         return {
-            "kind": "pca",
             "genes": list(self.genes),
             "components": self.components,
             "scale": self.scale,
-            "zscore": self.zscore,
-            "transform": self.transform,
+            "normalization": self.normalization._asdict(),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> PCAEncoder:
         """Build the encoder that :meth:`state` described."""
-        return cls(state["genes"], state["components"], state["scale"], state["zscore"], state["transform"])
+        return cls(state["genes"], state["components"], state["scale"], Normalization(**state["normalization"]))
+
+
+def _cell_block(
+    cells: Slide, n_components: int, normalization: Normalization, seed: int, slide_size: float
+) -> Block:
+    """The cells' expression, smooth over their own expression graph, counting as half a slide."""
+    expression = normalize_expression(cells, normalization)
+    if expression.shape[0] > MAX_FIT_CELLS:
+        draw = np.random.default_rng(seed).choice(expression.shape[0], MAX_FIT_CELLS, replace=False)
+        expression = expression[np.sort(draw)]
+    values = center(expression, zscore=normalization.zscore)
+    n = len(values)
+    no_graph = sparse.csr_array((n, n))
+    scores = values @ principal_components([Block(values, no_graph)], n_components)
+    neighbors = knn(torch.from_numpy(scores.astype(np.float32)), LATTICE_NEIGHBORS, metric="cosine").index.numpy()
+    return Block(values, mean_graph(neighbors), CELLS_WEIGHT * slide_size / n)

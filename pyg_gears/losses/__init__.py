@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyg_gears.losses.energy import EnergyOutput, geometric_energy
 from pyg_gears.losses.gate import gate_kl
-from pyg_gears.losses.multiscale_stress import local_stress, log_stress, ratio_stress
+from pyg_gears.losses.multiscale_stress import linear_stress, local_stress, log_stress, ratio_stress
 from pyg_gears.losses.random_walk import random_walk_kl
 from pyg_gears.losses.regularizers import repulsion, walk_entropy
 
@@ -12,6 +12,7 @@ __all__ = [
     "EnergyOutput",
     "gate_kl",
     "geometric_energy",
+    "linear_stress",
     "local_stress",
     "log_stress",
     "random_walk_kl",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
@@ -34,6 +35,21 @@ def log_stress_per_graph(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor
     ratio = distance.log() - true_distance.clamp(min=1e-6).log()
     scale = members.edge_mean(ratio, node)
     return members.edge_mean((ratio - scale[members.batch[node]]).square(), node)
+
+
+def linear_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
+    r"""Share of the squared true distances that the best scaling of the predicted ones leaves unexplained.
+
+    .. math:: L = \min_a \sum_e (a d_e - \delta_e)^2 / \sum_e \delta_e^2 = 1 - (\sum d \delta)^2 / (\sum d^2 \sum \delta^2)
+
+    The square of Kruskal's stress-1, in [0, 1]. Unlike the log it is ruled by the long edges.
+
+    Source: Kruskal, Multidimensional scaling by optimizing goodness of fit, 1964.
+    """
+    members, distance, true_distance, node = _distances(pos, batch)
+    cross = members.edge_mean(distance * true_distance, node)
+    squares = members.edge_mean(distance.square(), node) * members.edge_mean(true_distance.square(), node)
+    return (1 - cross.square() / squares.clamp(min=torch.finfo(pos.dtype).tiny)).mean()
 
 
 def ratio_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:

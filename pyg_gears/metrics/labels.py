@@ -85,7 +85,7 @@ def leiden(graph: sparse.csr_array, *, resolution: float = 1.0, seed: int = 0) -
     return np.argsort(by_size)[membership]
 
 
-def morans_i(pos: LayoutLike, values: Float[np.ndarray, "n p"], *, k: int = NEIGHBORS) -> Float[np.ndarray, " p"]:
+def morans_i(pos: LayoutLike, values: NDArray[Any], *, k: int = NEIGHBORS) -> Float[np.ndarray, " p"]:
     r"""Spatial autocorrelation of each column of values on a layout.
 
     .. math:: I = \frac{\sum_i \frac1k \sum_{j \in kNN(i)} z_i z_j}{\sum_i z_i^2}, \quad z = v - \bar v

@@ -29,12 +29,13 @@ class IPALite(torch.nn.Module):
     r"""Coordinates from an embedding and its candidate graph.
 
     .. math::
-        g &= \mathrm{EdgeGate}(H), \quad s^0 = \mathrm{MLP}(H), \quad x^0 = \mathrm{gauge}(\mathrm{MLP}(H) +
-        \mathrm{noise}) \\ (s^{r+1}, \tilde x) &= \mathrm{IPAConv}(s^r, x^r, \beta g), \quad x^{r+1} =
-        \mathrm{gauge}(\tilde x)
+        g &= \mathrm{EdgeGate}(H), \quad s^0 = \mathrm{MLP}(H) \\
+        x^0 &= \mathrm{gauge}(\mathrm{MLP}(H) + \mathrm{noise}) \\
+        (s^{r+1}, \tilde x) &= \mathrm{IPAConv}(s^r, x^r, \beta g), \quad x^{r+1} = \mathrm{gauge}(\tilde x)
 
     Every result is permutation equivariant, and a graph's layout does not depend on the other graphs of the batch. At
-    c = 128 with the defaults: 154,674 parameters (352,274 with three blocks of their own) and 37,057 of the gate.
+    c = 128 with the defaults: 154,674 parameters (352,278 as ``v2``, with three blocks of their own), and 37,057 of the
+    gate.
 
     Args:
         in_channels: Channels c of the embedding ``x``.
@@ -57,7 +58,7 @@ class IPALite(torch.nn.Module):
         detach: Stop the gradient between recycles (coordinates and states).
         layout: Layout of the attention: "auto", "edge" or "dense".
         gate_channels: Hidden channels of the gate.
-        gate_heads: None for one gate logit per edge, True for one per head.
+        gate_heads: One gate logit per edge and head instead of one per edge.
 
     Raises:
         InputError: for a recycle count below 1 or a ``geo_from`` that no recycle reaches.

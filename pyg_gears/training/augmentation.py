@@ -17,7 +17,7 @@ def augment(batch: Batch, recipe: TrainingRecipe, std: Float[Tensor, " c"], gene
 
     Args:
         batch: Batch of minisets.
-        recipe: ``h_noise``, ``h_dropout`` and ``edge_drop``.
+        recipe: ``h_noise``, ``slide_noise``, ``h_dropout`` and ``edge_drop``.
         std: Standard deviation of each channel over the training slides, shape (c,).
         generator: Source of the noise, on the CPU.
 
@@ -28,7 +28,8 @@ def augment(batch: Batch, recipe: TrainingRecipe, std: Float[Tensor, " c"], gene
     x = batch.x
     noise = torch.randn(x.shape, generator=generator).to(x)
     keep = (torch.rand(x.shape, generator=generator) >= recipe.h_dropout).to(x)
-    result.x = (x + recipe.h_noise * std.to(x) * noise) * keep
+    shared = torch.randn(2, batch.num_graphs, x.size(1), generator=generator).to(x)[:, batch.batch] * recipe.slide_noise
+    result.x = (x * (1 + shared[0]) + std.to(x) * (shared[1] + recipe.h_noise * noise)) * keep
     if recipe.edge_drop > 0:
         kept = kept_edges(batch.edge_index, int(batch.num_nodes), recipe.edge_drop, generator)
         edge_index, target = batch.edge_index[:, kept], batch.gate_target[kept]

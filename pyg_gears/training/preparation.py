@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from torch_geometric.transforms import Compose
 
 from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, shared_genes, split_slides
-from pyg_gears.encoders import PCAEncoder, variable_genes
+from pyg_gears.encoders import Normalization, PCAEncoder, variable_genes
 from pyg_gears.graphs import knn
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
@@ -98,19 +99,26 @@ def prepare(
         for part in train_part
     ]
     chosen = recipe.embedding
-    kept = variable_genes(seen, chosen.genes, chosen.transform)
-    encoder = PCAEncoder.fit(
+    normalization = Normalization(chosen.target_sum, chosen.transform, chosen.zscore)
+    kept = variable_genes(seen, chosen.genes, normalization)
+    encoder, crossed = PCAEncoder.fit_transform(
         [slide.subset_genes(kept) for slide in seen],
         None if cells is None else cells.subset_genes(kept),
         n_components=chosen.components,
-        zscore=chosen.zscore,
-        transform=chosen.transform,
+        kind=chosen.kind,
+        normalization=normalization,
         seed=seed,
     )
     embedded = {slide.name: encoder.encode(slide) for slide in slides}
+    train_embedded = dict(embedded)
+    if chosen.cross_fit:
+        for part, x in zip(train_part, crossed, strict=True):
+            # Spots outside the part belong to a held-out block; no miniset of training reads them.
+            whole = embedded[part.name].clone()
+            whole[slice(None) if part.allowed is None else part.allowed] = x
+            train_embedded[part.name] = whole
 
-    def fill(part: EmbeddedSlide) -> EmbeddedSlide:
-        x = embedded[part.name]
+    def fill(part: EmbeddedSlide, x: Tensor) -> EmbeddedSlide:
         neighbors = knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index
         return part._replace(x=x, neighbors=neighbors)
 
@@ -119,7 +127,8 @@ def prepare(
     validation_recipe = dataclasses.replace(
         recipe.minisets, count=recipe.training.validation, paired=False, seed=seed + 1_000_003
     )
-    held_out = tuple(fill(part) for part in validation_part)
-    train = MinisetDataset([fill(part) for part in train_part], train_recipe, pre_transform=transform, cache=cache)
+    held_out = tuple(fill(part, embedded[part.name]) for part in validation_part)
+    train_slides = [fill(part, train_embedded[part.name]) for part in train_part]
+    train = MinisetDataset(train_slides, train_recipe, pre_transform=transform, cache=cache)
     validation = MinisetDataset(held_out, validation_recipe, pre_transform=transform, cache=cache)
     return Prepared(encoder, train, validation, held_out)

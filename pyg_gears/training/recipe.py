@@ -27,16 +27,24 @@ class EmbeddingRecipe:
 
     genes: int = 3000
     """Genes read: the most variable ones of the training slides."""
-    transform: str = "sqrt"
-    """Of counts per 10,000: "sqrt" (variance-stabilising for counts) or "log1p"."""
+    target_sum: float = 1000.0
+    """Counts per spot after scaling."""
+    transform: str = "log1p"
+    """Of the scaled counts: "log1p" or "sqrt"."""
     zscore: bool = False
     """Divide every gene by its standard deviation on the slide, besides centring it."""
+    kind: str = "spatial"
+    """Components: "spatial" (smooth over the training slides) or "pca"."""
     components: int = 20
-    """Principal components kept, the channels of H."""
+    """Components kept, the channels of H."""
+    cross_fit: bool = True
+    """Embed each training slide by components of the others, as sharp as new cells will be."""
 
     def __post_init__(self) -> None:
         _range("embedding.genes", self.genes, 2)
-        _choice("embedding.transform", self.transform, ("sqrt", "log1p"))
+        _choice("embedding.transform", self.transform, ("log1p", "sqrt"))
+        _choice("embedding.kind", self.kind, ("pca", "spatial"))
+        expect(self.target_sum > 0, f"expected embedding.target_sum above 0, found {self.target_sum}; change the recipe.")
         _range("embedding.components", self.components, 2)
 
 
@@ -99,10 +107,10 @@ class LossRecipe:
 
     random_walk: float = 0.3
     """Cap of the random-walk KL's weight (above 0.3 slides are overfitted)."""
-    stress: float = 1.0
+    stress: float = 4.0
     """Weight of the stress."""
-    stress_kind: str = "log"
-    """"log", "ratio" or "local"."""
+    stress_kind: str = "linear"
+    """"linear" (share of the squared distances left unexplained), "log", "ratio" or "local"."""
     repulsion: float = 0.01
     """Weight of the repulsion of random pairs."""
     entropy: float = 0.01
@@ -113,7 +121,7 @@ class LossRecipe:
     def __post_init__(self) -> None:
         for name in ("random_walk", "stress", "repulsion", "entropy", "gate"):
             _range(f"loss.{name}", getattr(self, name), 0)
-        _choice("loss.stress_kind", self.stress_kind, ("log", "ratio", "local"))
+        _choice("loss.stress_kind", self.stress_kind, ("linear", "log", "ratio", "local"))
 
 
 @dataclass(frozen=True)
@@ -126,8 +134,10 @@ class TrainingRecipe:
     """Epochs without the random-walk term."""
     ramp_epochs: float = 6.0
     """Epochs over which its weight then rises linearly to the cap."""
-    gate_steps: int = 500
-    """Steps in which the gate alone is trained first."""
+    pretrain_steps: int = 500
+    """Steps in which first the gate and the initial coordinates are trained, without attention."""
+    pretrain_lr: float = 3e-3
+    """Learning rate of these steps."""
     lr: float = 5e-4
     """Learning rate of AdamW, falling by a cosine to ``min_lr``."""
     min_lr: float = 1e-5
@@ -140,6 +150,8 @@ class TrainingRecipe:
     """Nodes per batch at most."""
     h_noise: float = 0.3
     """Gaussian noise on H, in standard deviations of each dimension."""
+    slide_noise: float = 0.15
+    """Gain and shift of each dimension of H that a whole miniset shares, in its standard deviations: slides differ so."""
     h_dropout: float = 0.1
     """Share of the entries of H set to zero."""
     edge_drop: float = 0.2
@@ -152,13 +164,15 @@ class TrainingRecipe:
     """Seed of everything: minisets, initial weights, order, augmentation."""
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("gate_steps", 0), ("patience", 1), ("validation", 1), ("node_budget", 1)):
+        for name, low in (("epochs", 1), ("pretrain_steps", 0), ("patience", 1), ("validation", 1), ("node_budget", 1)):
             _range(f"training.{name}", getattr(self, name), low)
-        for name in ("warmup_epochs", "ramp_epochs", "min_lr", "weight_decay", "clip", "h_noise", "seed"):
+        for name in ("warmup_epochs", "ramp_epochs", "min_lr", "weight_decay", "clip", "h_noise", "slide_noise", "seed"):
             _range(f"training.{name}", getattr(self, name), 0)
         for name in ("h_dropout", "edge_drop"):
             _range(f"training.{name}", getattr(self, name), 0, 0.95)
-        expect(self.lr > 0, f"expected training.lr above 0, found {self.lr}; change the recipe.")
+        for name in ("lr", "pretrain_lr"):
+            value = getattr(self, name)
+            expect(value > 0, f"expected training.{name} above 0, found {value}; change the recipe.")
 
 
 @dataclass(frozen=True)
@@ -194,7 +208,7 @@ class Recipe:
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "minisets": {"count": 160, "max_size": 256},
-        "training": {"epochs": 10, "gate_steps": 60, "validation": 24},
+        "training": {"epochs": 10, "pretrain_steps": 60, "validation": 24},
     },
     "standard": {},
     "thorough": {"minisets": {"count": 2000}, "training": {"epochs": 20}},

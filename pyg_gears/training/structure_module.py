@@ -12,14 +12,19 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.losses import gate_kl, local_stress, log_stress, random_walk_kl, ratio_stress, repulsion, walk_entropy
+from pyg_gears.losses import gate_kl, linear_stress, local_stress, log_stress, random_walk_kl, ratio_stress, repulsion, walk_entropy
 from pyg_gears.models import IPALite
 from pyg_gears.training.augmentation import augment
 from pyg_gears.training.oracle import gated_energy, oracle_energy
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.schedules import cosine_rate, random_walk_weight
 
-STRESS: dict[str, Callable[[Tensor, Any], Tensor]] = {"log": log_stress, "ratio": ratio_stress, "local": local_stress}
+STRESS: dict[str, Callable[[Tensor, Any], Tensor]] = {
+    "linear": linear_stress,
+    "log": log_stress,
+    "ratio": ratio_stress,
+    "local": local_stress,
+}
 STOPPING = "stopping_energy"
 
 
@@ -34,7 +39,7 @@ class StructureModule(lightning.LightningModule):
         train: Training minisets.
         validation: Fixed minisets of held-out spots.
         seed: Seed of order and augmentation.
-        gate_only: Train nothing but the gate, on its own loss.
+        pretrain: Train nothing but the gate and the initial coordinates, without attention.
     """
 
     def __init__(
@@ -45,10 +50,10 @@ class StructureModule(lightning.LightningModule):
         validation: MinisetDataset,
         *,
         seed: int,
-        gate_only: bool = False,
+        pretrain: bool = False,
     ) -> None:
         super().__init__()
-        self.model, self.recipe, self.seed, self.gate_only = model, recipe, seed, gate_only
+        self.model, self.recipe, self.seed, self.pretrain = model, recipe, seed, pretrain
         self._train, self._validation = train, validation
         x = torch.cat([slide.x for slide in train.slides])
         self._std = x.std(dim=0)
@@ -71,8 +76,10 @@ class StructureModule(lightning.LightningModule):
         step_seed = ((self.seed * 1_000_003 + self.current_epoch) * 1_000_003 + batch_index) % 2**63
         generator = torch.Generator().manual_seed(step_seed)
         batch = augment(batch, self.recipe.training, self._std, generator)
-        if self.gate_only:
-            return self._record("gate", gate_kl(self.model.gate(batch.x, batch.edge_index), batch), batch)
+        if self.pretrain:
+            gate = self._record("gate", gate_kl(self.model.gate(batch.x, batch.edge_index), batch), batch)
+            start = STRESS[self.recipe.loss.stress_kind](self.model.embed_pos(batch.x), batch)
+            return gate + self._record("start_stress", start, batch)
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):  # dropout knows no generator
             torch.manual_seed(step_seed)
@@ -117,12 +124,16 @@ class StructureModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with a cosine rate per step."""
         schedule = self.recipe.training
-        module = self.model.gate if self.gate_only else self.model
-        optimizer = torch.optim.AdamW(module.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay)
-        total = schedule.gate_steps if self.gate_only else int(self.trainer.estimated_stepping_batches)
+        if self.pretrain:
+            total, high = schedule.pretrain_steps, schedule.pretrain_lr
+            parameters = [*self.model.gate.parameters(), *self.model.embed_pos.parameters()]
+        else:
+            total, high = int(self.trainer.estimated_stepping_batches), schedule.lr
+            parameters = list(self.model.parameters())
+        optimizer = torch.optim.AdamW(parameters, lr=high, weight_decay=schedule.weight_decay)
 
         def rate(step: int) -> float:
-            return cosine_rate(step, total, high=schedule.lr, low=schedule.min_lr) / schedule.lr
+            return cosine_rate(step, total, high=high, low=schedule.min_lr) / high
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

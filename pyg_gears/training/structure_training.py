@@ -51,7 +51,7 @@ def train_structure(
     progress: bool = True,
     accelerator: str = "auto",
 ) -> IPALite:
-    """Pretrain the gate, train the model, and return the weights of the best validation epoch.
+    """Pretrain the gate and the initial coordinates, train the model, and return the weights of the best validation epoch.
 
     A folder that already holds a checkpoint is resumed; on one device the result is that of an unbroken run.
 
@@ -69,9 +69,9 @@ def train_structure(
     """
     model = build_model(recipe.model, train.slides[0].x.size(1), seed)
     last = folder / "last.ckpt"
-    if not last.exists() and recipe.training.gate_steps > 0:
-        gate = StructureModule(model, recipe, train, validation, seed=seed, gate_only=True)
-        _fit(gate, [], progress, accelerator, max_steps=recipe.training.gate_steps)
+    if not last.exists() and recipe.training.pretrain_steps > 0:
+        start = StructureModule(model, recipe, train, validation, seed=seed, pretrain=True)
+        _fit(start, [], progress, accelerator, max_steps=recipe.training.pretrain_steps)
     module = StructureModule(model, recipe, train, validation, seed=seed)
     best = ModelCheckpoint(
         folder, "best", monitor=STOPPING, save_last=True, save_on_train_epoch_end=True, enable_version_counter=False
@@ -108,7 +108,7 @@ def _fit(
             enable_progress_bar=progress,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            limit_val_batches=0 if module.gate_only else None,
+            limit_val_batches=0 if module.pretrain else None,
             use_distributed_sampler=False,
         )
         trainer.fit(module, ckpt_path=resume if resume is not None and resume.exists() else None, weights_only=True)

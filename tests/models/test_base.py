@@ -33,7 +33,7 @@ def test_bad_input() -> None:
         read_graphs(Data(x=torch.randn(3, 5), edge_index=EDGES), None, 4)
     with pytest.raises(InputError, match=r"shape \(n, 4\), found none"):
         read_graphs(Data(edge_index=EDGES), None, 4)
-    with pytest.raises(InputError, match="candidate edges in batch.edge_index, found none"):
+    with pytest.raises(InputError, match=r"candidate edges in batch\.edge_index, found none"):
         read_graphs(Data(x=torch.randn(3, 4)), None, 4)
     check_gate_support(torch.zeros(3), EDGES)
     with pytest.raises(InputError, match="gate logits for the 3 edges of the graph in use, found 2"):

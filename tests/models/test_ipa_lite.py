@@ -165,7 +165,7 @@ def test_a_new_model_starts_at_its_guess_and_can_learn() -> None:
         loss = (built(data).pos - goal).square().mean()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
     touched = {name for name, p in built.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
     assert {"blocks.0.frame_weight", "blocks.0.project.weight", "gate.first.weight"} <= touched
@@ -192,7 +192,7 @@ def test_state_dict_round_trip() -> None:
 def test_bad_input() -> None:
     with pytest.raises(InputError, match="at least one recycle, found 0"):
         IPALite(C, recycles=0)
-    with pytest.raises(InputError, match="geo_from in 0..4, found 5"):
+    with pytest.raises(InputError, match=r"geo_from in 0\.\.4, found 5"):
         IPALite(C, geo="rbf", geo_from=5)
     with pytest.raises(InputError, match=r"a preset among v1, v2, d7, found 'd8' \(did you mean 'd7'\?\)"):
         IPALite.from_preset("d8", C)

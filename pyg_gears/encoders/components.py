@@ -1,0 +1,95 @@
+"""Directions in gene space: principal components, and components that vary smoothly over the tissue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.typing import FloatArray, IntArray
+
+LATTICE_NEIGHBORS = 6
+
+
+class Block(NamedTuple):
+    """Centred expression of one slide or of the cells, with the graph over which its components shall be smooth.
+
+    Attributes:
+        values: Centred expression, shape (n, g).
+        graph: Symmetric neighbour graph, rows summing to about one, shape (n, n).
+        weight: How much the block counts.
+    """
+
+    values: FloatArray
+    graph: sparse.csr_array
+    weight: float = 1.0
+
+
+def neighbor_graph(points: FloatArray, k: int = LATTICE_NEIGHBORS) -> sparse.csr_array:
+    """:func:`mean_graph` of the k nearest other points of each point, shape (n, n)."""
+    return mean_graph(nearest_neighbors(torch.from_numpy(np.array(points)), k).index.numpy())
+
+
+def mean_graph(neighbors: IntArray) -> sparse.csr_array:
+    """Graph that averages over neighbours, made symmetric with its transpose; no self-loops, shape (n, n)."""
+    n, k = neighbors.shape
+    row = np.repeat(np.arange(n), k)
+    graph = sparse.csr_array((np.full(n * k, 1.0 / k), (row, neighbors.reshape(-1))), shape=(n, n))
+    return sparse.csr_array((graph + graph.T) / 2)
+
+
+def principal_components(blocks: Sequence[Block], count: int) -> FloatArray:
+    r"""Leading eigenvectors of :math:`\sum_b w_b X_b^T X_b`, shape (g, count).
+
+    Source: Pearson, On lines and planes of closest fit, 1901.
+    """
+    return _leading(blocks, count, smooth=False)
+
+
+def spatial_components(blocks: Sequence[Block], count: int) -> FloatArray:
+    r"""Leading eigenvectors of :math:`\sum_b w_b X_b^T W_b X_b`, shape (g, count).
+
+    W is the neighbour graph without self-loops, so that noise which is independent between spots drops out and what varies
+    smoothly over the tissue stays.
+
+    Source: Dray, Said and Debias, Spatial ordination of vegetation data using a generalization of Wartenberg's multivariate
+    spatial correlation (MULTISPATI), 2008. We sum over several sections.
+    """
+    return _leading(blocks, count, smooth=True)
+
+
+def align_components(components: FloatArray, reference: FloatArray, variance: FloatArray) -> FloatArray:
+    r"""Rotate components so that they match others: :math:`V R`, R the Procrustes rotation weighted by variance.
+
+    Args:
+        components: V, shape (g, c).
+        reference: V_0, shape (g, c).
+        variance: Variance along each reference component, shape (c,).
+    """
+    u, _, vt = np.linalg.svd((components.T @ reference) * variance)
+    return components @ (u @ vt)
+
+
+def _leading(blocks: Sequence[Block], count: int, *, smooth: bool) -> FloatArray:
+    genes = blocks[0].values.shape[1]
+    count = min(count, genes - 1, sum(len(block.values) for block in blocks) - 1)
+
+    def multiply(vector: FloatArray) -> FloatArray:
+        result = np.zeros(genes)
+        for values, graph, weight in blocks:
+            scores = values @ vector.reshape(-1)
+            result += weight * ((graph @ scores if smooth else scores) @ values)
+        return result
+
+    # The start vector fixes the solver's path: same input, same components.
+    start = np.random.default_rng(0).standard_normal(genes)
+    operator = LinearOperator((genes, genes), matvec=multiply, dtype=np.float64)
+    value, vector = eigsh(operator, k=count, which="LA", v0=start, tol=1e-5)
+    vector = vector[:, np.argsort(-value)]
+    sign = np.sign(vector[np.abs(vector).argmax(axis=0), np.arange(count)])
+    return np.asarray(vector * sign)
