@@ -25,6 +25,7 @@ from pyg_gears.diagnostics.figure_style import (
     scatter,
 )
 from pyg_gears.metrics import align, layout_pair, morans_i, pair_distances
+from pyg_gears.metrics.layout_pair import in_gauge
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,7 +118,7 @@ def gene_figure(
 ) -> Figure:
     """The genes with the largest Moran's I, of which no two are near copies, on the layout and (below) on the truth."""
     chosen = _distinct(np.nan_to_num(morans_i(pos if truth is None else truth, expression)), expression)
-    rows = [("layout", pos)] if truth is None else [("layout", align(pos, truth).pos), ("truth", truth)]
+    rows = [("layout", pos)] if truth is None else [("layout", drawn_together(pos, truth)[0]), ("truth", truth)]
     figure = new_figure(3.6 * len(chosen), panel_height(2.8, *(where for _, where in rows)) * len(rows))
     for panels, (title, where) in zip(figure.subplots(len(rows), len(chosen), squeeze=False), rows, strict=True):
         for axes, gene in zip(panels, chosen, strict=True):
@@ -127,7 +128,7 @@ def gene_figure(
 
 def truth_figure(pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"]) -> Figure:
     """True and predicted positions after Procrustes, each cell coloured by where it truly is along two axes."""
-    aligned, true = align(pos, truth)
+    aligned, true = drawn_together(pos, truth)
     figure = new_figure(8.6, 2 * panel_height(4.2, np.concatenate([aligned, true])))
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for row, (axis, colors) in enumerate((("horizontal", "viridis"), ("vertical", "plasma"))):
@@ -172,6 +173,14 @@ def residual_figure(pos: Float[np.ndarray, "n 2"], distances: Any) -> Figure:
     )
     axes.text(0.98, 0.96, note, transform=axes.transAxes, ha="right", va="top", fontsize=9)
     return figure
+
+
+def drawn_together(
+    pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"]
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
+    """Prediction turned (or mirrored) onto the truth, both at RMS radius 1: the best scale would shrink a poor one."""
+    aligned, true = align(pos, truth)
+    return in_gauge(aligned), true
 
 
 def morton_order(pos: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:

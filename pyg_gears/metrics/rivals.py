@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy import sparse
 
 from pyg_gears._checks import expect
 from pyg_gears.data.slide import Slide, shared_genes
-from pyg_gears.encoders import PCAEncoder
+from pyg_gears.encoders import Normalization, center, gene_statistics, normalize_expression
 from pyg_gears.geometry import similarity_procrustes
 from pyg_gears.graphs import knn
 from pyg_gears.metrics.layout_pair import in_gauge
@@ -20,6 +21,8 @@ from pyg_gears.metrics.spectral_layout import spectral_layout
 Layout: TypeAlias = Float[np.ndarray, "n 2"]
 Regression: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
+NORMALIZATION = Normalization(transform="sqrt")
+MAX_FIT_CELLS = 20_000
 COMPONENTS = 50
 RIDGE_COMPONENTS = (5, 10, 20, 30, 50)
 RIDGE_PENALTY = 10.0
@@ -41,7 +44,7 @@ class RegressionOutput(NamedTuple):
 
 
 def simple_rivals(
-    references: Sequence[Slide], query: Slide, *, transform: str = "sqrt", seed: int = 0
+    references: Sequence[Slide], query: Slide, *, normalization: Normalization | None = None, seed: int = 0
 ) -> dict[str, Layout]:
     """Lay the query out by five simple methods; a layout that does not beat them has learned little.
 
@@ -52,8 +55,8 @@ def simple_rivals(
     * ``spectral``: two Laplacian eigenvectors of the query's own expression graph; it sees no reference.
     * ``tsne``: t-SNE of the query's own PCA (perplexity 30), likewise; left out above 3000 cells, where it takes long.
 
-    Expression is counts per 10,000 on the shared genes, square-rooted and centred per section and gene. (Dividing by
-    the gene's deviation lost on every section that we measured, log1p on most.) The number of components of the ridge
+    Expression is the square root of counts per 10,000 on the shared genes, centred per section and gene. (log1p lost on
+    most sections that we measured, division by the gene's deviation on all.) The number of components of the ridge
     regressions, 5 to 50, is the one with the best R2 on blocks of the reference left out in turn: neighbours predict
     neighbours too well for random folds.
 
@@ -65,7 +68,7 @@ def simple_rivals(
     Args:
         references: Slides with coordinates.
         query: Cells to lay out; its coordinates, if any, are not used.
-        transform: "sqrt" or "log1p" of counts per 10,000.
+        normalization: How counts are normalised; genes are centred per section in any case.
         seed: Seed of the PCA and of the blocks.
 
     Returns:
@@ -84,14 +87,12 @@ def simple_rivals(
         assert slide.pos is not None
         positions.append(in_gauge(slide.pos))
     genes = shared_genes([*references, query])
-    slides = [slide.subset_genes(genes) for slide in references]
-    cells = query.subset_genes(genes)
-
-    everything = [*slides, cells]
-    settings: dict[str, Any] = {"zscore": False, "transform": transform, "seed": seed}
-    alone = _embed(PCAEncoder.fit(slides, n_components=COMPONENTS, **settings), everything)
-    joint = _embed(PCAEncoder.fit(slides, cells, n_components=COMPONENTS, **settings), everything)
-    own = _embed(PCAEncoder.fit([cells], n_components=ALONE_COMPONENTS, **settings), [cells])[0]
+    sections = [normalize_expression(slide.subset_genes(genes), normalization or NORMALIZATION) for slide in references]
+    cells = normalize_expression(query.subset_genes(genes), normalization or NORMALIZATION)
+    everything = [*sections, cells]
+    alone = section_pca(sections, everything, COMPONENTS, seed=seed)
+    joint = section_pca(everything, everything, COMPONENTS, seed=seed)
+    own = section_pca([cells], [cells], ALONE_COMPONENTS, seed=seed)[0]
 
     plain, smooth, nearest = [], [], []
     for x, x_joint, y in zip(alone, joint, positions, strict=False):
@@ -109,6 +110,33 @@ def simple_rivals(
     if len(own) <= TSNE_MAX_CELLS:
         layouts["tsne"] = _tsne(own, seed=seed)
     return layouts
+
+
+def section_pca(
+    fit: Sequence[sparse.csr_array], embed: Sequence[sparse.csr_array], count: int, *, seed: int
+) -> list[Float[np.ndarray, "n c"]]:
+    """Embed sections by principal components of centred expression, all scaled alike to unit mean square.
+
+    Args:
+        fit: Normalised expression of the sections that the components are taken from; of larger ones 20,000 cells.
+        embed: Normalised expression of the sections to embed, each centred by its own gene means.
+        count: Number of components, cut to what the data have.
+        seed: Seed of the randomised solver and of the draw of cells.
+
+    Returns:
+        One float64 embedding a section of ``embed``.
+    """
+    from sklearn.decomposition import PCA
+
+    generator = np.random.default_rng(seed)
+    blocks = []
+    for expression in fit:
+        rows = np.sort(generator.permutation(expression.shape[0])[:MAX_FIT_CELLS])
+        blocks.append(center(expression[rows], zscore=False))
+    values = np.concatenate(blocks)
+    pca = PCA(min(count, *values.shape), random_state=seed).fit(values)
+    weight = pca.components_.T.astype(np.float64) / max(float(np.sqrt(pca.explained_variance_.mean())), 1e-12)
+    return [np.asarray(x @ weight - gene_statistics(x).mean @ weight) for x in embed]
 
 
 def consensus(outputs: Sequence[RegressionOutput]) -> Layout:
@@ -170,7 +198,3 @@ def _tsne(x: np.ndarray, *, seed: int) -> Layout:
     perplexity = min(30.0, (len(x) - 1) / 3)
     layout = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(x.astype(np.float32))
     return in_gauge(layout.astype(np.float64))
-
-
-def _embed(encoder: PCAEncoder, slides: Sequence[Slide]) -> list[np.ndarray]:
-    return [encoder.encode(slide).double().numpy() for slide in slides]

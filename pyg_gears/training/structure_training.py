@@ -67,6 +67,7 @@ def train_structure(
     Returns:
         The model, in eval mode, on the CPU.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     model = build_model(recipe.model, train.slides[0].x.size(1), seed)
     last = folder / "last.ckpt"
     if not last.exists() and recipe.training.pretrain_steps > 0:

@@ -7,8 +7,16 @@ from sklearn.linear_model import Ridge
 
 from pyg_gears._checks import InputError
 from pyg_gears.data import Slide
+from pyg_gears.encoders import normalize_expression
 from pyg_gears.metrics import distance_agreement, rivals, simple_rivals
-from pyg_gears.metrics.rivals import RegressionOutput, block_skill, consensus, knn_regression, ridge_regression
+from pyg_gears.metrics.rivals import (
+    RegressionOutput,
+    block_skill,
+    consensus,
+    knn_regression,
+    ridge_regression,
+    section_pca,
+)
 
 NAMES = ["ridge_pca", "ridge_joint_smoothed", "knn_regression", "spectral", "tsne"]
 
@@ -91,3 +99,15 @@ def test_bad_input_is_one_sentence() -> None:
     other = Slide("other", query.counts, tuple(f"x{i}" for i in range(40)), query.cells, query.pos)
     with pytest.raises(InputError, match="genes shared"):
         simple_rivals([other], query)
+
+
+def test_section_pca_slow_statement() -> None:
+    sections = [normalize_expression(_slide(name, 40, seed, 0.0)) for seed, name in enumerate("ab")]
+    centred = [section.toarray() - section.toarray().mean(axis=0) for section in sections]
+    both = np.concatenate(centred).astype(np.float64)
+    value, vector = np.linalg.eigh(both.T @ both / 79)
+    scale = np.sqrt(value[-3:].mean())
+    found = section_pca(sections, sections, 3, seed=0)
+    for x, raw in zip(found, centred, strict=True):
+        expected = raw @ vector[:, :-4:-1] / scale
+        assert np.allclose(np.abs(x), np.abs(expected), atol=1e-4)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy.spatial import procrustes
+
+from pyg_gears.geometry import similarity_procrustes
+
+
+def test_a_similarity_is_undone() -> None:
+    target = torch.randn(20, 2, dtype=torch.float64)
+    mirrored = 3 * target @ torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=torch.float64) + 2
+    found = similarity_procrustes(mirrored, target, allow_reflection=True)
+    torch.testing.assert_close(found.aligned, target)
+    torch.testing.assert_close(found.scale * mirrored @ found.rotation + found.shift, found.aligned)
+    assert found.disparity < 1e-20
+    assert similarity_procrustes(mirrored, target, allow_reflection=False).disparity > 0.1
+
+
+def test_disparity_is_that_of_scipy() -> None:
+    a, b = torch.randn(2, 25, 2, dtype=torch.float64)
+    expected = procrustes(b.numpy(), a.numpy())[2]
+    assert float(similarity_procrustes(a, b, allow_reflection=True).disparity) == pytest.approx(expected)
+
+
+def test_without_reflection_no_rotation_is_better() -> None:
+    a, b = torch.randn(2, 25, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    found = similarity_procrustes(a, b, allow_reflection=False)
+    assert torch.linalg.det(found.rotation) == pytest.approx(1.0)
+    centred = a - a.mean(0)
+    for angle in torch.linspace(0, 6.283, 60, dtype=torch.float64):
+        turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+        moved = found.scale * centred @ turn + b.mean(0)
+        assert (moved - b).square().sum() >= (found.aligned - b).square().sum() - 1e-9
+
+
+def test_allow_reflection_has_no_default() -> None:
+    with pytest.raises(TypeError, match="allow_reflection"):
+        similarity_procrustes(torch.rand(3, 2), torch.rand(3, 2))
