@@ -120,6 +120,9 @@ def _check_files(
     if json_path is not None:
         check_output(json_path)
     if figures_dir is not None:
+        from pyg_gears.diagnostics.figure_style import new_figure
+
+        new_figure(1, 1)  # a missing matplotlib is said now, not after the metrics
         folder = Path(figures_dir)
         if folder.is_dir() and not any(folder.iterdir()):
             return
@@ -176,10 +179,10 @@ def _variable_genes(cells: Any) -> tuple[list[str], FloatArray]:
 
 def _label_free(
     pos: FloatArray, genes: FloatArray, labels: np.ndarray | None, notes: list[str], seed: int
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     from pyg_gears.metrics import community_purity, morans_i
 
-    scores = {"moran_i": float(np.nanmean(morans_i(pos, genes)))}
+    scores: dict[str, float | int] = {"moran_i": float(np.nanmean(morans_i(pos, genes)))}
     if labels is not None:
         try:
             purity = community_purity(pos, labels, seed=seed)

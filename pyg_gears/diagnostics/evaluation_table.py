@@ -52,7 +52,7 @@ def format_table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _rows(methods: Mapping[str, Mapping[str, float]], better: Mapping[str, str], title: str) -> list[str]:
+def _rows(methods: Mapping[str, Mapping[str, float | int]], better: Mapping[str, str], title: str) -> list[str]:
     names = list(methods)
     lines = [f"{title:<20}{'better':<8}" + "".join(f"{TITLES.get(name, name):>12} " for name in names)]
     for key, direction in better.items():
@@ -68,7 +68,7 @@ def _rows(methods: Mapping[str, Mapping[str, float]], better: Mapping[str, str],
     return [line.rstrip() for line in lines]
 
 
-def _verdict(methods: Mapping[str, Mapping[str, float]], better: Mapping[str, str]) -> list[str]:
+def _verdict(methods: Mapping[str, Mapping[str, float | int]], better: Mapping[str, str]) -> list[str]:
     rivals = [name for name in methods if name != "gears"]
     if not rivals:
         return ["No rival was computed; name reference slides to compare."]
@@ -83,7 +83,7 @@ def _verdict(methods: Mapping[str, Mapping[str, float]], better: Mapping[str, st
     return lines
 
 
-def _best(values: Mapping[str, float], direction: str) -> set[str]:
+def _best(values: Mapping[str, float | int], direction: str) -> set[str]:
     known = {name: value for name, value in values.items() if not math.isnan(value) and name != "truth"}
     if not direction or not known:
         return set()
@@ -91,7 +91,7 @@ def _best(values: Mapping[str, float], direction: str) -> set[str]:
     return {name for name, value in known.items() if value == goal}
 
 
-def _number(value: float) -> str:
+def _number(value: float | int) -> str:
     if math.isnan(value):
         return "--"
     return f"{value:d}" if isinstance(value, int) else f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.2g}"

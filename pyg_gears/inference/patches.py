@@ -11,8 +11,9 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, mini
 
 from pyg_gears._checks import expect
 
-RESTART = 0.05
 WALKERS = 64
+RESTART = 12.0
+"""Over the patch size, the chance of a step back to the seed: the reach of a walk is about that of its patch."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def draw_patches(
     * Global: ``round(global_share * min_cover)`` times, but at least twice if the share is not zero (once would leave
       them without a cell in common), all cells are shuffled and cut into patches, so that every cell is in that many of
       them. They carry the long-range measurements; local patches alone leave a global warp in any layout.
-    * Local: from the least covered cells, walkers set out over the graph (returning to the seed with probability 0.05 a
-      step); the most visited cells, those not yet covered first, make the patch. Repeated until every cell is in
+    * Local: from the least covered cells, walkers set out over the graph (returning to the seed with probability 12 /
+      size a step); the most visited cells, those not yet covered first, make the patch. Repeated until every cell is in
       ``min_cover`` patches in all, and in one local patch at least.
     * Where the local patches, joined when they share ``overlap`` cells, fall into parts, bridge patches (half of either
       side) join them.
@@ -126,14 +127,14 @@ def _walk(
     need: Int[np.ndarray, " n"],
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " m"]:
-    """The ``size`` cells that walkers from ``seed`` visit most; visits to cells still to be covered count sixteen times."""
+    """The ``size`` cells that walkers from ``seed`` visit most; cells still to be covered count sixteenfold."""
     here = np.full(WALKERS, seed)
     trace = [here[:1]]
     found = 0
     for step in range(1, 64 * max(1, -(-size // WALKERS)) + 1):
         pick = rng.random((2, WALKERS))
         onward = graph.indices[graph.indptr[here] + (pick[0] * degree[here]).astype(np.int64)]
-        here = np.where(pick[1] < RESTART, seed, onward)
+        here = np.where(pick[1] < min(RESTART / size, 0.5), seed, onward)
         trace.append(here)
         if step % 8 == 0:
             visited, first, visits = np.unique(np.concatenate(trace), return_index=True, return_counts=True)

@@ -15,8 +15,8 @@ from pyg_gears.inference.connectivity import linking_edges
 
 HUBER = 1.345 * 1.4826
 """Residuals beyond this many median absolute residuals count linearly (95 % efficient for Gaussian errors)."""
-PLAIN_ROUNDS = 5
-"""Rounds of plain weighted stress before the Huber threshold is read off the residuals."""
+SETTLING = (4, 3, 3)
+"""Rounds before the Huber threshold is read off the residuals: of plain stress, then twice with the one so far."""
 CG_STEPS = 30
 
 
@@ -25,11 +25,11 @@ class SolveOutput:
     """A layout and how well it meets the distances."""
 
     pos: Float[np.ndarray, "n 2"]
-    """Coordinates, centred, in the unit of the distances."""
+    """Coordinates, in the unit of the distances."""
     start: Float[np.ndarray, "n 2"]
     """The start that the anchor refers to."""
     history: tuple[float, ...]
-    """Huber objective before the first and after every round (without the plain rounds); never rises."""
+    """Huber objective before the first and after every round (from the final threshold on); never rises."""
     threshold: float
     """Huber threshold on the standardised residual."""
     residual: Float[np.ndarray, " e"]
@@ -94,7 +94,7 @@ def solve_layout(
         distance: Measured distances, shape (e,), non-negative.
         weight: Inverse variances, shape (e,), non-negative; ones if omitted. Only ratios matter.
         start: Start layout, shape (n, 2); landmark Isomap if omitted (which needs a connected graph).
-        iterations: Rounds with the Huber threshold, after 5 of plain stress.
+        iterations: Rounds, after 10 in which the Huber threshold settles.
         anchor: alpha.
         polish: Iterations of L-BFGS on the same objective at the end.
 
@@ -116,10 +116,12 @@ def solve_layout(
     weight = weight / (weight.mean() or 1.0) if len(weight) else weight
     system = _Stress(n, pairs, distance, weight, start, anchor)
     pos = start.copy()
-    for _ in range(min(PLAIN_ROUNDS, iterations)):
-        pos = system.step(pos, np.inf)
-    scatter = float(np.median(np.abs(system.standardized(pos)))) if len(distance) else 0.0
-    threshold = HUBER * scatter if scatter > 0 else np.inf
+    threshold = np.inf
+    for rounds in SETTLING if len(distance) else ():
+        for _ in range(rounds):
+            pos = system.step(pos, threshold)
+        scatter = float(np.median(np.abs(system.standardized(pos))))
+        threshold = HUBER * scatter if scatter > 0 else np.inf
     history = [system.objective(pos, threshold)]
     for _ in range(iterations):
         pos = system.step(pos, threshold)
@@ -128,7 +130,7 @@ def solve_layout(
         pos = _polish(system, pos, threshold, polish)
         history.append(system.objective(pos, threshold))
     residual = np.abs(system.length(pos) - distance)
-    return SolveOutput(pos - pos.mean(axis=0), start - start.mean(axis=0), tuple(history), threshold, residual)
+    return SolveOutput(pos, start, tuple(history), threshold, residual)
 
 
 class _Stress:

@@ -70,8 +70,8 @@ def pad_graphs(
         batch: Graph of each node, shape (n,), ascending; one graph if omitted.
         edge_bias: Additive bias of the logits, shape (e,) or (e, h); zero if omitted. Gradients flow back to it.
         dtype: Float type of the bias where ``edge_bias`` is omitted.
-        auto: Return None where the edge list is the better way: repeated edges, more than 2048 nodes in a graph, or
-            more than 20 padded cells per edge.
+        auto: Return None where the edge list is the better or the only way: more than 2048 nodes in a graph, more than
+            20 padded cells per edge, or anything that would raise.
 
     Returns:
         The layout, or None (only with ``auto``).
@@ -80,37 +80,25 @@ def pad_graphs(
         InputError: when an edge is repeated or joins two graphs, or when nodes are not sorted by graph.
     """
     source, target = edge_index[0], edge_index[1]
-    node_slot = None
     if batch is None:
-        b, m = 1, num_nodes
-        edge_slot = target * m + source
-    else:
-        expect(
-            bool((batch.diff() >= 0).all()),
-            "dense attention expected nodes sorted by graph, found an unsorted batch; sort them or use layout='edge'.",
-        )
-        count = torch.bincount(batch)
-        b, m = count.numel(), int(count.max()) if count.numel() else 0
-        first = count.cumsum(0) - count
-        local = torch.arange(num_nodes, device=batch.device) - first[batch]
-        if b * m != num_nodes:
-            node_slot = batch * m + local
-        edge_slot = (batch * m + local)[target] * m + local[source]
-    e = edge_slot.numel()
+        batch = target.new_zeros(num_nodes)
+    count = torch.bincount(batch)
+    b, m, e = count.numel(), int(count.max()) if num_nodes else 0, edge_index.size(1)
     if auto and (m > MAX_DENSE_NODES or b * m * m > MAX_CELLS_PER_EDGE * max(e, 1)):
         return None
-    if batch is not None:
-        expect(
-            bool((batch[source] == batch[target]).all()),
-            "dense attention expected edges within graphs, found one between two graphs; correct batch or edge_index.",
-        )
+    local = torch.arange(num_nodes, device=batch.device) - (count.cumsum(0) - count)[batch]
+    slot = batch * m + local
+    edge_slot = slot[target] * m + local[source]
     taken = torch.zeros(b * m * m, dtype=torch.bool, device=edge_slot.device)
-    taken[edge_slot] = True
-    if int(taken.sum()) != e:
-        expect(
-            auto, "dense attention expected every edge once, found repeated edges; coalesce them or use layout='edge'."
-        )
+    obstacle = _obstacle(edge_index, batch)
+    if obstacle is None:
+        taken[edge_slot] = True
+        if int(taken.sum()) != e:
+            obstacle = "every edge once, found repeated edges; coalesce them"
+    if obstacle is not None:
+        expect(auto, f"dense attention expected {obstacle} or use layout='edge'.")
         return None
+    node_slot = slot if b * m != num_nodes else None
     has_edge = taken.view(b * m, m).any(dim=1)
     filled = has_edge if node_slot is None else has_edge[node_slot]
     if edge_bias is None:
@@ -127,3 +115,12 @@ def pad_graphs(
         filled=None if bool(filled.all()) else filled,
         bias=bias.view(-1, b, m, m).transpose(0, 1),
     )
+
+
+def _obstacle(edge_index: Tensor, batch: Tensor) -> str | None:
+    """What keeps these graphs from being laid out side by side: expected, found, remedy."""
+    if not bool((batch.diff() >= 0).all()):
+        return "nodes sorted by graph, found an unsorted batch; sort them"
+    if not bool((batch[edge_index[0]] == batch[edge_index[1]]).all()):
+        return "edges within graphs, found one between two graphs; correct the batch"
+    return None

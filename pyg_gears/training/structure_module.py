@@ -117,9 +117,9 @@ class StructureModule(lightning.LightningModule):
                 f"training diverged: the validation energy is {energy}; lower training.lr or the loss weights and resume."
             )
         schedule = self.recipe.training
-        reached = self.current_epoch + 1 >= min(schedule.warmup_epochs + schedule.ramp_epochs, schedule.epochs)
-        # Before the cap the weights change from epoch to epoch and the energy falls by itself: infinity never wins.
-        self.log(STOPPING, energy if reached else math.inf, sync_dist=True)
+        # Before the cap the weights change from epoch to epoch: a pause in the energy is no reason to stop.
+        if self.current_epoch + 1 >= min(schedule.warmup_epochs + schedule.ramp_epochs, schedule.epochs):
+            self.log(STOPPING, energy, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW with a cosine rate per step."""

@@ -75,10 +75,11 @@ def train_structure(
         _fit(start, [], progress, accelerator, max_steps=recipe.training.pretrain_steps)
     module = StructureModule(model, recipe, train, validation, seed=seed)
     best = ModelCheckpoint(
-        folder, "best", monitor=STOPPING, save_last=True, save_on_train_epoch_end=True, enable_version_counter=False
+        folder, "best", monitor="h_gate", save_last=True, save_on_train_epoch_end=True, enable_version_counter=False
     )
     patience = recipe.training.patience
-    stop = EarlyStopping(STOPPING, patience=patience, check_finite=False, check_on_train_epoch_end=True, min_delta=0.0)
+    # Not strict: before the cap there is nothing to judge by, and no patience is lost.
+    stop = EarlyStopping(STOPPING, patience=patience, strict=False, check_on_train_epoch_end=True, min_delta=0.0)
     callbacks = [EpochLog(folder / "log.csv"), stop, best]
     _fit(module, callbacks, progress, accelerator, max_epochs=recipe.training.epochs, resume=last)
     state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
@@ -96,7 +97,8 @@ def _fit(
     max_epochs: int = -1,
     resume: Path | None = None,
 ) -> None:
-    with _quiet():
+    # Lightning and the loaders draw from the global generator.
+    with _quiet(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
             accelerator=accelerator,
             devices=1,

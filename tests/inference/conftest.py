@@ -1,4 +1,4 @@
-"""A stand-in for a trained model: the truth of a patch in a random gauge, with noise and, where asked, outright failures."""
+"""A stand-in for a trained model: the truth of a patch in a random gauge, with noise or outright failures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import torch
 
 
 class Oracle(torch.nn.Module):
-    """Reads the truth from the first two channels of ``x``; its noise is a function of the patch alone."""
+    """Reads the truth from the first two channels of ``x``; a third marks cells that it cannot place.
+
+    Its noise is a function of the patch alone.
+    """
 
     noise = 0.05
 
@@ -29,12 +32,18 @@ class Oracle(torch.nn.Module):
             rng = np.random.default_rng([zlib.crc32(graph.x.numpy().tobytes()), self.salt])
             radius = float((truth - truth.mean(0)).square().sum(1).mean().sqrt())
             pos = truth + self.error * radius * torch.from_numpy(rng.standard_normal(truth.shape))
+            if graph.x.shape[1] > 2:
+                # Cells marked in the third channel lie anywhere, every time anew.
+                anywhere = truth.mean(0) + radius / 2**0.5 * torch.from_numpy(rng.standard_normal(truth.shape))
+                pos = torch.where(graph.x[:, 2:3] > 0, anywhere, pos)
             if rng.random() < self.failures:
                 pos = torch.from_numpy(rng.standard_normal(truth.shape))
             if noise:
                 pos = pos + noise * radius * torch.randn(truth.shape, generator=generator, dtype=torch.float64)
             turn, _ = np.linalg.qr(rng.standard_normal((2, 2)))  # rotations and mirror images
-            parts.append(float(np.exp(rng.normal())) * pos @ torch.from_numpy(turn) + torch.from_numpy(rng.normal(size=2)))
+            parts.append(
+                float(np.exp(rng.normal())) * pos @ torch.from_numpy(turn) + torch.from_numpy(rng.normal(size=2))
+            )
         return SimpleNamespace(pos=torch.cat(parts).float())
 
 

@@ -34,7 +34,8 @@ def test_every_voter_is_gauge_fixed_per_patch(oracle, make_tissue):
 def test_the_batch_makes_no_difference(oracle, make_tissue):
     patches, x = patches_of([20, 9, 30, 25, 12], 50), make_tissue(50)
     results = [
-        predict_patches(oracle(), x, patches, replace(SETTINGS, batch_nodes=budget), seed=3).pos for budget in (1, 45, 4096)
+        predict_patches(oracle(), x, patches, replace(SETTINGS, batch_nodes=budget), seed=3).pos
+        for budget in (1, 45, 4096)
     ]
     assert np.array_equal(results[0], results[1])
     assert np.array_equal(results[0], results[2])

@@ -12,7 +12,9 @@ def chain_of_patches(seed=0, n=600, size=120, noise=0.05):
     pos = np.stack([np.sort(rng.random(n)) * 6, rng.random(n)], 1)
     cells = [np.arange(first, first + size) for first in range(0, n - size + 1, size // 2)]
     scale = rng.normal(size=len(cells))
-    parts = [np.exp(-s) * (pos[own] + noise * rng.standard_normal((size, 2))) for s, own in zip(scale, cells, strict=True)]
+    parts = [
+        np.exp(-s) * (pos[own] + noise * rng.standard_normal((size, 2))) for s, own in zip(scale, cells, strict=True)
+    ]
     ptr = np.arange(len(cells) + 1) * size
     patches = PatchesOutput(np.concatenate(cells), ptr, np.zeros(len(cells), dtype=bool), n)
     return pos, patches, np.concatenate(parts)[None].astype(np.float32), scale
@@ -42,7 +44,7 @@ def test_one_bad_patch_does_not_spoil_the_others():
 
 
 def test_two_global_patches_meet_at_their_common_value():
-    # Ten pairs, voted on by two global patches that differ by a factor e: the prior shrinks the difference as computed by hand.
+    # Ten pairs, voted on by two global patches that differ by a factor e: the prior shrinks the difference.
     pairs = np.stack([np.arange(10), np.arange(1, 11)])
     pair = np.repeat(np.arange(10), 2)
     value = np.tile([0.0, 1.0], 10)[None].astype(np.float32)
@@ -50,7 +52,7 @@ def test_two_global_patches_meet_at_their_common_value():
     free = synchronize_scales(votes, np.array([False, False]))
     assert np.allclose(free, [0.5, -0.5], atol=1e-3)
     held = synchronize_scales(votes, np.array([True, True]))
-    # Minimise 10 u w (1 + s_1 - s_0)^2 / 2 + ridge (s_0^2 + s_1^2), with the weight u of the absolute loss at the residual itself.
+    # Minimise 10 u w (1 + s_1 - s_0)^2 / 2 + ridge (s_0^2 + s_1^2), with u = 1 / |residual|.
     near = np.exp(1.0) / (np.exp(1.0) + 0.3**2)
     ridge = (VOTE_NOISE / GLOBAL_PRIOR) ** 2
     gap, u = 0.0, 1.0

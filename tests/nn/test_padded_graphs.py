@@ -59,8 +59,9 @@ def test_auto_declines() -> None:
     large = torch.zeros(2, 1, dtype=torch.long)
     assert pad_graphs(large, 3000, dtype=torch.float32, auto=True) is None
     between = torch.tensor([[0, 1, 2, 3, 0], [1, 0, 3, 2, 3]])
-    with pytest.raises(InputError, match="edges within graphs"):
-        pad_graphs(between, 4, torch.tensor([0, 0, 1, 1]), dtype=torch.float32, auto=True)
+    assert pad_graphs(between, 4, torch.tensor([0, 0, 1, 1]), dtype=torch.float32, auto=True) is None
+    assert pad_graphs(EDGES, 6, RAGGED.flip(0), dtype=torch.float32, auto=True) is None
+    assert pad_graphs(EDGES, 6, RAGGED, dtype=torch.float32, auto=True) is not None
 
 
 def test_bad_input() -> None:

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_gears.data import Slide, simulate_tissue
+from pyg_gears.encoders import Encoder, Normalization, PCAEncoder, center, gene_statistics, normalize_expression, variable_genes
+from pyg_gears.encoders.components import Block, neighbor_graph, principal_components, spatial_components
+
+
+@pytest.fixture(scope="module")
+def tissue():
+    return simulate_tissue("gradient", slides=3, cells=80, seed=0, spots=100, genes=80)
+
+
+def test_normalisation_is_the_formula(tissue) -> None:
+    counts = tissue.slides[0].counts.toarray().astype(np.float64)
+    scaled = counts / counts.sum(axis=1, keepdims=True)
+    for normalization, expected in (
+        (Normalization(), np.log1p(1e4 * scaled)),
+        (Normalization(1000.0, "sqrt"), np.sqrt(1000 * scaled)),
+    ):
+        found = normalize_expression(tissue.slides[0], normalization)
+        np.testing.assert_allclose(found.toarray(), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"expected transform among log1p, sqrt, found 'log'"):
+        normalize_expression(tissue.slides[0], Normalization(1.0, "log"))
+
+
+def test_empty_spots_and_constant_genes_stay_finite(tissue) -> None:
+    counts = tissue.slides[0].counts.toarray()
+    counts[3], counts[:, 5] = 0, 0
+    slide = dataclasses.replace(tissue.slides[0], counts=type(tissue.slides[0].counts)(counts))
+    values = center(normalize_expression(slide), zscore=True)
+    assert np.isfinite(values).all()
+    assert (values[:, 5] == 0).all()
+
+
+def test_statistics_and_variable_genes(tissue) -> None:
+    dense = normalize_expression(tissue.slides[0]).toarray()
+    statistics = gene_statistics(normalize_expression(tissue.slides[0]))
+    np.testing.assert_allclose(statistics.mean, dense.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(statistics.std, dense.std(axis=0), rtol=1e-3, atol=1e-6)
+    chosen = variable_genes(tissue.slides[:1], 10)
+    best = np.sort(np.argsort(-dense.var(axis=0))[:10])
+    assert chosen == tuple(tissue.slides[0].genes[i] for i in best)
+    with pytest.raises(ValueError, match="variable_genes expected at least one"):
+        variable_genes([], 10)
+
+
+def test_components_are_the_eigenvectors() -> None:
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(60, 12)) * np.arange(1, 13)
+    graph = neighbor_graph(generator.uniform(size=(60, 2)))
+    for components, matrix in (
+        (principal_components, values.T @ values),
+        (spatial_components, values.T @ (graph @ values)),
+    ):
+        found = components([Block(values, graph)], 3)
+        value, vector = np.linalg.eigh((matrix + matrix.T) / 2)
+        expected = vector[:, ::-1][:, :3]
+        np.testing.assert_allclose(np.abs(found.T @ expected), np.eye(3), atol=1e-4)
+
+
+def test_neighbor_graph_averages_neighbors_without_self() -> None:
+    graph = neighbor_graph(np.random.default_rng(1).uniform(size=(40, 2)), 5).toarray()
+    assert (np.diag(graph) == 0).all()
+    np.testing.assert_allclose(graph, graph.T)
+    assert graph.sum() == pytest.approx(40)
+
+
+@pytest.mark.parametrize("kind", ["pca", "spatial"])
+@pytest.mark.parametrize("zscore", [False, True])
+def test_encoding_is_the_formula_and_repeats(tissue, kind: str, zscore: bool) -> None:
+    normalization = Normalization(1000.0, "log1p", zscore)
+    encoder = PCAEncoder.fit(tissue.slides[:2], n_components=7, kind=kind, normalization=normalization)
+    assert isinstance(encoder, Encoder)
+    values = center(normalize_expression(tissue.slides[2], normalization), zscore=zscore)
+    expected = values @ encoder.components.numpy() / encoder.scale
+    found = encoder.encode(tissue.slides[2])
+    assert found.shape == (100, 7)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-3, atol=1e-4)
+    again = PCAEncoder.from_state(encoder.state())
+    assert torch.equal(again.encode(tissue.slides[2]), found)
+    same = PCAEncoder.fit(tissue.slides[:2], n_components=7, kind=kind, normalization=normalization)
+    assert torch.equal(same.components, encoder.components)
+
+
+def test_encoding_ignores_depth_gene_order_and_coordinates(tissue) -> None:
+    encoder = PCAEncoder.fit(tissue.slides[:2], n_components=5, kind="spatial", normalization=Normalization())
+    slide = tissue.slides[2]
+    expected = encoder.encode(slide)
+    deeper = dataclasses.replace(slide, counts=slide.counts * np.float32(3))
+    torch.testing.assert_close(encoder.encode(deeper), expected, rtol=1e-4, atol=1e-4)
+    shuffled = slide.subset_genes(tuple(reversed(slide.genes)))
+    torch.testing.assert_close(encoder.encode(shuffled), expected, rtol=1e-4, atol=1e-4)
+    assert torch.equal(encoder.encode(dataclasses.replace(slide, pos=None)), expected)
+
+
+def noisy(seed: int, n: int = 60) -> Slide:
+    """A slide of pure noise: an honest embedding of it has no advantage on its own training spots."""
+    generator = np.random.default_rng(seed)
+    counts = generator.poisson(2.0, size=(n, 400)).astype(np.float32)
+    from scipy.sparse import csr_array
+
+    genes, cells = tuple(f"g{i}" for i in range(400)), tuple(f"s{i}" for i in range(n))
+    return Slide(f"noise_{seed}", csr_array(counts), genes, cells, generator.uniform(size=(n, 2)))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_cross_fitting_makes_training_slides_as_sharp_as_new_ones(count: int) -> None:
+    slides = [noisy(seed) for seed in range(count)]
+    encoder, crossed = PCAEncoder.fit_transform(slides, n_components=8, kind="pca", normalization=Normalization())
+    own = torch.cat([encoder.encode(slide) for slide in slides]).std()
+    new = encoder.encode(noisy(99)).std()
+    fitted = torch.cat(crossed).std()
+    assert own > 1.5 * new
+    assert 0.75 < fitted / new < 1.25
+
+
+def test_bad_fits_are_refused(tissue) -> None:
+    with pytest.raises(ValueError, match="PCAEncoder expected at least one training slide"):
+        PCAEncoder.fit([], n_components=3, kind="pca", normalization=Normalization())
+    with pytest.raises(ValueError, match="expected components among pca, spatial, found 'ica'"):
+        PCAEncoder.fit(tissue.slides[:1], n_components=3, kind="ica", normalization=Normalization())

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from anndata import AnnData
+
+from pyg_gears import Gears, Recipe
+from pyg_gears.data import simulate_tissue
+from pyg_gears.inference import InferenceSettings
+
+TINY = {
+    "embedding": {"components": 6},
+    "minisets": {"count": 8, "min_size": 40, "max_size": 60},
+    "graph": {"k": 15},
+    "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate_channels": 8},
+    "training": {"epochs": 2, "pretrain_steps": 40, "validation": 2, "node_budget": 160},
+}
+
+
+@pytest.fixture(scope="module")
+def tissue():
+    return simulate_tissue("gradient", slides=2, cells=150, seed=1, spots=120, genes=60)
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return Recipe().change(TINY)
+
+
+@pytest.fixture(scope="module")
+def fitted(tissue, recipe) -> Gears:
+    return Gears(recipe).fit(tissue.slides, validate=tissue.slides[1].name, progress=False)
+
+
+def as_anndata(slide, spatial: bool = True) -> AnnData:
+    adata = AnnData(slide.counts.copy())
+    adata.var_names, adata.obs_names = list(slide.genes), list(slide.cells)
+    if spatial:
+        adata.obsm["spatial"] = np.array(slide.pos)
+    return adata
+
+
+def test_layout_is_in_the_gauge_with_confidence(fitted, tissue) -> None:
+    found = fitted.reconstruct(tissue.cells, progress=False)
+    assert found.pos.shape == (150, 2)
+    np.testing.assert_allclose(found.pos.mean(axis=0), 0, atol=1e-9)
+    assert (found.pos**2).sum(axis=1).mean() == pytest.approx(1.0)
+    assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
+    assert found.layout.distances.shape == (150, 150)
+    assert set(fitted.calibration) == {"whole"}
+
+
+def test_saved_and_loaded_is_the_same_model(fitted, tissue, tmp_path) -> None:
+    fitted.save(tmp_path / "model")
+    content = torch.load(tmp_path / "model" / "model.pt", weights_only=True)
+    assert content["recipe"] == fitted.recipe.as_dict()
+    loaded = Gears.load(tmp_path / "model")
+    a = fitted.reconstruct(tissue.cells, seed=3, progress=False)
+    b = loaded.reconstruct(tissue.cells, seed=3, progress=False)
+    np.testing.assert_array_equal(a.pos, b.pos)
+    np.testing.assert_array_equal(a.confidence, b.confidence)
+    assert loaded.report == fitted.report
+
+
+def test_the_answer_does_not_depend_on_coordinates_in_the_query(fitted, tissue) -> None:
+    bare = as_anndata(tissue.slides[0], spatial=False)
+    honest = as_anndata(tissue.slides[0])
+    a = fitted.reconstruct(bare, progress=False).pos
+    b = fitted.reconstruct(honest, progress=False).pos
+    np.testing.assert_array_equal(a, b)
+
+
+def test_same_seed_same_model(tissue, recipe, fitted) -> None:
+    slides = [as_anndata(slide) for slide in tissue.slides]
+    again = Gears(recipe).fit(slides, validate="slide_1", progress=False)
+    for a, b in zip(fitted.members[0].state_dict().values(), again.members[0].state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_members_vote_and_one_slide_is_enough(tissue, recipe) -> None:
+    gears = Gears(recipe.change({"model": {"members": 2}})).fit(tissue.slides[:1], tissue.cells, progress=False)
+    assert len(gears.members) == 2
+    assert gears.report["held_out_is_block"]
+    assert not torch.equal(gears.members[0].embed_pos[0].weight, gears.members[1].embed_pos[0].weight)
+    assert gears.reconstruct(tissue.cells, progress=False).layout.report["voters"] == 2
+
+
+def test_patchwise_query_and_description_can_be_written(fitted, tissue) -> None:
+    settings = InferenceSettings(patch_size=48, overlap=12, whole_below=0)
+    found = fitted.reconstruct(tissue.cells, settings=settings, progress=False)
+    assert found.layout.report["mode"] == "patches"
+    assert json.loads(json.dumps(fitted.describe(found, seed=0)))["versions"]["pyg-gears"]
+
+
+def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
+    with pytest.raises(ValueError, match="expected a fitted model, found none; call fit or"):
+        Gears().reconstruct(tissue.cells)
+    with pytest.raises(ValueError, match="expected a fitted model, found none; call fit before save"):
+        Gears().save(tmp_path)
+    with pytest.raises(ValueError, match="expected a model folder with model.pt"):
+        Gears.load(tmp_path)
+    (tmp_path / "model.pt").write_bytes(b"no model")
+    with pytest.raises(ValueError, match="expected a readable model"):
+        Gears.load(tmp_path)
+    torch.save({"format": 99}, tmp_path / "model.pt")
+    with pytest.raises(ValueError, match="expected a model of format 1"):
+        Gears.load(tmp_path)
+    with pytest.raises(ValueError, match=r"lack|miss"):
+        fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))
+
+
+def test_a_work_folder_of_another_run_is_refused(tissue, recipe, tmp_path) -> None:
+    Gears(recipe).fit(tissue.slides, work_dir=tmp_path, progress=False)
+    with pytest.raises(ValueError, match="expected the recipe and slides of the run begun in"):
+        Gears(recipe.change({"training": {"lr": 1.0}})).fit(tissue.slides, work_dir=tmp_path, progress=False)

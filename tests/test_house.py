@@ -1,0 +1,54 @@
+"""The order of the rooms: a folder imports only from those before it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "pyg_gears"
+ROOMS = (
+    "typing _checks testing geometry data graphs targets transforms losses spectral encoders nn models metrics training inference "
+    "diagnostics experiments gears cli"
+).split()
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_rooms(file: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            # `from pyg_gears import x` names either a room or something of the top level itself.
+            names = [f"pyg_gears.{a.name}" for a in node.names] if node.module == "pyg_gears" else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("pyg_gears.")}
+    return rooms & set(ROOMS)
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.parent != PACKAGE or f.stem in ROOMS], ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_rooms_import_only_from_rooms_above(file: Path) -> None:
+    room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    late = {other for other in imported_rooms(file) if ROOMS.index(other) > ROOMS.index(room)}
+    assert not late, f"{room} imports from {sorted(late)}, which come later"
+
+
+def test_files_are_short_and_say_what_they_are() -> None:
+    long = {str(f): n for f in FILES if (n := len(f.read_text().splitlines())) > 300}
+    assert not long
+    assert not [f for f in FILES if f.stem in ("utils", "helpers", "misc", "common")]
+    assert not [f for f in FILES if not ast.get_docstring(ast.parse(f.read_text()))]
+
+
+def test_public_names_exist() -> None:
+    import importlib
+
+    for init in PACKAGE.rglob("__init__.py"):
+        name = ".".join(["pyg_gears", *init.parent.relative_to(PACKAGE).parts])
+        module = importlib.import_module(name)
+        for public in module.__all__:
+            assert getattr(module, public) is not None
+        with pytest.raises(AttributeError):
+            _ = module.no_such_name
