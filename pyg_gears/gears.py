@@ -132,7 +132,9 @@ class Gears:
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """What a layout file tells about its making: recipe, versions, residuals, the model's validation."""
-        versions = {name: version(name) for name in ("torch", "torch-geometric", "anndata")} | {"pyg-gears": __version__}
+        versions = {name: version(name) for name in ("torch", "torch-geometric", "anndata")} | {
+            "pyg-gears": __version__
+        }
         return {
             "recipe": self.recipe.as_dict(),
             "versions": versions,
@@ -176,9 +178,7 @@ class Gears:
         gears.report = content["report"]
         return gears
 
-    def _fit(
-        self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool
-    ) -> Gears:
+    def _fit(self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool) -> Gears:
         prepared = prepare(self.recipe, slides, cells, validate, work / "minisets")
         _claim(work, fingerprint(self.recipe, prepared.train.slides, prepared.validation.slides))
         self.encoder, self.members = prepared.encoder, []
@@ -186,7 +186,9 @@ class Gears:
             folder = work / f"member_{number}"
             seed = self.recipe.training.seed + 1_000 * number
             train, validation = prepared.train, prepared.validation
-            self.members.append(train_structure(self.recipe, train, validation, seed=seed, folder=folder, progress=progress))
+            self.members.append(
+                train_structure(self.recipe, train, validation, seed=seed, folder=folder, progress=progress)
+            )
         self.calibration = self._calibrate(prepared)
         self.report = {
             "slides": [slide.name for slide in slides],

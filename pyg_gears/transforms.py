@@ -10,6 +10,7 @@ from torch_geometric.transforms import BaseTransform
 from pyg_gears._checks import expect
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.targets import gate_target, log_transitions, multiscale_stress_target, random_walk_target
+from pyg_gears.typing import Metric
 
 
 class CandidateGraph(BaseTransform):
@@ -28,7 +29,7 @@ class CandidateGraph(BaseTransform):
         InputError: when the graph has no ``x``.
     """
 
-    def __init__(self, k: int = 100, metric: str = "cosine", mutual: bool = False, jaccard: float = 0.0) -> None:
+    def __init__(self, k: int = 100, metric: Metric = "cosine", mutual: bool = False, jaccard: float = 0.0) -> None:
         self.k = k
         self.metric = metric
         self.mutual = mutual

@@ -16,7 +16,7 @@ Graphs follow PyTorch Geometric: ``edge_index[0]`` is the source j, ``edge_index
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,4 +30,7 @@ IntArray: TypeAlias = NDArray[np.integer[Any]]
 FilePath: TypeAlias = str | PathLike[str]
 """A path as the user gives it."""
 
-__all__ = ["FloatArray", "IntArray", "FilePath"]
+Metric: TypeAlias = Literal["cosine", "euclidean"]
+"""How embeddings are compared."""
+
+__all__ = ["FilePath", "FloatArray", "IntArray", "Metric"]

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook(["pyg_gears.geometry", "pyg_gears.targets", "pyg_gears.losses", "pyg_gears.metrics"], "beartype.beartype")
+install_import_hook(
+    ["pyg_gears.geometry", "pyg_gears.targets", "pyg_gears.losses", "pyg_gears.metrics"], "beartype.beartype"
+)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,10 @@ def simulated(tmp_path_factory) -> Path:
 def model(simulated, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("fitted") / "model"
     slides = (simulated / "slide_0.h5ad", simulated / "slide_1.h5ad")
-    assert run("fit", *slides, "--out", folder, "--validate", "slide_1", "--cells", simulated / "cells.h5ad", *SETTINGS) == 0
+    assert (
+        run("fit", *slides, "--out", folder, "--validate", "slide_1", "--cells", simulated / "cells.h5ad", *SETTINGS)
+        == 0
+    )
     return folder
 
 
@@ -68,7 +71,18 @@ def test_reconstruct_and_evaluate(model, simulated, tmp_path, capsys) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
     references = [simulated / "slide_0.h5ad", simulated / "slide_1.h5ad"]
     report, figures = tmp_path / "metrics.json", tmp_path / "figures"
-    evaluation = ["evaluate", layout, "--truth", "spatial_true", "--reference", *references, "--json", report, "--figures", figures]
+    evaluation = [
+        "evaluate",
+        layout,
+        "--truth",
+        "spatial_true",
+        "--reference",
+        *references,
+        "--json",
+        report,
+        "--figures",
+        figures,
+    ]
     assert run(*evaluation) == 0
     table = capsys.readouterr().out
     content = json.loads(report.read_text())
@@ -170,12 +184,24 @@ def test_cells_of_another_gene_set_and_existing_outputs_are_refused(model, simul
 
 def test_bad_input_is_told_in_seconds(tmp_path) -> None:
     """In a fresh process: what is wrong with a file is said before anything heavy is loaded."""
-    command = [sys.executable, "-X", "importtime", "-m", "pyg_gears", "fit", str(tmp_path / "absent.h5ad"), "--out", str(tmp_path / "m")]
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "pyg_gears",
+        "fit",
+        str(tmp_path / "absent.h5ad"),
+        "--out",
+        str(tmp_path / "m"),
+    ]
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ})
     assert done.returncode == 2
     assert "found nothing" in done.stderr
-    assert not [line for line in done.stderr.splitlines() if line.endswith((" torch", " lightning", " torch_geometric"))]
+    assert not [
+        line for line in done.stderr.splitlines() if line.endswith((" torch", " lightning", " torch_geometric"))
+    ]
     assert time.perf_counter() - start < 30
 
 

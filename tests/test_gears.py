@@ -100,7 +100,7 @@ def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
         Gears().reconstruct(tissue.cells)
     with pytest.raises(ValueError, match="expected a fitted model, found none; call fit before save"):
         Gears().save(tmp_path)
-    with pytest.raises(ValueError, match="expected a model folder with model.pt"):
+    with pytest.raises(ValueError, match=r"expected a model folder with model\.pt"):
         Gears.load(tmp_path)
     (tmp_path / "model.pt").write_bytes(b"no model")
     with pytest.raises(ValueError, match="expected a readable model"):

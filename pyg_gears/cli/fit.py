@@ -19,7 +19,9 @@ from pyg_gears._checks import InputError, expect
 @click.option("--validate", metavar="NAME", help="Slide held out (its file's stem) for early stopping and confidence.")
 @click.option("--preset", default="standard", type=click.Choice(["quick", "standard", "thorough"]), help="Recipe.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One recipe field, e.g. training.seed=1.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One recipe field, e.g. training.seed=1."
+)
 @click.option("--resume", is_flag=True, help="Go on with a fit that was stopped.")
 def fit(
     slides: tuple[str, ...],
@@ -94,6 +96,9 @@ def _read_config(config: Path | None) -> dict[str, Any]:
         fields = yaml.safe_load(config.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"expected YAML in {config}, found {str(error).splitlines()[0]}; mend the file.") from None
-    expect(isinstance(fields, dict), f"expected 'key: value' lines in {config}, found {type(fields).__name__}; mend the file.")
+    expect(
+        isinstance(fields, dict),
+        f"expected 'key: value' lines in {config}, found {type(fields).__name__}; mend the file.",
+    )
     assert isinstance(fields, dict)
     return fields

@@ -23,7 +23,9 @@ def reconstruct(
     from pyg_gears._checks import expect
     from pyg_gears.data import check_h5ad, check_output, read_cells, write_layout
 
-    expect((model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first.")
+    expect(
+        (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
+    )
     check_h5ad(cells, spatial=False)
     check_output(out)
     query = read_cells(cells)

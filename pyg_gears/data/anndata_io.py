@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix

@@ -25,7 +25,11 @@ def variable_genes(slides: Sequence[Slide], count: int, normalization: Normaliza
     Raises:
         InputError: without a slide.
     """
-    expect(len(slides) > 0, "variable_genes expected at least one training slide, found none; pass the slides to fit on.")
-    variance = np.mean([gene_statistics(normalize_expression(slide, normalization)).std ** 2 for slide in slides], axis=0)
+    expect(
+        len(slides) > 0, "variable_genes expected at least one training slide, found none; pass the slides to fit on."
+    )
+    variance = np.mean(
+        [gene_statistics(normalize_expression(slide, normalization)).std ** 2 for slide in slides], axis=0
+    )
     chosen = np.sort(np.argsort(-variance, kind="stable")[:count])
     return tuple(slides[0].genes[i] for i in chosen)

@@ -145,7 +145,9 @@ class PCAEncoder:
         normalization: Normalization,
         seed: int,
     ) -> tuple[PCAEncoder, list[FloatArray], list[Block]]:
-        expect(len(slides) > 0, "PCAEncoder expected at least one training slide, found none; pass the slides to fit on.")
+        expect(
+            len(slides) > 0, "PCAEncoder expected at least one training slide, found none; pass the slides to fit on."
+        )
         expect(
             kind in KINDS,
             f"expected components among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",
@@ -156,7 +158,9 @@ class PCAEncoder:
             assert slide.pos is not None
             blocks.append(Block(value.astype(np.float64), neighbor_graph(slide.pos)))
         if cells is not None:
-            blocks.append(_cell_block(cells, n_components, normalization, seed, len(np.concatenate(values)) / len(slides)))
+            blocks.append(
+                _cell_block(cells, n_components, normalization, seed, len(np.concatenate(values)) / len(slides))
+            )
         components = KINDS[kind](blocks, n_components)
         scale = float(np.sqrt(np.mean(np.concatenate([value @ components for value in values]) ** 2)))
         tensor = torch.from_numpy(components.astype(np.float32))
@@ -200,9 +204,7 @@ class PCAEncoder:
         return cls(state["genes"], state["components"], state["scale"], Normalization(**state["normalization"]))
 
 
-def _cell_block(
-    cells: Slide, n_components: int, normalization: Normalization, seed: int, slide_size: float
-) -> Block:
+def _cell_block(cells: Slide, n_components: int, normalization: Normalization, seed: int, slide_size: float) -> Block:
     """The cells' expression, smooth over their own expression graph, counting as half a slide."""
     expression = normalize_expression(cells, normalization)
     if expression.shape[0] > MAX_FIT_CELLS:

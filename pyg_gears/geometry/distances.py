@@ -12,9 +12,7 @@ def edge_squared_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 
     return (pos[edge_index[1]] - pos[edge_index[0]]).square().sum(dim=-1)
 
 
-def edge_distance(
-    pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"], eps: float = 1e-12
-) -> Float[Tensor, " e"]:
+def edge_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"], eps: float = 1e-12) -> Float[Tensor, " e"]:
     r"""Distance of the end points of every edge, at least ``sqrt(eps)``, with zero gradient at coincidence.
 
     .. math:: d_{ij} = \sqrt{\max(\|x_i - x_j\|^2, \epsilon)}

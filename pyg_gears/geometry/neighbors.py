@@ -13,7 +13,7 @@ from torch import Tensor
 class PlanarNeighbors(NamedTuple):
     """Neighbours sorted by distance, ties by the lower index."""
 
-    index: Int[Tensor, "n k"]
+    index: Int[Tensor, "n k"]  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a record
     distance: Float[Tensor, "n k"]
 
 
@@ -53,9 +53,7 @@ def nearest_neighbors(pos: Float[Tensor, "n d"], k: int) -> PlanarNeighbors:
         settled = (d[:, 0] < 0) & ((key[:, -1] > key[:, k]) | (width == n))
         index[todo[settled]], distance[todo[settled]] = j[settled, 1 : k + 1], d[settled, 1 : k + 1]
         todo, width = todo[~settled], min(n, 2 * width)
-    return PlanarNeighbors(
-        torch.from_numpy(index).to(pos.device), torch.from_numpy(distance).to(pos.device, pos.dtype)
-    )
+    return PlanarNeighbors(torch.from_numpy(index).to(pos.device), torch.from_numpy(distance).to(pos.device, pos.dtype))
 
 
 def _merge_ties(sorted_distance: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ class EnergyOutput(Tensor):
     random_walk: Tensor
     stress: Tensor
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
 
 def geometric_energy(pos: Float[Tensor, "n d"], batch: Data) -> EnergyOutput:

@@ -66,12 +66,18 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for text in assignments:
         path, sign, value = text.partition("=")
-        expect(sign == "=" and path != "", f"expected --set key=value, found {text!r}; write for example --set training.epochs=20.")
+        expect(
+            sign == "=" and path != "",
+            f"expected --set key=value, found {text!r}; write for example --set training.epochs=20.",
+        )
         *sections, last = path.strip().split(".")
         place = result
         for section in sections:
             place = place.setdefault(section, {})
-            expect(isinstance(place, dict), f"expected a section before the last dot, found {path!r}; set either the section or its field.")
+            expect(
+                isinstance(place, dict),
+                f"expected a section before the last dot, found {path!r}; set either the section or its field.",
+            )
         try:
             place[last] = yaml.safe_load(value)
         except yaml.YAMLError:

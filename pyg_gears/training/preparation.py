@@ -64,7 +64,10 @@ def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | N
             f"expected --validate to name one of the slides {', '.join(names)}, found {validate!r}"
             f"{nearest_name(validate, names)}; use the file's stem.",
         )
-        expect(len(slides) > 1, f"expected a slide besides {validate} to train on, found none; add slides or leave out --validate.")
+        expect(
+            len(slides) > 1,
+            f"expected a slide besides {validate} to train on, found none; add slides or leave out --validate.",
+        )
 
 
 def prepare(

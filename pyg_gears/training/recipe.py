@@ -9,10 +9,14 @@ from typing import Any
 from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data.dataset import MinisetRecipe
 from pyg_gears.training.configuration import from_mapping, to_mapping
+from pyg_gears.typing import Metric
 
 
 def _choice(name: str, value: str, options: tuple[str, ...]) -> None:
-    expect(value in options, f"expected {name} among {', '.join(options)}, found {value!r}{nearest_name(value, options)}; name one.")
+    expect(
+        value in options,
+        f"expected {name} among {', '.join(options)}, found {value!r}{nearest_name(value, options)}; name one.",
+    )
 
 
 def _range(name: str, value: float, low: float, high: float | None = None) -> None:
@@ -44,7 +48,9 @@ class EmbeddingRecipe:
         _range("embedding.genes", self.genes, 2)
         _choice("embedding.transform", self.transform, ("log1p", "sqrt"))
         _choice("embedding.kind", self.kind, ("pca", "spatial"))
-        expect(self.target_sum > 0, f"expected embedding.target_sum above 0, found {self.target_sum}; change the recipe.")
+        expect(
+            self.target_sum > 0, f"expected embedding.target_sum above 0, found {self.target_sum}; change the recipe."
+        )
         _range("embedding.components", self.components, 2)
 
 
@@ -54,7 +60,7 @@ class GraphRecipe:
 
     k: int = 100
     """Nearest neighbours in H per node, before symmetrising."""
-    metric: str = "cosine"
+    metric: Metric = "cosine"
     """"cosine" or "euclidean"."""
 
     def __post_init__(self) -> None:
@@ -166,7 +172,16 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("pretrain_steps", 0), ("patience", 1), ("validation", 1), ("node_budget", 1)):
             _range(f"training.{name}", getattr(self, name), low)
-        for name in ("warmup_epochs", "ramp_epochs", "min_lr", "weight_decay", "clip", "h_noise", "slide_noise", "seed"):
+        for name in (
+            "warmup_epochs",
+            "ramp_epochs",
+            "min_lr",
+            "weight_decay",
+            "clip",
+            "h_noise",
+            "slide_noise",
+            "seed",
+        ):
             _range(f"training.{name}", getattr(self, name), 0)
         for name in ("h_dropout", "edge_drop"):
             _range(f"training.{name}", getattr(self, name), 0, 0.95)

@@ -12,7 +12,16 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.losses import gate_kl, linear_stress, local_stress, log_stress, random_walk_kl, ratio_stress, repulsion, walk_entropy
+from pyg_gears.losses import (
+    gate_kl,
+    linear_stress,
+    local_stress,
+    log_stress,
+    random_walk_kl,
+    ratio_stress,
+    repulsion,
+    walk_entropy,
+)
 from pyg_gears.models import IPALite
 from pyg_gears.training.augmentation import augment
 from pyg_gears.training.oracle import gated_energy, oracle_energy
@@ -106,7 +115,11 @@ class StructureModule(lightning.LightningModule):
         """E_geo with the gated candidates and, beside it, with the true graph."""
         gated, oracle = gated_energy(self.model, batch), oracle_energy(self.model, batch)
         for name, value in (("h_gate", gated), ("t_edge", oracle)):
-            for part, tensor in (("", value.as_subclass(Tensor)), ("_walk", value.random_walk), ("_stress", value.stress)):
+            for part, tensor in (
+                ("", value.as_subclass(Tensor)),
+                ("_walk", value.random_walk),
+                ("_stress", value.stress),
+            ):
                 self.log(f"{name}{part}", tensor, batch_size=batch.num_graphs, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
@@ -140,6 +153,11 @@ class StructureModule(lightning.LightningModule):
 
     def _record(self, name: str, value: Tensor, batch: Batch) -> Tensor:
         self.log(
-            name, value.detach(), on_step=False, on_epoch=True, prog_bar=name in ("loss", "gate"), batch_size=batch.num_graphs
+            name,
+            value.detach(),
+            on_step=False,
+            on_epoch=True,
+            prog_bar=name in ("loss", "gate"),
+            batch_size=batch.num_graphs,
         )
         return value

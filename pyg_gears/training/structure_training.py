@@ -128,7 +128,9 @@ def _quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-            warnings.filterwarnings("ignore", message=".*number of training batches .* smaller than the logging interval.*")
+            warnings.filterwarnings(
+                "ignore", message=".*number of training batches .* smaller than the logging interval.*"
+            )
             yield
     finally:
         logger.setLevel(level)

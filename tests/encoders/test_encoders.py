@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from pyg_gears.data import Slide, simulate_tissue
-from pyg_gears.encoders import Encoder, Normalization, PCAEncoder, center, gene_statistics, normalize_expression, variable_genes
+from pyg_gears.encoders import (
+    Encoder,
+    Normalization,
+    PCAEncoder,
+    center,
+    gene_statistics,
+    normalize_expression,
+    variable_genes,
+)
 from pyg_gears.encoders.components import Block, neighbor_graph, principal_components, spatial_components
 
 
@@ -59,7 +67,7 @@ def test_components_are_the_eigenvectors() -> None:
         (spatial_components, values.T @ (graph @ values)),
     ):
         found = components([Block(values, graph)], 3)
-        value, vector = np.linalg.eigh((matrix + matrix.T) / 2)
+        _, vector = np.linalg.eigh((matrix + matrix.T) / 2)
         expected = vector[:, ::-1][:, :3]
         np.testing.assert_allclose(np.abs(found.T @ expected), np.eye(3), atol=1e-4)
 

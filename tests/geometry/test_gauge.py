@@ -9,7 +9,10 @@ from pyg_gears.geometry import gauge_fix, principal_frame
 def similarity(pos: torch.Tensor, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     q, _ = torch.linalg.qr(torch.randn(2, 2, generator=generator, dtype=pos.dtype))
-    scale, shift = 0.1 + 5 * torch.rand(1, generator=generator, dtype=pos.dtype), torch.randn(2, generator=generator, dtype=pos.dtype)
+    scale, shift = (
+        0.1 + 5 * torch.rand(1, generator=generator, dtype=pos.dtype),
+        torch.randn(2, generator=generator, dtype=pos.dtype),
+    )
     return scale * pos @ q + shift
 
 
@@ -35,5 +38,7 @@ def test_gauge_differentiates_everywhere() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_principal_frame_is_one_pose_for_all_similarities(seed: int) -> None:
-    pos = torch.randn(40, 2, generator=torch.Generator().manual_seed(9), dtype=torch.float64).exp() * torch.tensor([2.0, 1.0])
+    pos = torch.randn(40, 2, generator=torch.Generator().manual_seed(9), dtype=torch.float64).exp() * torch.tensor(
+        [2.0, 1.0]
+    )
     torch.testing.assert_close(principal_frame(similarity(pos, seed)), principal_frame(pos))

@@ -91,7 +91,9 @@ def test_losses_batch_keep_the_dtype_and_differentiate(loss, dtype) -> None:
     assert pos.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("loss", [random_walk_kl, log_stress, linear_stress, ratio_stress, local_stress, geometric_energy])
+@pytest.mark.parametrize(
+    "loss", [random_walk_kl, log_stress, linear_stress, ratio_stress, local_stress, geometric_energy]
+)
 def test_collapsed_layouts_have_finite_loss_and_gradient(loss) -> None:
     data, _ = graphs()
     pos = torch.zeros(sum(SIZES), 2, dtype=torch.float64, requires_grad=True)
@@ -117,10 +119,14 @@ def test_stress_formulas() -> None:
     ratio = (d / delta).log()
     assert float(log_stress(pos, data[0])) == pytest.approx(float(ratio.var(correction=0)))
     scale = (d * delta).sum() / d.square().sum()
-    assert float(linear_stress(pos, data[0])) == pytest.approx(float((scale * d - delta).square().sum() / delta.square().sum()))
+    assert float(linear_stress(pos, data[0])) == pytest.approx(
+        float((scale * d - delta).square().sum() / delta.square().sum())
+    )
     assert float(ratio_stress(pos, data[0])) == pytest.approx(float((d / delta - 1).square().mean()))
     sigma = data[0].sigma
-    assert float(local_stress(pos, data[0])) == pytest.approx(float(((d - delta).square() / (sigma[a] * sigma[b])).mean()))
+    assert float(local_stress(pos, data[0])) == pytest.approx(
+        float(((d - delta).square() / (sigma[a] * sigma[b])).mean())
+    )
 
 
 def test_entropy_and_repulsion_formulas() -> None:

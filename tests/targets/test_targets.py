@@ -44,7 +44,9 @@ def test_walk_is_the_formula(n: int) -> None:
     pos = torch.rand(n, 2, dtype=torch.float64)
     walk = random_walk_target(pos)
     t = torch.zeros(n, n, dtype=torch.float64)
-    t[walk.edge_index[1], walk.edge_index[0]] = log_transitions(walk.log_ref, walk.multiplicity, walk.edge_index, n).exp()
+    t[walk.edge_index[1], walk.edge_index[0]] = log_transitions(
+        walk.log_ref, walk.multiplicity, walk.edge_index, n
+    ).exp()
     torch.testing.assert_close(t, slow_transitions(pos, neighbor_count(n)), atol=1e-12, rtol=0)
     assert set(walk.multiplicity.unique().tolist()) <= {0.5, 1.0}
     key = walk.edge_index[1] * n + walk.edge_index[0]

@@ -12,7 +12,9 @@ from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 def make_batch() -> Batch:
     generator = torch.Generator().manual_seed(0)
-    graphs = [Data(x=torch.randn(n, 5, generator=generator), pos=torch.rand(n, 2, generator=generator)) for n in (30, 45)]
+    graphs = [
+        Data(x=torch.randn(n, 5, generator=generator), pos=torch.rand(n, 2, generator=generator)) for n in (30, 45)
+    ]
     return Batch.from_data_list([CandidateGraph(k=8)(GeometricTargets()(graph)) for graph in graphs])
 
 
@@ -53,7 +55,9 @@ def test_noise_has_the_asked_size_and_slides_share_theirs() -> None:
     recipe = TrainingRecipe(h_noise=0.3, slide_noise=0.0, h_dropout=0.0, edge_drop=0.0)
     draws = torch.stack([augment(batch, recipe, std, torch.Generator().manual_seed(s)).x for s in range(40)])
     torch.testing.assert_close(draws.std(dim=(0, 1)), 0.3 * std, rtol=0.1, atol=0)
-    shared = augment(batch, TrainingRecipe(h_noise=0.0, slide_noise=0.5, h_dropout=0.0), std, torch.Generator().manual_seed(0)).x
+    shared = augment(
+        batch, TrainingRecipe(h_noise=0.0, slide_noise=0.5, h_dropout=0.0), std, torch.Generator().manual_seed(0)
+    ).x
     assert torch.equal(shared[:30], shared[:1].expand(30, 5))
     assert not torch.equal(shared[0], shared[-1])
 

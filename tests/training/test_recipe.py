@@ -18,7 +18,9 @@ def test_presets_survive_json_and_yaml(name: str) -> None:
 
 
 def test_assignments_change_one_field_each() -> None:
-    recipe = Recipe().change(parse_assignments(["training.lr=1e-3", "graph.k=7", "training.epochs=2", "model.shared=false"]))
+    recipe = Recipe().change(
+        parse_assignments(["training.lr=1e-3", "graph.k=7", "training.epochs=2", "model.shared=false"])
+    )
     assert (recipe.training.lr, recipe.graph.k, recipe.training.epochs, recipe.model.shared) == (1e-3, 7, 2, False)
     assert recipe.change({"graph": {"k": 100}, "model": {"shared": True}}).loss == Recipe().loss
 

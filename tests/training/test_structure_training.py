@@ -28,7 +28,9 @@ def test_schedules() -> None:
 
 
 def test_a_killed_run_resumes_to_the_same_weights_and_log(tiny_recipe, datasets, tmp_path, monkeypatch) -> None:
-    whole = train_structure(tiny_recipe, *datasets, seed=3, folder=tmp_path / "whole", progress=False, accelerator="cpu")
+    whole = train_structure(
+        tiny_recipe, *datasets, seed=3, folder=tmp_path / "whole", progress=False, accelerator="cpu"
+    )
     step = StructureModule.training_step
 
     def die(self, batch, index):
@@ -40,7 +42,9 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(tiny_recipe, datasets,
         patch.setattr(StructureModule, "training_step", die)
         with pytest.raises(Killed):
             train_structure(tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False, accelerator="cpu")
-    resumed = train_structure(tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False, accelerator="cpu")
+    resumed = train_structure(
+        tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False, accelerator="cpu"
+    )
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     assert (tmp_path / "whole" / "log.csv").read_text() == (tmp_path / "cut" / "log.csv").read_text()
@@ -67,7 +71,8 @@ def test_divergence_is_reported(tiny_recipe, datasets, tmp_path, monkeypatch) ->
     module.recipe = tiny_recipe
 
     class Trainer:
-        callback_metrics = {"h_gate": torch.tensor(float("nan"))}
+        def __init__(self) -> None:
+            self.callback_metrics = {"h_gate": torch.tensor(float("nan"))}
 
     module._trainer = Trainer()
     monkeypatch.setattr(StructureModule, "trainer", property(lambda self: self._trainer))
