@@ -23,6 +23,7 @@ from pyg_gears.encoders.components import (
     principal_components,
     spatial_components,
 )
+from pyg_gears.encoders.smoothing import median_depth, smooth_shallow
 from pyg_gears.graphs import knn
 from pyg_gears.typing import FloatArray
 
@@ -38,7 +39,8 @@ class PCAEncoder:
     .. math:: H = \tfrac1\rho\, (X - \bar X_{slide})\, \mathrm{diag}(1/s_{slide})\, V
 
     with X the normalised expression, V the leading components over the training slides and :math:`\rho` one number that gives
-    the training slides unit mean square. Mean and deviation are always the slide's own, so cells that come later are
+    the training slides unit mean square. Cells with far fewer counts than the training spots are averaged with their
+    neighbours in H (see :func:`smooth_shallow`). Mean and deviation are always the slide's own, so cells that come later are
     projected with theirs. When cells are given at fitting their expression counts as half a slide (they have no
     coordinates, so this leaks nothing).
 
@@ -47,15 +49,22 @@ class PCAEncoder:
         components: V, shape (g, c).
         scale: The number :math:`\rho`.
         normalization: How counts are normalised and centred.
+        depth: Median count of a training spot over these genes.
     """
 
     def __init__(
-        self, genes: Sequence[str], components: Float[Tensor, "g c"], scale: float, normalization: Normalization
+        self,
+        genes: Sequence[str],
+        components: Float[Tensor, "g c"],
+        scale: float,
+        normalization: Normalization,
+        depth: float,
     ) -> None:
         self._genes = tuple(genes)
         self.components = components
         self.scale = float(scale)
         self.normalization = normalization
+        self.depth = float(depth)
 
     @classmethod
     def fit(
@@ -100,8 +109,8 @@ class PCAEncoder:
         """:meth:`fit`, and the training slides as the encoder would embed them had it not seen them.
 
         A few hundred spots in thousands of genes are overfitted: on its own training slides an embedding is sharper than it
-        will ever be on new cells, and a model trained on it learns to trust noise. So each training slide is embedded by
-        components of the *other* training slides, rotated onto the final ones; a single slide by fifths of its spots.
+        will ever be on new cells, and a model trained on it learns to trust noise. So each fifth of the training spots is
+        embedded by components of the other four, rotated onto the final ones.
 
         Args:
             slides: As in :meth:`fit`.
@@ -118,21 +127,18 @@ class PCAEncoder:
         full = encoder.components.double().numpy()
         variance = np.concatenate([(block @ full) for block in values]).var(axis=0)
 
-        def without(kept: list[Block]) -> FloatArray:
-            rest = kept + blocks[len(slides) :]
-            return align_components(KINDS[kind](rest, full.shape[1]), full, variance)
-
-        if len(slides) > 1:
-            parts = [values[i] @ without(blocks[:i] + blocks[i + 1 : len(slides)]) for i in range(len(slides))]
-        else:
-            fold = np.random.default_rng(seed).permutation(len(slides[0])) % FOLDS
-            part = np.empty((len(slides[0]), full.shape[1]))
-            for number in range(FOLDS):
-                inside = fold == number
-                assert slides[0].pos is not None
-                graph = neighbor_graph(slides[0].pos[~inside])
-                part[inside] = values[0][inside] @ without([Block(values[0][~inside], graph)])
-            parts = [part]
+        generator = np.random.default_rng(seed)
+        folds = [generator.permutation(len(slide)) % FOLDS for slide in slides]
+        parts = [np.empty((len(slide), full.shape[1])) for slide in slides]
+        for number in range(FOLDS):
+            rest = blocks[len(slides) :]
+            for slide, value, fold in zip(slides, values, folds, strict=True):
+                kept = fold != number
+                assert slide.pos is not None
+                rest = [*rest, Block(value[kept].astype(np.float64), neighbor_graph(slide.pos[kept]))]
+            components = align_components(KINDS[kind](rest, full.shape[1]), full, variance)
+            for value, fold, part in zip(values, folds, parts, strict=True):
+                part[fold == number] = value[fold == number] @ components
         return encoder, [torch.from_numpy((part / encoder.scale).astype(np.float32)) for part in parts]
 
     @classmethod
@@ -164,7 +170,8 @@ class PCAEncoder:
         components = KINDS[kind](blocks, n_components)
         scale = float(np.sqrt(np.mean(np.concatenate([value @ components for value in values]) ** 2)))
         tensor = torch.from_numpy(components.astype(np.float32))
-        return cls(slides[0].genes, tensor, max(scale, 1e-12), normalization), values, blocks
+        depth = median_depth(slides)
+        return cls(slides[0].genes, tensor, max(scale, 1e-12), normalization, depth), values, blocks
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -182,12 +189,14 @@ class PCAEncoder:
         Raises:
             InputError: when the slide lacks genes of the encoder.
         """
-        expression = normalize_expression(slide.subset_genes(self.genes), self.normalization)
+        slide = slide.subset_genes(self.genes)
+        expression = normalize_expression(slide, self.normalization)
         statistics = gene_statistics(expression)
         weight = self.components.double().numpy() / self.scale
         if self.normalization.zscore:
             weight = inverse_std(statistics)[:, None] * weight
-        return torch.from_numpy((expression @ weight - statistics.mean @ weight).astype(np.float32))
+        x = torch.from_numpy((expression @ weight - statistics.mean @ weight).astype(np.float32))
+        return smooth_shallow(x, median_depth([slide]) / max(self.depth, 1e-12))
 
     def state(self) -> Mapping[str, Any]:
         """Plain values and tensors for :meth:`from_state`."""
@@ -196,12 +205,14 @@ class PCAEncoder:
             "components": self.components,
             "scale": self.scale,
             "normalization": self.normalization._asdict(),
+            "depth": self.depth,
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> PCAEncoder:
         """Build the encoder that :meth:`state` described."""
-        return cls(state["genes"], state["components"], state["scale"], Normalization(**state["normalization"]))
+        normalization = Normalization(**state["normalization"])
+        return cls(state["genes"], state["components"], state["scale"], normalization, state["depth"])
 
 
 def _cell_block(cells: Slide, n_components: int, normalization: Normalization, seed: int, slide_size: float) -> Block:

@@ -42,7 +42,7 @@ class EmbeddingRecipe:
     components: int = 20
     """Components kept, the channels of H."""
     cross_fit: bool = True
-    """Embed each training slide by components of the others, as sharp as new cells will be."""
+    """Embed each fifth of the training spots by components of the others: as sharp as new cells will be, not sharper."""
 
     def __post_init__(self) -> None:
         _range("embedding.genes", self.genes, 2)
@@ -92,6 +92,8 @@ class ModelRecipe:
     """Geometry bias: "none", "monotone", "rbf" or "point"."""
     frame: str = "free"
     """"free" 2x2 maps per head, or "rotation" (commuting with rotations)."""
+    step: float = 5.0
+    """Step size of the coordinates: how fast the maps A_h, which start at zero, take effect."""
     beta: float = 2.0
     """Weight of the gate in the attention logits."""
     noise: float = 0.05

@@ -35,6 +35,7 @@ def build_model(recipe: ModelRecipe, in_channels: int, seed: int) -> IPALite:
             geo=recipe.geo,  # type: ignore[arg-type]
             frame=recipe.frame,  # type: ignore[arg-type]
             beta=recipe.beta,
+            step=recipe.step,
             noise=recipe.noise,
             dropout=recipe.dropout,
             gate_channels=recipe.gate_channels,

@@ -17,6 +17,7 @@ from pyg_gears.encoders import (
     variable_genes,
 )
 from pyg_gears.encoders.components import Block, neighbor_graph, principal_components, spatial_components
+from pyg_gears.encoders.smoothing import smooth_shallow
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +134,20 @@ def test_bad_fits_are_refused(tissue) -> None:
         PCAEncoder.fit([], n_components=3, kind="pca", normalization=Normalization())
     with pytest.raises(ValueError, match="expected components among pca, spatial, found 'ica'"):
         PCAEncoder.fit(tissue.slides[:1], n_components=3, kind="ica", normalization=Normalization())
+
+
+def test_shallow_cells_are_averaged_with_their_neighbors() -> None:
+    x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    assert smooth_shallow(x, 0.5) is x
+    assert smooth_shallow(x, 2.0) is x
+    found = smooth_shallow(x, 0.25)
+    unit = torch.nn.functional.normalize(x, dim=1)
+    near = (unit @ unit.T).fill_diagonal_(-9).topk(12, dim=1).indices
+    torch.testing.assert_close(found, 0.5 * x + 0.5 * x[near].mean(dim=1))
+
+
+def test_encoder_smooths_cells_by_their_depth(tissue) -> None:
+    encoder = PCAEncoder.fit(tissue.slides[:2], n_components=5, kind="pca", normalization=Normalization())
+    slide = tissue.slides[2]
+    deep, thin = encoder.encode(slide), dataclasses.replace(slide, counts=slide.counts / np.float32(100))
+    torch.testing.assert_close(encoder.encode(thin), smooth_shallow(deep, 0.01), rtol=1e-3, atol=1e-3)
