@@ -72,19 +72,19 @@ class GraphRecipe:
 class ModelRecipe:
     """The structure model (see :class:`pyg_gears.models.IPALite` for what each number does)."""
 
-    members: int = 1
+    members: int = 3
     """Models trained with seeds of their own; at inference their distances are averaged."""
     recycles: int = 5
     """Rounds of attention."""
     shared: bool = True
     """One block for all rounds, or one each."""
-    hidden_channels: int = 96
+    hidden_channels: int = 64
     """Channels of the node state."""
     heads: int = 4
     """Attention heads."""
-    head_channels: int = 32
+    head_channels: int = 16
     """Channels per head."""
-    gate_channels: int = 64
+    gate_channels: int = 32
     """Hidden channels of the gate."""
     qk_norm: bool = True
     """Normalise queries and keys."""
@@ -138,11 +138,11 @@ class TrainingRecipe:
 
     epochs: int = 12
     """Passes over the minisets at most."""
-    warmup_epochs: float = 1.0
+    warmup_epochs: float = 0.0
     """Epochs without the random-walk term."""
-    ramp_epochs: float = 6.0
+    ramp_epochs: float = 2.0
     """Epochs over which its weight then rises linearly to the cap."""
-    pretrain_steps: int = 500
+    pretrain_steps: int = 300
     """Steps in which first the gate and the initial coordinates are trained, without attention."""
     pretrain_lr: float = 3e-3
     """Learning rate of these steps."""
@@ -154,17 +154,17 @@ class TrainingRecipe:
     """Weight decay of AdamW."""
     clip: float = 1.0
     """Largest gradient norm."""
-    node_budget: int = 2048
+    node_budget: int = 1024
     """Nodes per batch at most."""
-    h_noise: float = 0.3
+    h_noise: float = 0.4
     """Gaussian noise on H, in standard deviations of each dimension."""
     slide_noise: float = 0.15
     """Gain and shift of each dimension of H that a whole miniset shares, in its standard deviations: slides differ so."""
     h_dropout: float = 0.1
     """Share of the entries of H set to zero."""
-    edge_drop: float = 0.2
+    edge_drop: float = 0.1
     """Share of candidate pairs dropped (both directions together; no node loses its last)."""
-    patience: int = 4
+    patience: int = 3
     """Epochs without a better E_geo on validation after which training stops, once the cap is reached."""
     validation: int = 150
     """Fixed minisets of the held-out slides on which E_geo is measured."""
@@ -197,7 +197,7 @@ class Recipe:
     """A whole training run."""
 
     embedding: EmbeddingRecipe = field(default_factory=EmbeddingRecipe)
-    minisets: MinisetRecipe = field(default_factory=MinisetRecipe)
+    minisets: MinisetRecipe = field(default_factory=lambda: MinisetRecipe(max_size=256))
     graph: GraphRecipe = field(default_factory=GraphRecipe)
     model: ModelRecipe = field(default_factory=ModelRecipe)
     loss: LossRecipe = field(default_factory=LossRecipe)
@@ -224,9 +224,11 @@ class Recipe:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
-        "minisets": {"count": 160, "max_size": 256},
-        "training": {"epochs": 10, "pretrain_steps": 60, "validation": 24},
+        "minisets": {"count": 200},
+        "model": {"members": 1},
+        "training": {"epochs": 8, "ramp_epochs": 4.0, "pretrain_steps": 200, "validation": 40},
     },
     "standard": {},
-    "thorough": {"minisets": {"count": 2000}, "training": {"epochs": 20}},
+    "thorough": {"minisets": {"count": 2000}, "model": {"members": 5}},
 }
+"""What differs from the defaults, which are "standard"."""

@@ -1,0 +1,35 @@
+"""The README's Python runs as it stands (on smaller numbers), and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_python_block_runs(tmp_path, monkeypatch, capsys) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    assert len(code.strip().splitlines()) <= 15
+    for full, small in (("cells=300", "cells=60"), ("spots=200", "spots=80")):
+        assert full in code
+        code = code.replace(full, small)
+    small_recipe = 'Recipe.preset("quick").change({"minisets": {"count": 6}, "training": {"epochs": 2, "pretrain_steps": 5}})'
+    assert 'Recipe.preset("quick")' in code
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code.replace('Recipe.preset("quick")', small_recipe), "README", "exec"), {})
+    assert "(60, 2)" in capsys.readouterr().out
+    assert (tmp_path / "my_model" / "model.pt").exists()
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", TEXT))
+def test_links_exist(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+def test_every_room_is_in_the_table_of_contents() -> None:
+    rooms = [p.name for p in (ROOT / "pyg_gears").iterdir() if (p / "__init__.py").exists()]
+    assert not [room for room in rooms if f"pyg_gears/{room})" not in TEXT]
