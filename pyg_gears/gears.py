@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from pyg_gears import __version__
 from pyg_gears._checks import expect
-from pyg_gears.data import MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
+from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.encoders import PCAEncoder
-from pyg_gears.inference import ConfidenceCalibration, InferenceSettings, LayoutOutput, reconstruct_layout, row_spearman
+from pyg_gears.inference import (
+    ConfidenceCalibration,
+    InferenceSettings,
+    LayoutOutput,
+    TrainingSupport,
+    reconstruct_layout,
+    row_spearman,
+)
 from pyg_gears.models import IPALite
 from pyg_gears.training.checkpoint import load_checkpoint, save_checkpoint
 from pyg_gears.training.oracle import mean_energies
@@ -61,7 +69,8 @@ class Gears:
         self.recipe = recipe or Recipe.preset("standard")
         self.encoder: PCAEncoder | None = None
         self.members: list[IPALite] = []
-        self.calibration: dict[str, ConfidenceCalibration] = {}
+        self.support: TrainingSupport | None = None
+        self.calibration = ConfidenceCalibration()
         self.report: dict[str, Any] = {}
 
     def fit(
@@ -119,11 +128,12 @@ class Gears:
         """
         expect(self.encoder is not None, "expected a fitted model, found none; call fit or Gears.load first.")
         assert self.encoder is not None
+        assert self.support is not None
         query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
         x = self.encoder.encode(query)
         layout = reconstruct_layout(self.members, x, self.settings(settings), seed, shard_dir, progress)
-        curve = self.calibration.get(layout.report["mode"], ConfidenceCalibration())
-        return Reconstruction(layout.pos, curve.predict(layout.spread), layout)
+        confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(x)
+        return Reconstruction(layout.pos, confidence, layout)
 
     def settings(self, settings: InferenceSettings | None = None) -> InferenceSettings:
         """Inference settings with the candidate graph that the model was trained on."""
@@ -151,11 +161,13 @@ class Gears:
         """
         expect(self.encoder is not None, "expected a fitted model, found none; call fit before save.")
         assert self.encoder is not None
+        assert self.support is not None
         content = {
             "recipe": self.recipe.as_dict(),
             "encoder": dict(self.encoder.state()),
             "members": [dict(member.state_dict()) for member in self.members],
-            "calibration": {mode: curve.state_dict() for mode, curve in self.calibration.items()},
+            "support": self.support.state_dict(),
+            "calibration": self.calibration.state_dict(),
             "report": self.report,
         }
         save_checkpoint(Path(folder), content)
@@ -174,7 +186,8 @@ class Gears:
             member = build_model(gears.recipe.model, gears.encoder.out_channels, seed=0)
             member.load_state_dict(state)
             gears.members.append(member.eval())
-        gears.calibration = {m: ConfidenceCalibration.from_state_dict(c) for m, c in content["calibration"].items()}
+        gears.support = TrainingSupport.from_state_dict(content["support"])
+        gears.calibration = ConfidenceCalibration.from_state_dict(content["calibration"])
         gears.report = content["report"]
         return gears
 
@@ -189,7 +202,8 @@ class Gears:
             self.members.append(
                 train_structure(self.recipe, train, validation, seed=seed, folder=folder, progress=progress)
             )
-        self.calibration = self._calibrate(prepared)
+        self.support = TrainingSupport.build([_drawn(slide) for slide in prepared.train.slides])
+        self.calibration = self._calibrate(prepared, self.support)
         self.report = {
             "slides": [slide.name for slide in slides],
             "held_out": [slide.name for slide in prepared.held_out],
@@ -200,25 +214,25 @@ class Gears:
         }
         return self
 
-    def _calibrate(self, prepared: Prepared) -> dict[str, ConfidenceCalibration]:
-        """Confidence curves of both ways of predicting, on the held-out spots."""
-        curves = {}
-        for mode, settings in (("whole", InferenceSettings()), ("patches", InferenceSettings(whole_below=0))):
-            spread, quality = [], []
-            for slide in prepared.held_out:
-                inside = slice(None) if slide.allowed is None else slide.allowed
-                x, truth = slide.x[inside], slide.pos[inside]
-                layout = reconstruct_layout(self.members, x, self.settings(settings), progress=False)
-                if layout.report["mode"] == mode:
-                    spread.append(layout.spread)
-                    quality.append(row_spearman(layout.pos, truth.numpy()))
-            if spread:
-                curves[mode] = ConfidenceCalibration.fit(np.concatenate(spread), np.concatenate(quality))
-        return curves
+    def _calibrate(self, prepared: Prepared, support: TrainingSupport) -> ConfidenceCalibration:
+        """From scatter to the rank correlation that held-out spots reached, in one falling curve."""
+        scatter, quality = [], []
+        for slide in prepared.held_out:
+            x, truth = _drawn(slide)
+            layout = reconstruct_layout(self.members, x, self.settings(), progress=False)
+            scatter.append(support.scatter(x))
+            quality.append(row_spearman(layout.pos, truth.numpy()))
+        return ConfidenceCalibration.fit(np.concatenate(scatter), np.concatenate(quality))
 
     def _energies(self, validation: MinisetDataset) -> dict[str, float]:
         energies = [mean_energies(member, validation, self.recipe.training.node_budget) for member in self.members]
         return {name: float(np.mean([energy[name] for energy in energies])) for name in energies[0]}
+
+
+def _drawn(slide: EmbeddedSlide) -> tuple[Tensor, Tensor]:
+    """Embedding and positions of the spots that minisets may draw."""
+    inside = slice(None) if slide.allowed is None else slide.allowed
+    return slide.x[inside], slide.pos[inside]
 
 
 def _claim(work: Path, key: str) -> None:

@@ -50,7 +50,7 @@ def test_layout_is_in_the_gauge_with_confidence(fitted, tissue) -> None:
     assert (found.pos**2).sum(axis=1).mean() == pytest.approx(1.0)
     assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
     assert found.layout.distances.shape == (150, 150)
-    assert set(fitted.calibration) == {"whole"}
+    assert fitted.calibration.calibrated
 
 
 def test_saved_and_loaded_is_the_same_model(fitted, tissue, tmp_path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +73,18 @@ def align_components(components: FloatArray, reference: FloatArray, variance: Fl
     """
     u, _, vt = np.linalg.svd((components.T @ reference) * variance)
     return components @ (u @ vt)
+
+
+def leading_value(blocks: Sequence[Block], components: Callable[[Sequence[Block], int], FloatArray]) -> float:
+    """The largest value of the form whose leading vector ``components`` finds: how much the blocks weigh together."""
+    vector = components(blocks, 1)[:, 0]
+    value = sum(block.weight * _form(block, vector, smooth=components is spatial_components) for block in blocks)
+    return max(float(value), 1e-12)
+
+
+def _form(block: Block, vector: FloatArray, *, smooth: bool) -> float:
+    scores = block.values @ vector
+    return float(scores @ (block.graph @ scores if smooth else scores))
 
 
 def _leading(blocks: Sequence[Block], count: int, *, smooth: bool) -> FloatArray:

@@ -18,6 +18,7 @@ from pyg_gears.encoders.components import (
     LATTICE_NEIGHBORS,
     Block,
     align_components,
+    leading_value,
     mean_graph,
     neighbor_graph,
     principal_components,
@@ -41,8 +42,8 @@ class PCAEncoder:
     with X the normalised expression, V the leading components over the training slides and :math:`\rho` one number that gives
     the training slides unit mean square. Cells with far fewer counts than the training spots are averaged with their
     neighbours in H (see :func:`smooth_shallow`). Mean and deviation are always the slide's own, so cells that come later are
-    projected with theirs. When cells are given at fitting their expression counts as half a slide (they have no
-    coordinates, so this leaks nothing).
+    projected with theirs. When cells are given at fitting their expression weighs half as much as that of all slides
+    together (they have no coordinates, so this leaks nothing).
 
     Args:
         genes: Genes read, in this order.
@@ -164,9 +165,9 @@ class PCAEncoder:
             assert slide.pos is not None
             blocks.append(Block(value.astype(np.float64), neighbor_graph(slide.pos)))
         if cells is not None:
-            blocks.append(
-                _cell_block(cells, n_components, normalization, seed, len(np.concatenate(values)) / len(slides))
-            )
+            own = _cell_block(cells, n_components, normalization, seed)
+            share = CELLS_WEIGHT * leading_value(blocks, KINDS[kind]) / leading_value([own], KINDS[kind])
+            blocks.append(own._replace(weight=share))
         components = KINDS[kind](blocks, n_components)
         scale = float(np.sqrt(np.mean(np.concatenate([value @ components for value in values]) ** 2)))
         tensor = torch.from_numpy(components.astype(np.float32))
@@ -215,8 +216,8 @@ class PCAEncoder:
         return cls(state["genes"], state["components"], state["scale"], normalization, state["depth"])
 
 
-def _cell_block(cells: Slide, n_components: int, normalization: Normalization, seed: int, slide_size: float) -> Block:
-    """The cells' expression, smooth over their own expression graph, counting as half a slide."""
+def _cell_block(cells: Slide, n_components: int, normalization: Normalization, seed: int) -> Block:
+    """The cells' expression, with the neighbour graph of their own expression."""
     expression = normalize_expression(cells, normalization)
     if expression.shape[0] > MAX_FIT_CELLS:
         draw = np.random.default_rng(seed).choice(expression.shape[0], MAX_FIT_CELLS, replace=False)
@@ -226,4 +227,4 @@ def _cell_block(cells: Slide, n_components: int, normalization: Normalization, s
     no_graph = sparse.csr_array((n, n))
     scores = values @ principal_components([Block(values, no_graph)], n_components)
     neighbors = knn(torch.from_numpy(scores.astype(np.float32)), LATTICE_NEIGHBORS, metric="cosine").index.numpy()
-    return Block(values, mean_graph(neighbors), CELLS_WEIGHT * slide_size / n)
+    return Block(values, mean_graph(neighbors))

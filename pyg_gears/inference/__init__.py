@@ -14,6 +14,7 @@ from pyg_gears.inference.scales import group_factor, synchronize_scales
 from pyg_gears.inference.settings import InferenceSettings
 from pyg_gears.inference.solve import SolveOutput, isomap_start, solve_layout
 from pyg_gears.inference.stitch import StitchOutput, stitch_votes, weighted_median
+from pyg_gears.inference.support import TrainingSupport
 from pyg_gears.inference.votes import VotesOutput, collect_votes
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "PredictionOutput",
     "SolveOutput",
     "StitchOutput",
+    "TrainingSupport",
     "VotesOutput",
     "collect_votes",
     "consensus_layout",

@@ -16,7 +16,7 @@ from pyg_gears.encoders import (
     normalize_expression,
     variable_genes,
 )
-from pyg_gears.encoders.components import Block, neighbor_graph, principal_components, spatial_components
+from pyg_gears.encoders.components import Block, leading_value, neighbor_graph, principal_components, spatial_components
 from pyg_gears.encoders.smoothing import smooth_shallow
 
 
@@ -151,3 +151,13 @@ def test_encoder_smooths_cells_by_their_depth(tissue) -> None:
     slide = tissue.slides[2]
     deep, thin = encoder.encode(slide), dataclasses.replace(slide, counts=slide.counts / np.float32(100))
     torch.testing.assert_close(encoder.encode(thin), smooth_shallow(deep, 0.01), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("components", "smooth"), [(principal_components, False), (spatial_components, True)])
+def test_leading_value_is_the_largest_eigenvalue(components, smooth: bool) -> None:
+    generator = np.random.default_rng(2)
+    values = generator.normal(size=(50, 8))
+    graph = neighbor_graph(generator.uniform(size=(50, 2)))
+    matrix = 0.3 * values.T @ (graph @ values if smooth else values)
+    found = leading_value([Block(values, graph, 0.3)], components)
+    assert found == pytest.approx(np.linalg.eigvalsh((matrix + matrix.T) / 2).max(), rel=1e-6)
