@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyg_gears.inference.confidence import ConfidenceCalibration, row_spearman
+from pyg_gears.inference.confidence import ConfidenceCalibration, neighborhood_quality, row_spearman
 from pyg_gears.inference.consensus import ConsensusOutput, consensus_layout
 from pyg_gears.inference.fill import fill_evenly
 from pyg_gears.inference.locality import LocalityOutput, locality_graph
@@ -13,6 +13,7 @@ from pyg_gears.inference.reconstruct import LayoutOutput, reconstruct_layout
 from pyg_gears.inference.scales import group_factor, synchronize_scales
 from pyg_gears.inference.settings import InferenceSettings
 from pyg_gears.inference.solve import SolveOutput, isomap_start, solve_layout
+from pyg_gears.inference.spread import cell_spread, neighbor_scatter, vote_disagreement, voter_disagreement
 from pyg_gears.inference.stitch import StitchOutput, stitch_votes, weighted_median
 from pyg_gears.inference.support import TrainingSupport
 from pyg_gears.inference.votes import VotesOutput, collect_votes
@@ -30,6 +31,7 @@ __all__ = [
     "StitchOutput",
     "TrainingSupport",
     "VotesOutput",
+    "cell_spread",
     "collect_votes",
     "consensus_layout",
     "draw_patches",
@@ -37,6 +39,8 @@ __all__ = [
     "group_factor",
     "isomap_start",
     "locality_graph",
+    "neighbor_scatter",
+    "neighborhood_quality",
     "patchwise_layout",
     "predict_patches",
     "reconstruct_layout",
@@ -45,5 +49,7 @@ __all__ = [
     "stitch_patches",
     "stitch_votes",
     "synchronize_scales",
+    "vote_disagreement",
+    "voter_disagreement",
     "weighted_median",
 ]

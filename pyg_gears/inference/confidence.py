@@ -114,3 +114,49 @@ def row_spearman(
         norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
         quality[rows] = np.divide((a * b).sum(axis=1), norm, out=np.zeros(len(rows)), where=norm > 1e-9)
     return np.clip(quality, -1.0, 1.0)
+
+
+def neighborhood_quality(
+    pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"], k: int = 20
+) -> Float[np.ndarray, " n"]:
+    r"""For every cell, how near its neighbours in the layout truly are: the local companion of :func:`row_spearman`.
+
+    .. math:: q_i = 1 - \frac{\bar r_i - a}{n/2 - a}, \quad a = (k + 1) / 2
+
+    with :math:`\bar r_i` the mean rank (1 to n - 1, ties averaged), by true distance from the cell, of its k nearest
+    cells in the layout. The best mean rank is a, that of random cells n / 2.
+
+    Args:
+        pos: Layout, shape (n, 2), any pose and unit.
+        truth: True coordinates, shape (n, 2).
+        k: Neighbours; clipped to a third of the other cells, so that chance and perfection differ.
+
+    Returns:
+        Shape (n,): 1 where the neighbours are the true ones, 0 where they are random cells, negative where they are
+        worse; 1 for fewer than 3 cells, where nothing can be wrong.
+    """
+    from scipy.stats import rankdata
+
+    pos, truth = np.asarray(pos, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    expect(
+        pos.shape == truth.shape,
+        f"expected two layouts of one shape, found {pos.shape} and {truth.shape}; align the cells",
+    )
+    n = len(pos)
+    if n < 3:
+        return np.ones(n)
+    k = max(1, min(k, (n - 1) // 3))
+    best = (k + 1) / 2
+    quality = np.zeros(n)
+    for first in range(0, n, 512):
+        rows = np.arange(first, min(first + 512, n))
+        length = []
+        for layout in (pos, truth):
+            gap = layout[rows, None] - layout[None]
+            distance = np.hypot(gap[..., 0], gap[..., 1])
+            distance[np.arange(len(rows)), rows] = np.inf  # the cell itself comes last, out of everybody's way
+            length.append(distance)
+        near = np.argsort(length[0], axis=1, kind="stable")[:, :k]
+        rank = np.take_along_axis(rankdata(length[1], axis=1), near, axis=1)
+        quality[rows] = 1 - (rank.mean(axis=1) - best) / (n / 2 - best)
+    return quality

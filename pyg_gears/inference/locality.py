@@ -23,6 +23,8 @@ class LocalityOutput:
 
     graph: csr_array
     """Symmetric adjacency, (n, n), ones, no self-loops; one connected part."""
+    neighbors: Int[np.ndarray, "n k"]
+    """Nearest neighbours of every cell, whether kept as edges or not."""
     isolated: int
     """Cells that mutual neighbours with enough overlap left without an edge."""
     components: int
@@ -72,7 +74,7 @@ def locality_graph(
     graph = (graph + graph.T).tocsr()
     graph.data[:] = 1.0
     graph.sort_indices()
-    return LocalityOutput(graph, joined.isolated, joined.components, links.shape[1], bridges.shape[1])
+    return LocalityOutput(graph, index, joined.isolated, joined.components, links.shape[1], bridges.shape[1])
 
 
 def _bridges(

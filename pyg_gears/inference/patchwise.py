@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from pyg_gears.inference.predict import Model, predict_patches
 from pyg_gears.inference.scales import group_factor, synchronize_scales
 from pyg_gears.inference.settings import InferenceSettings
 from pyg_gears.inference.solve import SolveOutput, solve_layout
+from pyg_gears.inference.spread import vote_disagreement
 from pyg_gears.inference.stitch import StitchOutput, stitch_votes
 from pyg_gears.inference.votes import VotesOutput, collect_votes
 from pyg_gears.typing import FilePath
@@ -28,9 +29,11 @@ class PatchwiseOutput:
 
     solved: SolveOutput
     stitched: StitchOutput
-    spread: Float[np.ndarray, " n"]
-    """Mean of |d - D| / (d + D) over the votes d on a cell's pairs, D from the layout; shape (n,), in [0, 1)."""
+    disagreement: Float[np.ndarray, " n"]
+    """How far the votes on a cell's pairs are from the layout; see :func:`vote_disagreement`."""
     report: dict[str, Any]
+    locality: LocalityOutput | None = None
+    """The graph that the patches were drawn on, where this is known."""
 
 
 def patchwise_layout(
@@ -48,7 +51,14 @@ def patchwise_layout(
         locality.graph, settings.patch_size, settings.min_cover, settings.overlap, settings.global_share, seed
     )
     predicted = predict_patches(models, x, patches, settings, seed, shard_dir, progress, device)
-    return stitch_patches(patches, predicted.pos, settings, seed, locality)
+    found = stitch_patches(patches, predicted.pos, settings, seed)
+    counts = {
+        "isolated_cells": locality.isolated,
+        "locality_components": locality.components,
+        "locality_links": locality.links,
+        "locality_bridges": locality.bridges,
+    }
+    return replace(found, report=found.report | counts, locality=locality)
 
 
 def stitch_patches(
@@ -56,7 +66,6 @@ def stitch_patches(
     pos: Float[np.ndarray, "v total 2"],
     settings: InferenceSettings,
     seed: int = 0,
-    locality: LocalityOutput | None = None,
 ) -> PatchwiseOutput:
     """From predicted patches to the layout.
 
@@ -66,10 +75,9 @@ def stitch_patches(
         settings: ``neighbors``, ``landmarks``, ``min_support``, ``max_spread``, ``iterations``, ``anchor`` and
             ``polish`` are used.
         seed: Chooses the longer distances.
-        locality: Only for its counts in the report.
 
     Returns:
-        Layout, stitched distances, spread and report.
+        Layout, stitched distances, disagreement and report.
     """
     n, wide = patches.n, patches.is_global
     votes = collect_votes(patches, pos, settings.neighbors, settings.landmarks, seed)
@@ -115,14 +123,7 @@ def stitch_patches(
         "reliability_min": float(stitched.reliability.min()),
         **solved.report(stitched.weight, stitched.distance),
     }
-    if locality is not None:
-        report |= {
-            "isolated_cells": locality.isolated,
-            "locality_components": locality.components,
-            "locality_links": locality.links,
-            "locality_bridges": locality.bridges,
-        }
-    return PatchwiseOutput(solved, stitched, _spread(n, votes, scale, solved.pos), report)
+    return PatchwiseOutput(solved, stitched, vote_disagreement(n, votes, scale, solved.pos), report)
 
 
 def _of_kind(votes: VotesOutput, chosen: Bool[np.ndarray, " p"]) -> VotesOutput:
@@ -130,20 +131,3 @@ def _of_kind(votes: VotesOutput, chosen: Bool[np.ndarray, " p"]) -> VotesOutput:
     mine = chosen[votes.patch]
     used, pair = np.unique(votes.pair[mine], return_inverse=True)
     return VotesOutput(votes.pairs[:, used], pair, votes.patch[mine], votes.log_distance[:, mine])
-
-
-def _spread(
-    n: int, votes: VotesOutput, scale: Float[np.ndarray, " p"], pos: Float[np.ndarray, "n 2"]
-) -> Float[np.ndarray, " n"]:
-    """Disagreement of a cell's votes with the layout, each vote bounded by one."""
-    i, j = votes.pairs
-    length = np.maximum(np.hypot(*(pos[i] - pos[j]).T), 1e-12)
-    total = np.zeros(votes.pairs.shape[1])
-    for one in votes.log_distance:
-        # |d - D| / (d + D) = tanh(|log d - log D| / 2), which is safe against zero.
-        total += np.bincount(
-            votes.pair, np.tanh(np.abs(one + scale[votes.patch] - np.log(length)[votes.pair]) / 2), len(total)
-        )
-    count = np.bincount(votes.pair, minlength=len(total)) * len(votes.log_distance)
-    over = np.bincount(i, total, n) + np.bincount(j, total, n)
-    return over / np.maximum(np.bincount(i, count, n) + np.bincount(j, count, n), 1)

@@ -13,12 +13,14 @@ from scipy.sparse import csr_array
 
 from pyg_gears._checks import expect
 from pyg_gears.geometry import principal_frame
+from pyg_gears.graphs import knn
 from pyg_gears.inference.consensus import consensus_layout
 from pyg_gears.inference.fill import fill_evenly
 from pyg_gears.inference.patches import PatchesOutput
 from pyg_gears.inference.patchwise import patchwise_layout
 from pyg_gears.inference.predict import Model, predict_patches
 from pyg_gears.inference.settings import InferenceSettings
+from pyg_gears.inference.spread import cell_spread, neighbor_scatter, voter_disagreement
 from pyg_gears.inference.votes import TINY, propose_pairs
 from pyg_gears.typing import FilePath
 
@@ -30,9 +32,12 @@ class LayoutOutput:
     pos: Float[np.ndarray, "n 2"]
     """Coordinates, float64, centred, root mean square radius 1, longest axis first, skewness of each axis positive."""
     spread: Float[np.ndarray, " n"]
-    """Raw uncertainty of each cell in [0, 1): mean of |d - D| / (d + D) between a voter's distance d and the layout's
-    D. Comparable within one way of predicting (whole or patches) and one choice of voters; see
-    :class:`ConfidenceCalibration`."""
+    """Raw uncertainty of each cell: the geometric mean of the next two. Comparable within one way of predicting (whole or
+    patches) and one choice of voters; see :class:`ConfidenceCalibration`."""
+    disagreement: Float[np.ndarray, " n"]
+    """Mean of |d - D| / (d + D) between a voter's distance d and the layout's D, in [0, 1)."""
+    scatter: Float[np.ndarray, " n"]
+    """Median distance in the layout to the nearest neighbours in the embedding, in root mean square radii."""
     distances: csr_array
     """Predicted distances on a sparse symmetric graph, (n, n), in the unit of ``pos``."""
     weights: csr_array
@@ -105,7 +110,8 @@ def _whole(
     asked = replace(settings, samples=2) if witness else settings
     pos = predict_patches(models, x, patches, asked, seed, shard_dir, progress, device).pos
     agreed = consensus_layout(pos[:1] if witness else pos, settings.iterations)
-    reach = _voter_distances(pos, agreed.pos)
+    disagreement = voter_disagreement(pos, agreed.pos)
+    index = knn(x, min(settings.locality_neighbors, n - 1), metric=settings.metric).index.numpy()
     a, b = propose_pairs(pos, settings.neighbors, settings.landmarks, [seed, 0])
     pairs = np.unique(np.sort(np.stack([a, b]), axis=0), axis=1)
     distance = agreed.distance[pairs[0], pairs[1]]
@@ -126,7 +132,7 @@ def _whole(
         "residual_max": float(residual.max()),
         "overlap_disagreement": float(dispersion.mean()),
     }
-    return _finish(agreed.pos, reach, pairs, distance, confidence, settings, report)
+    return _finish(agreed.pos, disagreement, index, pairs, distance, confidence, settings, report)
 
 
 def _patchwise(
@@ -139,9 +145,11 @@ def _patchwise(
     device: str | torch.device,
 ) -> LayoutOutput:
     found = patchwise_layout(models, x, settings, seed, shard_dir, progress, device)
+    assert found.locality is not None
     return _finish(
         found.solved.pos,
-        found.spread,
+        found.disagreement,
+        found.locality.neighbors,
         found.stitched.pairs,
         found.stitched.distance,
         found.stitched.confidence,
@@ -150,22 +158,10 @@ def _patchwise(
     )
 
 
-def _voter_distances(pos: Float[np.ndarray, "v n 2"], layout: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
-    """Mean of |d - D| / (d + D) over voters and other cells, row by row."""
-    n = len(layout)
-    spread = np.zeros(n)
-    for first in range(0, n, 256):
-        rows = slice(first, first + 256)
-        target = np.hypot(*(layout[rows, None] - layout[None]).transpose(2, 0, 1))
-        for one in pos.astype(np.float64):
-            distance = np.hypot(*(one[rows, None] - one[None]).transpose(2, 0, 1))
-            spread[rows] += (np.abs(distance - target) / np.maximum(distance + target, TINY)).sum(axis=1)
-    return spread / (len(pos) * max(n - 1, 1))
-
-
 def _finish(
     pos: Float[np.ndarray, "n 2"],
-    spread: Float[np.ndarray, " n"],
+    disagreement: Float[np.ndarray, " n"],
+    neighbors: Int[np.ndarray, "n k"],
     pairs: Int[np.ndarray, "2 e"],
     distance: Float[np.ndarray, " e"],
     confidence: Float[np.ndarray, " e"],
@@ -180,7 +176,16 @@ def _finish(
     posed = principal_frame(torch.from_numpy(np.ascontiguousarray(filled, dtype=np.float64))).numpy()
     report = {key: value * unit if key.startswith("residual_") else value for key, value in report.items()}
     report["fill"] = settings.fill
-    return LayoutOutput(posed, spread, _symmetric(n, pairs, distance * unit), _symmetric(n, pairs, confidence), report)
+    scatter = neighbor_scatter(pos, neighbors)
+    return LayoutOutput(
+        pos=posed,
+        spread=cell_spread(disagreement, scatter),
+        disagreement=disagreement,
+        scatter=scatter,
+        distances=_symmetric(n, pairs, distance * unit),
+        weights=_symmetric(n, pairs, confidence),
+        report=report,
+    )
 
 
 def _symmetric(n: int, pairs: Int[np.ndarray, "2 e"], value: Float[np.ndarray, " e"]) -> csr_array:
