@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ HUBER = 1.345 * 1.4826
 SETTLING = (4, 3, 3)
 """Rounds before the Huber threshold is read off the residuals: of plain stress, then twice with the one so far."""
 CG_STEPS = 30
+TOLERANCE = 1e-6
+"""The solve stops early when a round lowers the objective by less than this share."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def solve_layout(
         distance: Measured distances, shape (e,), non-negative.
         weight: Inverse variances, shape (e,), non-negative; ones if omitted. Only ratios matter.
         start: Start layout, shape (n, 2); landmark Isomap if omitted (which needs a connected graph).
-        iterations: Rounds, after 10 in which the Huber threshold settles.
+        iterations: Rounds at most, after 10 in which the Huber threshold settles.
         anchor: alpha.
         polish: Iterations of L-BFGS on the same objective at the end.
 
@@ -126,10 +129,13 @@ def solve_layout(
     for _ in range(iterations):
         pos = system.step(pos, threshold)
         history.append(system.objective(pos, threshold))
+        if history[-2] - history[-1] <= TOLERANCE * history[-1]:
+            break
     if polish:
         pos = _polish(system, pos, threshold, polish)
         history.append(system.objective(pos, threshold))
-    residual = np.abs(system.length(pos) - distance)
+    residual = np.empty(len(distance))
+    residual[system.order] = np.abs(system.length(pos) - system.distance)
     return SolveOutput(pos, start, tuple(history), threshold, residual)
 
 
@@ -145,18 +151,14 @@ class _Stress:
         start: Float[np.ndarray, "n 2"],
         anchor: float,
     ) -> None:
-        self.n, (self.i, self.j), self.distance, self.weight, self.start = n, pairs, distance, weight, start
-        both = np.arange(len(distance))
-        layout = csr_array(
-            (
-                np.concatenate([both, both]),
-                (np.concatenate([self.i, self.j]), np.concatenate([self.j, self.i])),
-            ),
-            shape=(n, n),
-        )
-        self.edge = layout.data.astype(np.int64)
-        self.matrix = csr_array((np.zeros(len(self.edge)), layout.indices, layout.indptr), shape=(n, n))
-        self.pull = anchor * self._degree(weight)
+        # In row order the weights of the edges are the data of a triangular matrix as they stand.
+        low, high = np.minimum(*pairs), np.maximum(*pairs)
+        self.order = np.lexsort((high, low))
+        self.n, self.i, self.j, self.start = n, low[self.order], high[self.order], start
+        self.distance, self.weight = distance[self.order], weight[self.order]
+        ptr = np.searchsorted(self.i, np.arange(n + 1)).astype(np.int32)
+        self.upper = csr_array((np.zeros(len(low)), self.j.astype(np.int32), ptr), shape=(n, n))
+        self.pull = anchor * self._degree(self.weight)
         # A cell without weight stays at its start.
         self.pull[self.pull == 0] = 1e-12
 
@@ -164,8 +166,9 @@ class _Stress:
         return np.bincount(self.i, weight, self.n) + np.bincount(self.j, weight, self.n)
 
     def length(self, pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " e"]:
-        gap = pos[self.i] - pos[self.j]
-        return np.hypot(gap[:, 0], gap[:, 1])
+        # Columns on their own: several times faster than gathering rows.
+        x, y = np.ascontiguousarray(pos.T)
+        return np.sqrt((x[self.i] - x[self.j]) ** 2 + (y[self.i] - y[self.j]) ** 2)
 
     def standardized(self, pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " e"]:
         return np.sqrt(self.weight) * (self.length(pos) - self.distance)
@@ -187,8 +190,13 @@ class _Stress:
         return self._laplacian(pressure, pos) + self.pull[:, None] * (pos - self.start)
 
     def _laplacian(self, weight: Float[np.ndarray, " e"], pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        self.matrix.data = weight[self.edge]
-        return self._degree(weight)[:, None] * pos - self.matrix @ pos
+        return self._degree(weight)[:, None] * pos - self._neighbors(weight)(pos)
+
+    def _neighbors(self, weight: Float[np.ndarray, " e"]) -> Callable[[np.ndarray], np.ndarray]:
+        """The product with the symmetric weight matrix."""
+        self.upper.data = weight
+        lower = self.upper.T
+        return lambda pos: self.upper @ pos + lower @ pos
 
     def step(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> Float[np.ndarray, "n 2"]:
         """Conjugate gradients on the quadratic that touches the objective at ``pos`` and lies above it elsewhere."""
@@ -197,8 +205,8 @@ class _Stress:
         force = weight * np.divide(self.distance, length, out=np.zeros_like(length), where=length > 0)
         target = self._laplacian(force, pos) + self.pull[:, None] * self.start
         diagonal = (self._degree(weight) + self.pull)[:, None]
-        self.matrix.data = weight[self.edge]
-        residual = target - diagonal * pos + self.matrix @ pos
+        neighbors = self._neighbors(weight)
+        residual = target - diagonal * pos + neighbors(pos)
         # The two axes are separate systems with the same matrix.
         z = residual / diagonal
         direction, energy = z.copy(), (residual * z).sum(axis=0)
@@ -206,7 +214,7 @@ class _Stress:
         for _ in range(CG_STEPS):
             if not (energy > 1e-8 * first).any():
                 break
-            image = diagonal * direction - self.matrix @ direction
+            image = diagonal * direction - neighbors(direction)
             curvature = (direction * image).sum(axis=0)
             alpha = np.divide(energy, curvature, out=np.zeros(2), where=curvature > 0)
             pos += alpha * direction

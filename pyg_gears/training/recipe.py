@@ -164,7 +164,7 @@ class TrainingRecipe:
     """Share of the entries of H set to zero."""
     edge_drop: float = 0.1
     """Share of candidate pairs dropped (both directions together; no node loses its last)."""
-    patience: int = 3
+    patience: int = 2
     """Epochs without a better E_geo on validation after which training stops, once the cap is reached."""
     validation: int = 150
     """Fixed minisets of the held-out slides on which E_geo is measured."""
