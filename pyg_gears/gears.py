@@ -17,7 +17,6 @@ from pyg_gears import __version__
 from pyg_gears._checks import expect
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
-from pyg_gears.data.whole_file import whole_file
 from pyg_gears.encoders import PCAEncoder
 from pyg_gears.inference import (
     ConfidenceCalibration,
@@ -28,7 +27,7 @@ from pyg_gears.inference import (
     row_spearman,
 )
 from pyg_gears.models import IPALite
-from pyg_gears.training.checkpoint import load_checkpoint, save_checkpoint
+from pyg_gears.training.checkpoint import claim_folder, load_checkpoint, save_checkpoint
 from pyg_gears.training.oracle import mean_energies
 from pyg_gears.training.preparation import Prepared, prepare
 from pyg_gears.training.recipe import Recipe
@@ -62,7 +61,7 @@ class Gears:
 
     >>> from pyg_gears import Gears, Recipe
     >>> Gears(Recipe.preset("quick")).recipe.embedding.transform
-    'sqrt'
+    'log1p'
     """
 
     def __init__(self, recipe: Recipe | None = None) -> None:
@@ -113,6 +112,7 @@ class Gears:
         seed: int = 0,
         shard_dir: FilePath | None = None,
         progress: bool = True,
+        device: str = "cpu",
     ) -> Reconstruction:
         """Lay out cells from their expression alone; coordinates that they may carry are not looked at.
 
@@ -122,6 +122,7 @@ class Gears:
             seed: Same seed, same layout.
             shard_dir: Folder for finished patches, from which a killed run goes on.
             progress: Show a bar.
+            device: Where the models run.
 
         Raises:
             InputError: when the model is not fitted, or the cells lack genes of the model.
@@ -131,7 +132,7 @@ class Gears:
         assert self.support is not None
         query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
         x = self.encoder.encode(query)
-        layout = reconstruct_layout(self.members, x, self.settings(settings), seed, shard_dir, progress)
+        layout = reconstruct_layout(self.members, x, self.settings(settings), seed, shard_dir, progress, device)
         confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(x)
         return Reconstruction(layout.pos, confidence, layout)
 
@@ -193,7 +194,7 @@ class Gears:
 
     def _fit(self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool) -> Gears:
         prepared = prepare(self.recipe, slides, cells, validate, work / "minisets")
-        _claim(work, fingerprint(self.recipe, prepared.train.slides, prepared.validation.slides))
+        claim_folder(work, fingerprint(self.recipe, prepared.train.slides, prepared.validation.slides))
         self.encoder, self.members = prepared.encoder, []
         for number in range(self.recipe.model.members):
             folder = work / f"member_{number}"
@@ -233,18 +234,3 @@ def _drawn(slide: EmbeddedSlide) -> tuple[Tensor, Tensor]:
     """Embedding and positions of the spots that minisets may draw."""
     inside = slice(None) if slide.allowed is None else slide.allowed
     return slide.x[inside], slide.pos[inside]
-
-
-def _claim(work: Path, key: str) -> None:
-    """Mark the folder as belonging to this run, or refuse the folder of another."""
-    mark = work / "run"
-    if mark.exists():
-        expect(
-            mark.read_text() == key,
-            f"expected the recipe and slides of the run begun in {work}, found others; resume with the same call, or choose "
-            "another folder.",
-        )
-        return
-    work.mkdir(parents=True, exist_ok=True)
-    with whole_file(mark) as part:
-        part.write_text(key)

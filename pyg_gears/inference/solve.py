@@ -18,8 +18,8 @@ HUBER = 1.345 * 1.4826
 """Residuals beyond this many median absolute residuals count linearly (95 % efficient for Gaussian errors)."""
 SETTLING = (4, 3, 3)
 """Rounds before the Huber threshold is read off the residuals: of plain stress, then twice with the one so far."""
-CG_STEPS = 30
-TOLERANCE = 1e-5
+CG_STEPS = 10
+TOLERANCE = 1e-6
 """The solve stops early when a round lowers the objective by less than this share."""
 
 

@@ -44,3 +44,22 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     )
     assert isinstance(content, dict)
     return content
+
+
+def claim_folder(work: Path, key: str) -> None:
+    """Mark a work folder as belonging to the run with this key, or refuse the folder of another run.
+
+    Raises:
+        InputError: when the folder was begun with other slides or another recipe.
+    """
+    mark = work / "run"
+    if mark.exists():
+        expect(
+            mark.read_text() == key,
+            f"expected the recipe and slides of the run begun in {work}, found others; resume with the same call, or choose "
+            "another folder.",
+        )
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    with whole_file(mark) as part:
+        part.write_text(key)

@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 
 from pyg_gears.data import MinisetDataset
+from pyg_gears.data.whole_file import whole_file
 from pyg_gears.models import IPALite
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.recipe import ModelRecipe, Recipe
@@ -70,6 +71,10 @@ def train_structure(
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = build_model(recipe.model, train.slides[0].x.size(1), seed)
+    finished = folder / "finished.pt"
+    if finished.exists():  # early stopping leaves no trace in a checkpoint: asked again, it would train on
+        model.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))
+        return model.eval()
     last = folder / "last.ckpt"
     if not last.exists() and recipe.training.pretrain_steps > 0:
         start = StructureModule(model, recipe, train, validation, seed=seed, pretrain=True)
@@ -85,6 +90,8 @@ def train_structure(
     _fit(module, callbacks, progress, accelerator, max_epochs=recipe.training.epochs, resume=last)
     state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     model.cpu().load_state_dict({name.removeprefix("model."): value for name, value in state.items()})
+    with whole_file(finished) as part:
+        torch.save(model.state_dict(), part)
     return model.eval()
 
 

@@ -49,6 +49,12 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(tiny_recipe, datasets,
         assert torch.equal(a, b)
     assert (tmp_path / "whole" / "log.csv").read_text() == (tmp_path / "cut" / "log.csv").read_text()
     rows = read_log(tmp_path / "whole")
+    with monkeypatch.context() as patch:  # what is finished is not trained again
+        patch.setattr(StructureModule, "training_step", lambda *arguments: 1 / 0)
+        again = train_structure(
+            tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False, accelerator="cpu"
+        )
+    assert torch.equal(again.embed_pos[0].weight, whole.embed_pos[0].weight)
     assert [float(row["epoch"]) for row in rows] == [0, 1, 2]
     assert {"h_gate", "t_edge", "random_walk", "stress", "gate", "loss", "lr"} <= set(rows[0])
 
