@@ -12,13 +12,14 @@ from pyg_gears._checks import expect
 class InferenceSettings:
     """Settings of the patchwise, distance-first reconstruction.
 
-    The defaults were chosen with a stand-in that returns the true coordinates of a patch in a random gauge plus noise,
-    so that they say nothing about a particular tissue.
+    The defaults of the stitching were chosen with a stand-in that returns the true coordinates of a patch in a random gauge
+    plus noise, so that they say nothing about a particular tissue. ``whole_below``, ``min_cover`` and ``fill`` were chosen
+    on four held-out sections of mouse hippocampus and breast tumour, and confirmed on four others.
     """
 
     patch_size: int = 256
     """Cells a patch, at least 8. The models are trained on 96 to 384."""
-    min_cover: int = 4
+    min_cover: int = 8
     """Patches that every cell is in, at least 1. Cost grows in proportion; noise falls with its root."""
     overlap: int = 32
     """Cells that neighbouring local patches share, at most half a patch."""
@@ -39,9 +40,9 @@ class InferenceSettings:
     """Neighbours a cell in the locality graph, before the mutual and the overlap condition."""
     jaccard: float = 0.05
     """Overlap of the neighbour lists (Jaccard index) that an edge of the locality graph must exceed, in [0, 1)."""
-    whole_below: int = 2000
-    """A query of at most this many cells is predicted as one patch (the candidate graph grows with cells x
-    candidates)."""
+    whole_below: int = 0
+    """A query of at most this many cells (or of one patch) is predicted whole. Many overlapping patches are many views of a
+    cell: their agreed layout was better than that of one whole prediction, besides scaling."""
     batch_nodes: int = 4096
     """Cells a forward pass at most (a larger patch goes alone). No influence on the result beyond rounding."""
     shard_patches: int = 32
@@ -61,8 +62,9 @@ class InferenceSettings:
     """Iterations of L-BFGS after it (0: none)."""
     anchor: float = 1e-3
     """Pull of a cell to its start, relative to the pull of all its edges."""
-    fill: float = 0.0
-    """Even-filling prior in [0, 1]: the share of the way towards a uniformly filled disc that every cell is moved."""
+    fill: float = 0.25
+    """Even-filling prior in [0, 1]: the share of the way towards a uniformly filled disc that every cell is moved.
+    Predicted layouts contract to their middle; this corrects part of it and refers to no slide."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
