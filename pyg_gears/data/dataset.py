@@ -32,7 +32,7 @@ class MinisetRecipe:
     Attributes:
         count: Number of minisets (with ``paired``: of views, two a pair); they come from the slides in turn.
         min_size: Smallest miniset, spots.
-        max_size: Largest miniset, spots; both are clipped to the spots that a slide has.
+        max_size: Largest miniset, spots.
         kind: Sampling: "local", "global", "expression" or "mixed".
         weights: Share of each kind in "mixed", pairs of kind and weight. Half local, half global transferred best to
             unseen sections.
@@ -42,6 +42,8 @@ class MinisetRecipe:
         alpha: Least part that two views share, 0..1.
         n_min: Least number of spots that two views share.
         seed: Chooses sizes and spots; miniset i depends on the seed and i alone, not on ``count``.
+        max_share: Largest share of a slide's spots in one miniset, above 0, at most 1; both sizes are clipped to it. Minisets
+            of a small section that all hold the whole of it would be one and the same.
     """
 
     count: int = 1000
@@ -55,6 +57,7 @@ class MinisetRecipe:
     alpha: float = 0.5
     n_min: int = 32
     seed: int = 0
+    max_share: float = 0.75
 
     def __post_init__(self) -> None:
         expect(self.count >= 1, f"Expected at least 1 miniset, found count={self.count}; raise it.")
@@ -62,6 +65,7 @@ class MinisetRecipe:
             1 <= self.min_size <= self.max_size,
             f"Expected 1 <= min_size <= max_size, found {self.min_size} and {self.max_size}; swap or change them.",
         )
+        expect(0 < self.max_share <= 1, f"Expected max_share above 0 and at most 1, found {self.max_share}; change it.")
         expect(self.kind in SAMPLERS, f"Expected a sampling of {SAMPLERS}, found {self.kind!r}; name one of them.")
         expect(
             not self.paired or self.count % 2 == 0,
@@ -154,7 +158,9 @@ class MinisetDataset(Dataset[Data]):
         which = unit % len(self.slides)
         slide = self.slides[which]
         available = slide.pos.size(0) if slide.allowed is None else int(slide.allowed.sum())
-        return which, generator, draw_size(self.recipe.min_size, self.recipe.max_size, available, generator)
+        top = max(1, int(self.recipe.max_share * available))
+        low, high = min(self.recipe.min_size, top), min(self.recipe.max_size, top)
+        return which, generator, draw_size(low, high, available, generator)
 
     def _build(self, index: int) -> Data:
         which, generator, size = self._start(index)

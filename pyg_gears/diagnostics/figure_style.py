@@ -54,16 +54,17 @@ def scatter(
     colors: str,
     *,
     bar: bool = True,
+    limits: tuple[float, float] | None = None,
 ) -> None:
-    """Points coloured by value, high values on top, colours spanning the 1st to the 99th percentile."""
+    """Points coloured by value, high values on top, colours spanning ``limits`` or the 1st to the 99th percentile."""
     order = np.argsort(values, kind="stable")
-    low, high = np.percentile(values, [1, 99])
+    low, high = np.percentile(values, [1, 99]) if limits is None else limits
     high = high if high > low else low + 1.0
     x, y = pos[order].T
     points = axes.scatter(x, y, c=values[order], s=point_size(len(pos)), cmap=colors, vmin=low, vmax=high, lw=0)
     bare(axes, title)
     if bar:
-        axes.figure.colorbar(points, ax=axes, shrink=0.9, extend="both")
+        axes.figure.colorbar(points, ax=axes, shrink=0.9, extend="both" if limits is None else "neither")
 
 
 def bare(axes: Axes, title: str) -> None:

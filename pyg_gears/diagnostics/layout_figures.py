@@ -63,7 +63,7 @@ def layout_figures(
         ImportError: without matplotlib.
     """
     pos = next(iter(layouts.values()))
-    figures = {"layout_confidence": value_figure(pos, confidence, "confidence", "cividis")}
+    figures = {"layout_confidence": value_figure(pos, confidence, "confidence", "cividis", limits=(0.0, 1.0))}
     figures["layout_genes"] = gene_figure(pos, truth, *genes)
     if labels is not None:
         figures["layout_types"] = type_figure(pos, labels)
@@ -79,10 +79,16 @@ def layout_figures(
     return figures
 
 
-def value_figure(pos: Float[np.ndarray, "n 2"], values: Float[np.ndarray, " n"], title: str, colors: str) -> Figure:
-    """The layout coloured by one number a cell, low values drawn first."""
+def value_figure(
+    pos: Float[np.ndarray, "n 2"],
+    values: Float[np.ndarray, " n"],
+    title: str,
+    colors: str,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """The layout coloured by one number a cell, low values drawn first; ``limits`` fix the ends of the colours."""
     figure = new_figure(5.2, panel_height(4.2, pos))
-    scatter(figure.subplots(), pos, values, title, colors)
+    scatter(figure.subplots(), pos, values, title, colors, limits=limits)
     return figure
 
 

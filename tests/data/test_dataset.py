@@ -118,7 +118,7 @@ def test_the_seed_decides_and_count_does_not() -> None:
 
 @pytest.mark.parametrize("kind", ["local", "global", "expression", "mixed"])
 def test_every_kind_and_small_slides(kind: str) -> None:
-    recipe = MinisetRecipe(count=4, min_size=96, max_size=384, kind=kind)
+    recipe = MinisetRecipe(count=4, min_size=96, max_size=384, kind=kind, max_share=1.0)
     assert MinisetDataset(slides(), recipe).sizes == [60] * 4
     data = MinisetDataset(slides(), recipe)[1]
     assert torch.equal(data.node_id, torch.arange(60))
