@@ -24,6 +24,7 @@ TINY = [
     "model.heads=2",
     "model.head_channels=4",
     "model.recycles=2",
+    "model.members=1",
     "training.epochs=2",
     "training.pretrain_steps=2",
     "training.validation=2",

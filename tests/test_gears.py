@@ -15,7 +15,7 @@ TINY = {
     "embedding": {"components": 6},
     "minisets": {"count": 8, "min_size": 40, "max_size": 60},
     "graph": {"k": 15},
-    "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate_channels": 8},
+    "model": {"members": 1, "recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate_channels": 8},
     "training": {"epochs": 2, "pretrain_steps": 40, "validation": 2, "node_budget": 160},
 }
 
