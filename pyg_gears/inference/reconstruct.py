@@ -33,7 +33,7 @@ class LayoutOutput:
     """Coordinates, float64, centred, root mean square radius 1, longest axis first, skewness of each axis positive."""
     spread: Float[np.ndarray, " n"]
     """Raw uncertainty of each cell: the geometric mean of the next two. Comparable within one way of predicting (whole or
-    patches) and one choice of voters; see :class:`ConfidenceCalibration`."""
+    patches) and one choice of voters; ``Gears`` takes :class:`TrainingSupport` for its confidence instead."""
     disagreement: Float[np.ndarray, " n"]
     """Mean of |d - D| / (d + D) between a voter's distance d and the layout's D, in [0, 1)."""
     scatter: Float[np.ndarray, " n"]

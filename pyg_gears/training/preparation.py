@@ -126,9 +126,9 @@ def prepare(
         return part._replace(x=x, neighbors=neighbors)
 
     transform = Compose([GeometricTargets(), CandidateGraph(k=recipe.graph.k, metric=recipe.graph.metric)])
-    train_recipe = dataclasses.replace(recipe.minisets, seed=seed)
+    train_recipe = dataclasses.replace(recipe.minisets, seed=seed + recipe.minisets.seed)
     validation_recipe = dataclasses.replace(
-        recipe.minisets, count=recipe.training.validation, paired=False, seed=seed + 1_000_003
+        recipe.minisets, count=recipe.training.validation, paired=False, seed=seed + recipe.minisets.seed + 1_000_003
     )
     held_out = tuple(fill(part, embedded[part.name]) for part in validation_part)
     train_slides = [fill(part, train_embedded[part.name]) for part in train_part]

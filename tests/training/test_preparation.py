@@ -72,3 +72,10 @@ def test_slides_that_do_not_go_together_are_refused(tissue) -> None:
     foreign = dataclasses.replace(b, genes=tuple(f"x{i}" for i in range(len(b.genes))))
     with pytest.raises(ValueError, match=r"[Ee]xpected .*shared"):
         check_slides([a, foreign], None, None)
+
+
+def test_minisets_have_a_seed_of_their_own(tiny_recipe, tissue, prepared) -> None:
+    other = prepare(tiny_recipe.change({"minisets": {"seed": 9}}), tissue.slides, None, None, None)
+    assert torch.equal(other.encoder.components, prepared.encoder.components)
+    assert not torch.equal(other.train[0].node_id, prepared.train[0].node_id)
+    assert not torch.equal(other.validation[0].node_id, prepared.validation[0].node_id)
