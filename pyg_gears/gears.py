@@ -17,7 +17,7 @@ from pyg_gears import __version__
 from pyg_gears._checks import expect
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
-from pyg_gears.encoders import PCAEncoder
+from pyg_gears.encoders import Encoder, encoder_from_state
 from pyg_gears.inference import (
     ConfidenceCalibration,
     InferenceSettings,
@@ -66,7 +66,7 @@ class Gears:
 
     def __init__(self, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe.preset("standard")
-        self.encoder: PCAEncoder | None = None
+        self.encoder: Encoder | None = None
         self.members: list[IPALite] = []
         self.support: TrainingSupport | None = None
         self.calibration = ConfidenceCalibration()
@@ -182,7 +182,7 @@ class Gears:
         """
         content = load_checkpoint(Path(folder))
         gears = cls(Recipe().change(content["recipe"]))
-        gears.encoder = PCAEncoder.from_state(content["encoder"])
+        gears.encoder = encoder_from_state(content["encoder"])
         for state in content["members"]:
             member = build_model(gears.recipe.model, gears.encoder.out_channels, seed=0)
             member.load_state_dict(state)
@@ -193,7 +193,7 @@ class Gears:
         return gears
 
     def _fit(self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool) -> Gears:
-        prepared = prepare(self.recipe, slides, cells, validate, work / "minisets")
+        prepared = prepare(self.recipe, slides, cells, validate, work, progress=progress)
         claim_folder(work, fingerprint(self.recipe, prepared.train.slides, prepared.validation.slides))
         self.encoder, self.members = prepared.encoder, []
         for number in range(self.recipe.model.members):

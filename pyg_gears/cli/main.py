@@ -13,7 +13,7 @@ import click
 from pyg_gears import __version__
 from pyg_gears._checks import InputError
 
-COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "demo")
+COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "batch-effect", "demo")
 
 
 class _Lazy(click.Group):
@@ -25,7 +25,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"pyg_gears.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"pyg_gears.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

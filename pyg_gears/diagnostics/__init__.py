@@ -1,4 +1,4 @@
-"""Judging a layout: the evaluation behind the command line, its table and its figures.
+"""Judging a layout, and the slides before it: evaluation, batch-effect report, their tables and figures.
 
 Names are loaded when first used: checking files must not wait for torch or matplotlib.
 """
@@ -9,12 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pyg_gears.diagnostics.batch_effect_report import batch_effect
     from pyg_gears.diagnostics.evaluation import evaluate
     from pyg_gears.diagnostics.evaluation_table import format_table
 
-_HOME = {"evaluate": "evaluation", "format_table": "evaluation_table"}
+_HOME = {"batch_effect": "batch_effect_report", "evaluate": "evaluation", "format_table": "evaluation_table"}
 
-__all__ = ["evaluate", "format_table"]
+__all__ = ["batch_effect", "evaluate", "format_table"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+from pyg_gears.encoders.aligned import AlignedEncoder
 from pyg_gears.encoders.base import Encoder
+from pyg_gears.encoders.centered_genes import CenteredGenes
 from pyg_gears.encoders.centering import GeneStatistics, Normalization, center, gene_statistics, normalize_expression
+from pyg_gears.encoders.domain_distances import coral, mmd
+from pyg_gears.encoders.domain_gap import DomainGap, domain_gap
+from pyg_gears.encoders.expression_encoder import ExpressionEncoder, encoder_from_state
+from pyg_gears.encoders.expression_network import ExpressionNetwork
 from pyg_gears.encoders.genes import variable_genes
+from pyg_gears.encoders.gradient_reversal import SlideAdversary, reverse_gradient
+from pyg_gears.encoders.neighbor_agreement import NeighborAgreement, neighbor_agreement
 from pyg_gears.encoders.pca import PCAEncoder
+from pyg_gears.encoders.pooled_pca import PooledPCAEncoder
+from pyg_gears.encoders.single_cell_adapter import AdapterWeights, SCAdapter
+from pyg_gears.encoders.slide_probe import ProbeOutput, slide_probe, within_cluster_probe
+from pyg_gears.encoders.spatial_infonce import spatial_infonce
+from pyg_gears.encoders.vicreg import VICRegOutput, vicreg
 
 __all__ = [
+    "AdapterWeights",
+    "AlignedEncoder",
+    "CenteredGenes",
+    "DomainGap",
     "Encoder",
+    "ExpressionEncoder",
+    "ExpressionNetwork",
     "GeneStatistics",
+    "NeighborAgreement",
     "Normalization",
     "PCAEncoder",
+    "PooledPCAEncoder",
+    "ProbeOutput",
+    "SCAdapter",
+    "SlideAdversary",
+    "VICRegOutput",
     "center",
+    "coral",
+    "domain_gap",
+    "encoder_from_state",
     "gene_statistics",
+    "mmd",
+    "neighbor_agreement",
     "normalize_expression",
+    "reverse_gradient",
+    "slide_probe",
+    "spatial_infonce",
     "variable_genes",
+    "vicreg",
+    "within_cluster_probe",
 ]

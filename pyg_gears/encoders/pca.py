@@ -202,6 +202,7 @@ class PCAEncoder:
     def state(self) -> Mapping[str, Any]:
         """Plain values and tensors for :meth:`from_state`."""
         return {
+            "type": "components",
             "genes": list(self.genes),
             "components": self.components,
             "scale": self.scale,

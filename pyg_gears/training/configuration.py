@@ -104,3 +104,18 @@ def _typed(value: Any, old: Any, hint: Any, name: str) -> Any:
 
 def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def check_choice(name: str, value: str, options: Sequence[str]) -> None:
+    """Raise an InputError that names the options unless the value is one of them."""
+    expect(
+        value in options,
+        f"expected {name} among {', '.join(options)}, found {value!r}{nearest_name(value, options)}; name one.",
+    )
+
+
+def check_range(name: str, value: float, low: float, high: float | None = None) -> None:
+    """Raise an InputError that names the range unless the value lies in it."""
+    inside = low <= value and (high is None or value <= high)
+    bound = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+    expect(inside, f"expected {name} {bound}, found {value}; change the recipe.")

@@ -13,8 +13,9 @@ from torch_geometric.transforms import Compose
 
 from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, shared_genes, split_slides
-from pyg_gears.encoders import Normalization, PCAEncoder, variable_genes
+from pyg_gears.encoders import Encoder, Normalization, variable_genes
 from pyg_gears.graphs import knn
+from pyg_gears.training.encoder_training import fit_encoder
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
@@ -32,7 +33,7 @@ class Prepared(NamedTuple):
         held_out: The held-out slides, or the slides whose blocks are held out.
     """
 
-    encoder: PCAEncoder
+    encoder: Encoder
     train: MinisetDataset
     validation: MinisetDataset
     held_out: tuple[EmbeddedSlide, ...]
@@ -71,19 +72,26 @@ def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | N
 
 
 def prepare(
-    recipe: Recipe, slides: Sequence[Slide], cells: Slide | None, validate: str | None, cache: Path | None
+    recipe: Recipe,
+    slides: Sequence[Slide],
+    cells: Slide | None,
+    validate: str | None,
+    work: Path | None,
+    *,
+    progress: bool = False,
 ) -> Prepared:
     """Choose genes, fit the encoder, split, and set up minisets.
 
     Genes are shared by all slides (and the cells), the most variable ones over the training spots; gene choice, encoder and
-    training minisets see no held-out spot.
+    training minisets see no held-out spot (a learned encoder keeps the state that agrees best with the held-out tissue).
 
     Args:
         recipe: The recipe.
         slides: Slides with positions, names unique.
         cells: Cells without positions whose expression helps the encoder.
         validate: Name of the slide to hold out; by default the last of three or more, else a spatial block of each slide.
-        cache: Folder for finished minisets.
+        work: Folder for finished minisets and the encoder's checkpoints.
+        progress: Show progress bars.
 
     Raises:
         InputError: for no slides, duplicated or unknown names, or too few shared genes.
@@ -102,15 +110,14 @@ def prepare(
         for part in train_part
     ]
     chosen = recipe.embedding
-    normalization = Normalization(chosen.target_sum, chosen.transform, chosen.zscore)
-    kept = variable_genes(seen, chosen.genes, normalization)
-    encoder, crossed = PCAEncoder.fit_transform(
+    kept = variable_genes(seen, chosen.genes, Normalization(chosen.target_sum, chosen.transform, chosen.zscore))
+    encoder, crossed = fit_encoder(
+        recipe,
         [slide.subset_genes(kept) for slide in seen],
         None if cells is None else cells.subset_genes(kept),
-        n_components=chosen.components,
-        kind=chosen.kind,
-        normalization=normalization,
-        seed=seed,
+        [(by_name[part.name].subset_genes(kept), part.allowed) for part in validation_part],
+        folder=work and work / "encoder",
+        progress=progress,
     )
     embedded = {slide.name: encoder.encode(slide) for slide in slides}
     train_embedded = dict(embedded)
@@ -125,6 +132,7 @@ def prepare(
         neighbors = knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index
         return part._replace(x=x, neighbors=neighbors)
 
+    cache = work and work / "minisets"
     transform = Compose([GeometricTargets(), CandidateGraph(k=recipe.graph.k, metric=recipe.graph.metric)])
     train_recipe = dataclasses.replace(recipe.minisets, seed=seed + recipe.minisets.seed)
     validation_recipe = dataclasses.replace(

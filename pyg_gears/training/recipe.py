@@ -6,23 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyg_gears._checks import expect, nearest_name
+from pyg_gears._checks import expect
 from pyg_gears.data.dataset import MinisetRecipe
-from pyg_gears.training.configuration import from_mapping, to_mapping
+from pyg_gears.training.configuration import check_choice, check_range, from_mapping, to_mapping
+from pyg_gears.training.encoder_recipe import EncoderRecipe
 from pyg_gears.typing import Metric
-
-
-def _choice(name: str, value: str, options: tuple[str, ...]) -> None:
-    expect(
-        value in options,
-        f"expected {name} among {', '.join(options)}, found {value!r}{nearest_name(value, options)}; name one.",
-    )
-
-
-def _range(name: str, value: float, low: float, high: float | None = None) -> None:
-    inside = low <= value and (high is None or value <= high)
-    bound = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
-    expect(inside, f"expected {name} {bound}, found {value}; change the recipe.")
 
 
 @dataclass(frozen=True)
@@ -38,20 +26,20 @@ class EmbeddingRecipe:
     zscore: bool = False
     """Divide every gene by its standard deviation on the slide, besides centring it."""
     kind: str = "spatial"
-    """Components: "spatial" (smooth over the training slides) or "pca"."""
+    """"learned" (see ``encoder``), or components alone: "spatial" (smooth over the training slides) or "pca"."""
     components: int = 20
-    """Components kept, the channels of H."""
+    """Components kept, the channels of H; a learned embedding has channels of its own."""
     cross_fit: bool = True
-    """Embed each fifth of the training spots by components of the others: as sharp as new cells will be, not sharper."""
+    """Embed training spots by components and networks that have not seen them: as sharp as new cells will be, not sharper."""
 
     def __post_init__(self) -> None:
-        _range("embedding.genes", self.genes, 2)
-        _choice("embedding.transform", self.transform, ("log1p", "sqrt"))
-        _choice("embedding.kind", self.kind, ("pca", "spatial"))
+        check_range("embedding.genes", self.genes, 2)
+        check_choice("embedding.transform", self.transform, ("log1p", "sqrt"))
+        check_choice("embedding.kind", self.kind, ("learned", "spatial", "pca"))
         expect(
             self.target_sum > 0, f"expected embedding.target_sum above 0, found {self.target_sum}; change the recipe."
         )
-        _range("embedding.components", self.components, 2)
+        check_range("embedding.components", self.components, 2)
 
 
 @dataclass(frozen=True)
@@ -64,8 +52,8 @@ class GraphRecipe:
     """"cosine" or "euclidean"."""
 
     def __post_init__(self) -> None:
-        _range("graph.k", self.k, 1)
-        _choice("graph.metric", self.metric, ("cosine", "euclidean"))
+        check_range("graph.k", self.k, 1)
+        check_choice("graph.metric", self.metric, ("cosine", "euclidean"))
 
 
 @dataclass(frozen=True)
@@ -103,10 +91,10 @@ class ModelRecipe:
 
     def __post_init__(self) -> None:
         for name in ("members", "recycles", "hidden_channels", "heads", "head_channels", "gate_channels"):
-            _range(f"model.{name}", getattr(self, name), 1)
-        _choice("model.geo", self.geo, ("none", "monotone", "rbf", "point"))
-        _choice("model.frame", self.frame, ("free", "rotation"))
-        _range("model.dropout", self.dropout, 0, 0.95)
+            check_range(f"model.{name}", getattr(self, name), 1)
+        check_choice("model.geo", self.geo, ("none", "monotone", "rbf", "point"))
+        check_choice("model.frame", self.frame, ("free", "rotation"))
+        check_range("model.dropout", self.dropout, 0, 0.95)
 
 
 @dataclass(frozen=True)
@@ -128,8 +116,8 @@ class LossRecipe:
 
     def __post_init__(self) -> None:
         for name in ("random_walk", "stress", "repulsion", "entropy", "gate"):
-            _range(f"loss.{name}", getattr(self, name), 0)
-        _choice("loss.stress_kind", self.stress_kind, ("linear", "log", "ratio", "local"))
+            check_range(f"loss.{name}", getattr(self, name), 0)
+        check_choice("loss.stress_kind", self.stress_kind, ("linear", "log", "ratio", "local"))
 
 
 @dataclass(frozen=True)
@@ -173,7 +161,7 @@ class TrainingRecipe:
 
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("pretrain_steps", 0), ("patience", 1), ("validation", 1), ("node_budget", 1)):
-            _range(f"training.{name}", getattr(self, name), low)
+            check_range(f"training.{name}", getattr(self, name), low)
         for name in (
             "warmup_epochs",
             "ramp_epochs",
@@ -184,9 +172,9 @@ class TrainingRecipe:
             "slide_noise",
             "seed",
         ):
-            _range(f"training.{name}", getattr(self, name), 0)
+            check_range(f"training.{name}", getattr(self, name), 0)
         for name in ("h_dropout", "edge_drop"):
-            _range(f"training.{name}", getattr(self, name), 0, 0.95)
+            check_range(f"training.{name}", getattr(self, name), 0, 0.95)
         for name in ("lr", "pretrain_lr"):
             value = getattr(self, name)
             expect(value > 0, f"expected training.{name} above 0, found {value}; change the recipe.")
@@ -197,6 +185,7 @@ class Recipe:
     """A whole training run."""
 
     embedding: EmbeddingRecipe = field(default_factory=EmbeddingRecipe)
+    encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
     minisets: MinisetRecipe = field(default_factory=lambda: MinisetRecipe(max_size=256))
     graph: GraphRecipe = field(default_factory=GraphRecipe)
     model: ModelRecipe = field(default_factory=ModelRecipe)
@@ -213,7 +202,7 @@ class Recipe:
         Raises:
             InputError: for another name.
         """
-        _choice("a preset", name, tuple(PRESETS))
+        check_choice("a preset", name, tuple(PRESETS))
         return from_mapping(cls, PRESETS[name])
 
     def change(self, values: Mapping[str, Any]) -> Recipe:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from pyg_gears.data import MinisetDataset
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.models import IPALite
 from pyg_gears.training.epoch_log import EpochLog
+from pyg_gears.training.lightning_run import run
 from pyg_gears.training.recipe import ModelRecipe, Recipe
 from pyg_gears.training.structure_module import STOPPING, StructureModule
 
@@ -76,9 +72,10 @@ def train_structure(
         model.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))
         return model.eval()
     last = folder / "last.ckpt"
+    options: dict[str, Any] = {"accelerator": accelerator, "gradient_clip_val": recipe.training.clip or None}
     if not last.exists() and recipe.training.pretrain_steps > 0:
         start = StructureModule(model, recipe, train, validation, seed=seed, pretrain=True)
-        _fit(start, [], progress, accelerator, max_steps=recipe.training.pretrain_steps)
+        run(start, [], progress=progress, max_steps=recipe.training.pretrain_steps, limit_val_batches=0, **options)
     module = StructureModule(model, recipe, train, validation, seed=seed)
     best = ModelCheckpoint(
         folder, "best", monitor="h_gate", save_last=True, save_on_train_epoch_end=True, enable_version_counter=False
@@ -87,58 +84,9 @@ def train_structure(
     # Not strict: before the cap there is nothing to judge by, and no patience is lost.
     stop = EarlyStopping(STOPPING, patience=patience, strict=False, check_on_train_epoch_end=True, min_delta=0.0)
     callbacks = [EpochLog(folder / "log.csv"), stop, best]
-    _fit(module, callbacks, progress, accelerator, max_epochs=recipe.training.epochs, resume=last)
+    run(module, callbacks, progress=progress, resume=last, max_epochs=recipe.training.epochs, **options)
     state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     model.cpu().load_state_dict({name.removeprefix("model."): value for name, value in state.items()})
     with whole_file(finished) as part:
         torch.save(model.state_dict(), part)
     return model.eval()
-
-
-def _fit(
-    module: StructureModule,
-    callbacks: list[Any],
-    progress: bool,
-    accelerator: str,
-    *,
-    max_steps: int = -1,
-    max_epochs: int = -1,
-    resume: Path | None = None,
-) -> None:
-    # Lightning and the loaders draw from the global generator.
-    with _quiet(), torch.random.fork_rng(devices=[]):
-        trainer = lightning.Trainer(
-            accelerator=accelerator,
-            devices=1,
-            max_steps=max_steps,
-            max_epochs=max_epochs,
-            gradient_clip_val=module.recipe.training.clip or None,
-            callbacks=callbacks + ([TQDMProgressBar(leave=True)] if progress else []),
-            logger=False,
-            enable_checkpointing=bool(callbacks),
-            enable_progress_bar=progress,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0 if module.pretrain else None,
-            use_distributed_sampler=False,
-        )
-        trainer.fit(module, ckpt_path=resume if resume is not None and resume.exists() else None, weights_only=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advertisements and its advice on worker processes (minisets lie in memory) off the terminal."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-            warnings.filterwarnings(
-                "ignore", message=".*number of training batches .* smaller than the logging interval.*"
-            )
-            yield
-    finally:
-        logger.setLevel(level)

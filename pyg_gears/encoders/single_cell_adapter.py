@@ -1,0 +1,281 @@
+"""An affine map that brings the embeddings of dissociated cells to those of the training spots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pyg_gears._checks import expect, nearest_name
+from pyg_gears.encoders.domain_distances import coral, covariance, median_bandwidths, mmd
+
+MIN_SHRINKAGE = 0.01
+BATCH = 128
+SAMPLE = 2000
+
+
+class AdapterWeights(NamedTuple):
+    """How much each term of the adapter's objective counts.
+
+    The identity counts 0.1, not 1 as in the GEARS method: CORAL is divided by 4 c^2, so that at 1 the identity outweighs both
+    distances and the refinement undoes part of the matching that the closed form did.
+    """
+
+    coral: float = 10.0
+    mmd: float = 10.0
+    identity: float = 0.1
+
+
+class AdapterObjective(NamedTuple):
+    """The terms of the adapter's objective for cells and spots, and their weighted sum."""
+
+    coral: float
+    mmd: float
+    identity: float
+    total: float
+
+
+class SCAdapter(nn.Module):
+    r"""Affine map of cell embeddings; spots are never passed through it.
+
+    .. math:: g(z) = W z + b
+
+    Fitted in closed form so that mean and covariance of the cells become those of the spots, and refined by gradient on
+
+    .. math:: 10\, \mathrm{CORAL}(g(Z), Y) + 10\, \mathrm{MMD}^2(g(Z), Y) + 0.1\, \mathrm{mean}_i \|g(z_i) - z_i\|^2 / c
+
+    with Z the cells and Y the spots. A new adapter is the identity.
+
+    Args:
+        channels: Channels c of the embedding.
+
+    >>> SCAdapter(2)(torch.tensor([[1.0, 2.0]]))
+    tensor([[1., 2.]])
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        # Buffers: fitted here and frozen, nothing that a later optimiser should find.
+        self.register_buffer("weight", torch.eye(channels))
+        self.register_buffer("bias", torch.zeros(channels))
+
+    def forward(self, x: Float[Tensor, "m c"]) -> Float[Tensor, "m c"]:
+        """Map the embeddings of cells.
+
+        Raises:
+            InputError: when ``x`` has another number of channels.
+        """
+        expect(
+            x.size(-1) == self.channels,
+            f"SCAdapter expected {self.channels} channels, found {x.size(-1)}; use the encoder that it was fitted with.",
+        )
+        return x @ self.weight.T + self.bias
+
+    @classmethod
+    def fit(
+        cls,
+        cells_x: Float[Tensor, "m c"],
+        spots_x: Float[Tensor, "n c"],
+        *,
+        closed_form: str = "whitening",
+        weights: AdapterWeights | None = None,
+        steps: int = 500,
+        lr: float = 1e-3,
+        seed: int = 0,
+    ) -> SCAdapter:
+        r"""Match the cells to the spots.
+
+        Closed forms (both match the covariance; they differ by a rotation):
+
+        * "whitening": :math:`W = C_{st}^{1/2} C_{sc}^{-1/2}` with symmetric roots.
+        * "monge": :math:`W = C_{sc}^{-1/2} (C_{sc}^{1/2} C_{st} C_{sc}^{1/2})^{1/2} C_{sc}^{-1/2}`, which moves Gaussian
+          cells the least.
+
+        :math:`b = \mu_{st} - W \mu_{sc}`. Covariances are shrunk towards a multiple of the identity by the Ledoit-Wolf share,
+        at least 1 %, so that few cells or dead channels give a finite map that amplifies no direction without bound. Then
+        come Adam steps in which CORAL and identity are exact and MMD is the unbiased one of seeded batches of 128 cells and
+        128 spots. Whichever of closed form and refined map has the lower objective (over at most 2000 cells and 2000 spots)
+        is kept, so that refining never makes it worse.
+
+        Args:
+            cells_x: Embeddings of the cells, shape (m, c), at least two that differ.
+            spots_x: Embeddings of the training spots, shape (n, c), at least two that differ.
+            closed_form: "whitening" or "monge".
+            weights: Weights of the terms; 10, 10, 0.1 if omitted.
+            steps: Adam steps; 0 for the closed form alone.
+            lr: Step size.
+            seed: Seed of the batches and of the sample that the objective is computed on.
+
+        Returns:
+            The adapter, float32, in eval mode.
+
+        Raises:
+            InputError: for another number of channels, fewer than two rows, values that are not finite or all equal, another
+                closed form, or negative ``steps``.
+
+        Source: Sun, Feng and Saenko, Return of frustratingly easy domain adaptation, 2016; Ledoit and Wolf, A well-conditioned
+        estimator for large-dimensional covariance matrices, 2004; the Monge map between Gaussians: Dowson and Landau, 1982.
+        """
+        expect(
+            closed_form in CLOSED_FORMS,
+            f"SCAdapter expected a closed form among {', '.join(CLOSED_FORMS)}, found {closed_form!r}"
+            f"{nearest_name(closed_form, CLOSED_FORMS)}; name one.",
+        )
+        expect(steps >= 0, f"SCAdapter expected steps >= 0, found {steps}; 0 gives the closed form alone.")
+        cells, spots = _checked(cells_x, spots_x)
+        generator = torch.Generator().manual_seed(seed)
+        weight = CLOSED_FORMS[closed_form](shrunk_covariance(cells), shrunk_covariance(spots))
+        best = cls._of(weight, spots.mean(dim=0) - weight @ cells.mean(dim=0))
+        if steps > 0:
+            terms = weights or AdapterWeights()
+            some, some_spots = _draw(cells, SAMPLE, generator), _draw(spots, SAMPLE, generator)
+            # One set of kernels for all maps, else they could not be compared.
+            widths = median_bandwidths(best.double()(some), some_spots)
+            refined = cls._of(*_refine(best, cells, spots, terms, widths, steps, lr, generator))
+
+            def loss(adapter: SCAdapter) -> float:
+                return adapter_objective(adapter.double(), some, some_spots, terms, bandwidths=widths).total
+
+            best = min((best, refined), key=loss)
+        return best.float().eval()
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Tensor]) -> SCAdapter:
+        """Build the adapter that ``state_dict()`` described."""
+        return cls._of(state["weight"], state["bias"]).eval()
+
+    @classmethod
+    def _of(cls, weight: Tensor, bias: Tensor) -> SCAdapter:
+        adapter = cls(weight.size(0))
+        adapter.weight, adapter.bias = weight.detach().clone(), bias.detach().clone()
+        return adapter
+
+    def __repr__(self) -> str:
+        return f"SCAdapter({self.channels})"
+
+
+def adapter_objective(
+    adapter: Callable[[Tensor], Tensor],
+    cells_x: Float[Tensor, "m c"],
+    spots_x: Float[Tensor, "n c"],
+    weights: AdapterWeights | None = None,
+    *,
+    bandwidths: tuple[float, ...] | None = None,
+) -> AdapterObjective:
+    """What an adapter of cells achieves: CORAL, MMD, mean squared movement per channel, and their weighted sum.
+
+    Args:
+        adapter: Map of cell embeddings.
+        cells_x: Embeddings of cells, shape (m, c), at most a few thousand (the MMD is quadratic).
+        spots_x: Embeddings of spots, shape (n, c), likewise.
+        weights: Weights of the terms; 10, 10, 0.1 if omitted.
+        bandwidths: Kernel widths; the median heuristic for the mapped cells and the spots if omitted.
+    """
+    weights = weights or AdapterWeights()
+    with torch.no_grad():
+        mapped = adapter(cells_x)
+        terms = (
+            float(coral(mapped, spots_x)),
+            float(mmd(mapped, spots_x, bandwidths)),
+            float((mapped - cells_x).square().mean()),
+        )
+    return AdapterObjective(*terms, sum(w * term for w, term in zip(weights, terms, strict=True)))
+
+
+def shrunk_covariance(x: Float[Tensor, "n c"]) -> Float[Tensor, "c c"]:
+    r"""Covariance shrunk towards :math:`\mu I` of the same trace, by the Ledoit-Wolf share but at least 1 %.
+
+    .. math:: (1 - a)\, S + a\, \mu I, \quad \mu = \mathrm{tr}(S) / c, \quad
+        a = \mathrm{clip}\left(\frac{\frac{1}{n^2} \sum_i \|x_i x_i^T - S\|_F^2}{\|S - \mu I\|_F^2}, 0.01, 1\right)
+
+    with x centred and S divided by n. In float64 whatever the input.
+
+    Source: Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices, 2004. The least share is
+    ours: it bounds the inverse root where many cells leave a channel dead.
+    """
+    x = x.double()
+    x = x - x.mean(dim=0)
+    n, c = x.shape
+    sample = x.T @ x / n
+    mean = sample.trace() / c
+    target = mean * torch.eye(c, dtype=x.dtype, device=x.device)
+    # sum ||x x' - S||^2 = sum |x|^4 - n ||S||^2
+    noise = (x.square().sum(dim=1).square().sum() / n - sample.square().sum()) / n
+    spread = (sample - target).square().sum()
+    share = 1.0 if spread <= 0 else min(max(float(noise / spread), MIN_SHRINKAGE), 1.0)
+    return (1 - share) * sample + share * target
+
+
+def _whitening(cells: Tensor, spots: Tensor) -> Tensor:
+    return _power(spots, 0.5) @ _power(cells, -0.5)
+
+
+def _monge(cells: Tensor, spots: Tensor) -> Tensor:
+    root, inverse = _power(cells, 0.5), _power(cells, -0.5)
+    return inverse @ _power(root @ spots @ root, 0.5) @ inverse
+
+
+CLOSED_FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"whitening": _whitening, "monge": _monge}
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    value, vector = torch.linalg.eigh((matrix + matrix.T) / 2)
+    return (vector * value.clamp_min(1e-300) ** exponent) @ vector.T
+
+
+def _refine(
+    start: SCAdapter,
+    cells: Tensor,
+    spots: Tensor,
+    weights: AdapterWeights,
+    widths: tuple[float, ...],
+    steps: int,
+    lr: float,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Adam on weight and bias. CORAL and identity follow from moments, so only the MMD is of batches."""
+    weight, bias = start.weight.clone().requires_grad_(), start.bias.clone().requires_grad_()
+    optimizer = torch.optim.Adam([weight, bias], lr=lr)
+    mean, spread, goal = cells.mean(dim=0), covariance(cells), covariance(spots)
+    c = cells.size(1)
+    for _ in range(steps):
+        batch, others = _draw(cells, BATCH, generator), _draw(spots, BATCH, generator)
+        change = weight - torch.eye(c, dtype=weight.dtype, device=weight.device)
+        identity = ((change @ spread) * change).sum() + (change @ mean + bias).square().sum()
+        loss = (
+            weights.coral * (weight @ spread @ weight.T - goal).square().sum() / (4 * c**2)
+            + weights.mmd * mmd(batch @ weight.T + bias, others, widths, unbiased=True)
+            + weights.identity * identity / c
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return weight, bias
+
+
+def _draw(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    return x if len(x) <= count else x[torch.randperm(len(x), generator=generator)[:count]]
+
+
+def _checked(cells: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
+    expect(
+        cells.dim() == 2 and spots.dim() == 2 and cells.size(1) == spots.size(1),
+        f"SCAdapter expected cells and spots with the same channels, found shapes {tuple(cells.shape)} and "
+        f"{tuple(spots.shape)}; embed both with one encoder.",
+    )
+    for name, x in (("cells", cells), ("spots", spots)):
+        expect(
+            bool(torch.isfinite(x).all()), f"SCAdapter expected finite {name}, found NaN or infinite values; drop them."
+        )
+        expect(
+            len(x) >= 2 and bool((x != x[:1]).any()),
+            f"SCAdapter expected at least two {name} that differ, found {len(x)} without any difference; pass more.",
+        )
+    return cells.detach().double(), spots.detach().double()

@@ -1,0 +1,88 @@
+"""Spatial InfoNCE: among all spots of a batch, the physical neighbours shall be the nearest in the embedding."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pyg_gears._checks import expect
+from pyg_gears.geometry import nearest_neighbors
+
+MASKED = -1e30
+HARD_COUNT = 20
+FAR = 3.0
+
+
+def spatial_infonce(
+    a: Float[Tensor, "n c"],
+    b: Float[Tensor, "n c"],
+    neighbors: Int[Tensor, "n k"],
+    *,
+    temperature: float = 0.15,
+    hard_weight: float = 0.0,
+    far: Bool[Tensor, "n n"] | None = None,
+) -> Tensor:
+    r"""Cross-entropy of the softmax over the batch against the physical neighbours.
+
+    .. math:: -\frac{1}{n} \sum_i \frac{1}{|P_i|} \sum_{j \in P_i} \log
+        \frac{\exp(\cos(a_i, b_j) / \tau)}{\sum_{l \ne i} (1 + w_{il}) \exp(\cos(a_i, b_l) / \tau)}
+
+    P_i are the physical neighbours of spot i inside the batch; spots without any are left out. A spot is never its own
+    negative nor its own positive: told apart from itself it would learn its own noise. With ``hard_weight`` w, the 20 spots
+    most similar to i among those far from it count (1 + w) times in the denominator.
+
+    Args:
+        a: Embedding of one view of n spots of one slide, shape (n, c).
+        b: Embedding of another view of them, shape (n, c).
+        neighbors: Physical neighbours by their place in the batch, -1 where absent, shape (n, k).
+        temperature: tau, above 0.
+        hard_weight: w, at least 0.
+        far: Pairs that count as far apart, shape (n, n); needed with ``hard_weight``.
+
+    Returns:
+        A scalar; 0 (with a gradient) when no spot has a neighbour in the batch.
+
+    Raises:
+        InputError: for hard negatives without ``far``.
+
+    Source: Oord, Li and Vinyals, Representation learning with contrastive predictive coding, 2018; several positives per
+    anchor as in Khosla et al., Supervised contrastive learning, 2020; hard negatives as in Robinson et al., 2021.
+    """
+    expect(
+        hard_weight == 0 or far is not None,
+        "spatial_infonce expected the far pairs for its hard negatives, found none; pass far=far_pairs(pos, k).",
+    )
+    logits = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T / temperature
+    itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    logits = logits.masked_fill(itself, MASKED)
+    weighted = logits
+    if hard_weight > 0 and far is not None:
+        candidates = logits.detach().masked_fill(~far, MASKED)
+        value, place = candidates.topk(min(HARD_COUNT, len(logits)), dim=1)
+        bonus = torch.zeros_like(logits).scatter(1, place, (value > MASKED).to(logits) * hard_weight)
+        weighted = logits + bonus.log1p()
+    present = neighbors >= 0
+    count = present.sum(dim=1)
+    log_share = logits.gather(1, neighbors.clamp(min=0)) - weighted.logsumexp(dim=1, keepdim=True)
+    per_spot = (log_share * present).sum(dim=1) / count.clamp(min=1)
+    return -per_spot.sum() / (count > 0).sum().clamp(min=1)
+
+
+def neighbors_within(neighbors: Int[Tensor, "n k"], rows: Int[Tensor, " m"]) -> Int[Tensor, "m k"]:
+    """The neighbours of some spots, renumbered to places among them; -1 for neighbours that are not among them.
+
+    Args:
+        neighbors: Neighbours of every spot of a slide, shape (n, k).
+        rows: Different spots, shape (m,).
+    """
+    place = torch.full((len(neighbors),), -1, dtype=torch.long, device=neighbors.device)
+    place[rows] = torch.arange(len(rows), device=neighbors.device)
+    return place[neighbors[rows]]
+
+
+def far_pairs(pos: Float[Tensor, "n 2"], k: int) -> Bool[Tensor, "n n"]:
+    """Pairs at more than three times the distance to the first spot's k-th physical neighbour, shape (n, n)."""
+    reach = nearest_neighbors(pos, k).distance[:, -1].to(pos)
+    return torch.cdist(pos, pos) > FAR * reach[:, None]

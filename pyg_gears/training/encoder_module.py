@@ -1,0 +1,207 @@
+"""One step of the encoder's networks, and their agreement with held-out tissue, as Lightning runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import lightning
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from pyg_gears.encoders import ExpressionNetwork, neighbor_agreement
+from pyg_gears.encoders.gradient_reversal import SlideAdversary
+from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within, spatial_infonce
+from pyg_gears.encoders.vicreg import vicreg
+from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.training.encoder_recipe import EncoderRecipe
+from pyg_gears.training.schedules import cosine_rate
+
+
+class EncoderSlide(NamedTuple):
+    """One slide as the encoder's training sees it.
+
+    Attributes:
+        features: Features of the front encoder, shape (n, f).
+        pos: Positions, shape (n, 2), any unit.
+    """
+
+    features: Float[Tensor, "n f"]
+    pos: Float[Tensor, "n 2"]
+
+
+class EncoderModule(lightning.LightningModule):
+    """Train all networks side by side, each on its own spots, and keep the state that agrees best with held-out tissue.
+
+    Every random number follows from (seed, step), so that a resumed run repeats an unbroken one.
+
+    Args:
+        members: The networks.
+        recipe: The recipe.
+        slides: Training slides.
+        unseen: Per member and slide the spots it must not be trained on, shape (n,) each.
+        held_out: Slides (or the held-out part of each) on which the overlap is measured.
+        seed: Seed of views and batches.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[ExpressionNetwork],
+        recipe: EncoderRecipe,
+        slides: Sequence[EncoderSlide],
+        unseen: Sequence[Sequence[Bool[Tensor, " n"]]],
+        held_out: Sequence[EncoderSlide],
+        *,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.members, self.recipe, self.seed = nn.ModuleList(members), recipe, seed
+        self.adversaries = nn.ModuleList(
+            SlideAdversary(recipe.out_channels, len(slides)) for _ in members if recipe.adversary > 0
+        )
+        self.best: tuple[float, dict[str, Tensor]] | None = None
+        self._held_out = held_out
+        self._std = torch.cat([slide.features for slide in slides]).std(dim=0)
+        self._neighbors = [nearest_neighbors(slide.pos, recipe.neighbors).index for slide in slides]
+        self._slides = slides
+        # A network that sees every spot (one fold) has none left out.
+        self._rows = [
+            [(torch.ones_like(part) if part.all() else ~part).nonzero()[:, 0] for part in parts] for parts in unseen
+        ]
+
+    def train_dataloader(self) -> DataLoader[int]:
+        """The step numbers; what a step draws follows from its number."""
+        return DataLoader(range(self.recipe.evaluate_every), batch_size=None)  # type: ignore[arg-type]
+
+    def on_fit_start(self) -> None:
+        """Measure the untrained state: training must beat it to count."""
+        if self.best is None:
+            self._keep_best()
+
+    def training_step(self, batch: Any, batch_index: int) -> Tensor:
+        """The mean loss of all networks on one batch of every slide."""
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.global_step) % 2**63)
+        total: dict[str, Tensor] = {}
+        for number, member in enumerate(self.members):
+            for name, (weight, value) in self._terms(number, member, generator).items():
+                total[name] = total.get(name, 0.0) + weight * value / len(self.members)
+        for name, value in total.items():
+            self.log(name, value.detach(), on_step=False, on_epoch=True, batch_size=1)
+        loss = torch.stack(list(total.values())).sum()
+        self.log("loss", loss.detach(), on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+        return loss
+
+    def val_dataloader(self) -> DataLoader[int]:
+        """One pass: all held-out slides at once."""
+        return DataLoader(range(1), batch_size=None)  # type: ignore[arg-type]
+
+    def validation_step(self, batch: Any, batch_index: int) -> None:
+        """Measure the overlap on held-out spots."""
+        self.log("overlap", self._keep_best(), prog_bar=True, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a rate that falls to zero by a cosine."""
+        recipe = self.recipe
+        optimizer = torch.optim.AdamW(self.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+
+        def rate(step: int) -> float:
+            return cosine_rate(step, recipe.steps, high=recipe.lr, low=0.0) / recipe.lr
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The best state travels with the last."""
+        assert self.best is not None
+        checkpoint["best"] = {"overlap": self.best[0], "members": self.best[1]}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the best state."""
+        self.best = (float(checkpoint["best"]["overlap"]), checkpoint["best"]["members"])
+
+    def _keep_best(self) -> float:
+        """Mean overlap over the held-out slides, of all networks together (their cosine similarities averaged)."""
+        values = []
+        with torch.no_grad():
+            for slide in self._held_out:
+                features = slide.features.to(self.device)
+                parts = [F.normalize(member(features), dim=1) for member in self.members]
+                values.append(neighbor_agreement(torch.cat(parts, dim=1).cpu(), slide.pos).overlap)
+        overlap = sum(values) / len(values)
+        if self.best is None or overlap > self.best[0]:
+            self.best = (overlap, {k: v.detach().cpu().clone() for k, v in self.members.state_dict().items()})
+        return overlap
+
+    def _terms(self, number: int, member: nn.Module, generator: torch.Generator) -> dict[str, tuple[float, Tensor]]:
+        """Weighted loss terms of one network, each a mean over the slides."""
+        recipe = self.recipe
+        found: dict[str, list[Tensor]] = {}
+        embedded = []
+        for slide, neighbors, rows in zip(self._slides, self._neighbors, self._rows[number], strict=True):
+            rows = draw_spots(slide.pos, rows, recipe.batch_spots, generator)
+            features = slide.features[rows]
+            a, b = (member(view.to(self.device)) for view in self._views(features, generator))
+            embedded.append(a)
+            if recipe.infonce > 0:
+                far = (
+                    far_pairs(slide.pos[rows], recipe.neighbors).to(self.device) if recipe.hard_negatives > 0 else None
+                )
+                near = neighbors_within(neighbors, rows).to(self.device)
+                value = spatial_infonce(
+                    a, b, near, temperature=recipe.temperature, hard_weight=recipe.hard_negatives, far=far
+                )
+                found.setdefault("infonce", []).append(value)
+            if recipe.vicreg > 0:
+                found.setdefault("vicreg", []).append(self._vicreg(a, b))
+        weights = {"infonce": recipe.infonce, "vicreg": recipe.vicreg}
+        terms = {name: (weights[name], torch.stack(values).mean()) for name, values in found.items()}
+        if recipe.adversary > 0:
+            slide_id = torch.cat([torch.full((len(x),), i, device=x.device) for i, x in enumerate(embedded)])
+            terms["adversary"] = (recipe.adversary, self.adversaries[number](torch.cat(embedded), slide_id))
+        if recipe.norm > 0 and len(embedded) > 1:
+            lengths = torch.stack([x.norm(dim=1).mean().clamp(min=1e-12).log() for x in embedded])
+            terms["norm"] = (recipe.norm, lengths.var())
+        return terms
+
+    def _vicreg(self, a: Tensor, b: Tensor) -> Tensor:
+        recipe, done = self.recipe, self.global_step / self.recipe.steps
+        warm = min(1.0, done / recipe.invariance_warmup) if recipe.invariance_warmup > 0 else 1.0
+        parts = vicreg(a, b)
+        kept = recipe.variance * parts.variance + recipe.covariance * parts.covariance
+        return warm * recipe.invariance * parts.invariance + kept
+
+    def _views(self, features: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
+        recipe = self.recipe
+        for _ in range(2):
+            noise = torch.randn(features.shape, generator=generator)
+            gain = 1 + recipe.scale_jitter * torch.randn(len(features), 1, generator=generator)
+            keep = torch.rand(features.shape, generator=generator) >= recipe.dropout
+            yield (features * gain + recipe.noise * self._std * noise) * keep
+
+
+def draw_spots(
+    pos: Float[Tensor, "n 2"], rows: Int[Tensor, " m"], count: int, generator: torch.Generator
+) -> Int[Tensor, " b"]:
+    """All of the rows where they are few, else half of ``count`` in one disc and half over the rest of the slide.
+
+    The disc keeps physical neighbours in the batch, the rest gives negatives from everywhere.
+
+    Args:
+        pos: Positions of all spots, shape (n, 2).
+        rows: Spots that may be drawn, shape (m,).
+        count: Spots in the batch at most.
+        generator: Source of the draw.
+
+    Returns:
+        Spots of the batch, ascending.
+    """
+    if len(rows) <= count:
+        return rows
+    centre = pos[rows[torch.randint(len(rows), (1,), generator=generator)]]
+    order = (pos[rows] - centre).square().sum(dim=1).argsort(stable=True)
+    disc, rest = order[: count // 2], order[count // 2 :]
+    other = rest[torch.randperm(len(rest), generator=generator)[: count - count // 2]]
+    return rows[torch.cat([disc, other]).sort().values]

@@ -1,0 +1,66 @@
+"""One Lightning run, quiet and without trace in the global random state."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+
+def run(
+    module: lightning.LightningModule,
+    callbacks: list[Any],
+    *,
+    progress: bool,
+    resume: Path | None = None,
+    **options: Any,
+) -> None:
+    """Fit a module on one device, from a checkpoint where there is one.
+
+    Args:
+        module: What to train.
+        callbacks: Lightning callbacks; without any, nothing is written.
+        progress: Show a progress bar.
+        resume: A checkpoint from which to go on, if it exists.
+        options: Further arguments of Lightning's Trainer.
+    """
+    # Lightning and the loaders draw from the global generator.
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        trainer = lightning.Trainer(
+            devices=1,
+            callbacks=callbacks + ([TQDMProgressBar(leave=True)] if progress else []),
+            logger=False,
+            enable_checkpointing=bool(callbacks),
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            **options,
+        )
+        trainer.fit(module, ckpt_path=resume if resume is not None and resume.exists() else None, weights_only=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advertisements and its advice on worker processes (data lie in memory) off the terminal."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+            warnings.filterwarnings(
+                "ignore", message=".*number of training batches .* smaller than the logging interval.*"
+            )
+            yield
+    finally:
+        logger.setLevel(level)
