@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,12 +18,13 @@ from pyg_gears import __version__
 from pyg_gears._checks import expect
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
-from pyg_gears.encoders import Encoder, encoder_from_state
+from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, encoder_from_state
 from pyg_gears.inference import (
     ConfidenceCalibration,
     InferenceSettings,
     LayoutOutput,
     TrainingSupport,
+    adapt_query,
     reconstruct_layout,
     row_spearman,
 )
@@ -46,11 +48,15 @@ class Reconstruction:
         pos: Coordinates in the gauge (centred, RMS radius 1, longest axis first), shape (n, 2).
         confidence: Per cell in [0, 1]: the rank correlation that its distances are expected to have with the true ones.
         layout: The layout with spread, sparse distances and residuals.
+        gap: How far the cells lie from the training spots in the embedding, before any adapter.
+        adapted: Whether the cells went through an adapter.
     """
 
     pos: Float[np.ndarray, "n 2"]
     confidence: Float[np.ndarray, " n"]
     layout: LayoutOutput
+    gap: DomainGap
+    adapted: bool
 
 
 class Gears:
@@ -67,6 +73,7 @@ class Gears:
     def __init__(self, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe.preset("standard")
         self.encoder: Encoder | None = None
+        self.adapter: SCAdapter | None = None
         self.members: list[IPALite] = []
         self.support: TrainingSupport | None = None
         self.calibration = ConfidenceCalibration()
@@ -85,7 +92,8 @@ class Gears:
 
         Args:
             slides: Slides with positions; an AnnData is named "slide_0", "slide_1", ... by its place.
-            cells: Cells without positions; their expression joins the encoder's fit.
+            cells: Cells without positions; their expression joins the encoder's fit, and an adapter is fitted that brings
+                them to the training spots (``embedding.adapter``).
             validate: Name of the slide held out for early stopping and confidence; by default the last of three or more
                 slides, and with fewer a spatial block of each.
             work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.
@@ -110,6 +118,7 @@ class Gears:
         *,
         settings: InferenceSettings | None = None,
         seed: int = 0,
+        adapt: str = "auto",
         shard_dir: FilePath | None = None,
         progress: bool = True,
         device: str = "cpu",
@@ -120,21 +129,25 @@ class Gears:
             cells: Cells with the model's genes.
             settings: Settings of the inference; candidates and metric always follow the recipe.
             seed: Same seed, same layout.
+            adapt: "auto": the adapter of a model that was fitted with cells; "none"; or "match": an adapter fitted to these
+                cells now. Cells without one that lie far from the training spots give a warning.
             shard_dir: Folder for finished patches, from which a killed run goes on.
             progress: Show a bar.
             device: Where the models run.
 
         Raises:
-            InputError: when the model is not fitted, or the cells lack genes of the model.
+            InputError: when the model is not fitted, the cells lack genes of the model, or for another ``adapt``.
         """
         expect(self.encoder is not None, "expected a fitted model, found none; call fit or Gears.load first.")
         assert self.encoder is not None
         assert self.support is not None
         query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
-        x = self.encoder.encode(query)
+        raw = self.encoder.encode(query)
+        x, gap, adapted = adapt_query(raw, torch.cat(self.support.x), self.adapter, adapt=adapt, seed=seed)
         layout = reconstruct_layout(self.members, x, self.settings(settings), seed, shard_dir, progress, device)
-        confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(x)
-        return Reconstruction(layout.pos, confidence, layout)
+        # An adapter gives any cells the length of the training spots; how much signal there is must be asked before.
+        confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(raw)
+        return Reconstruction(layout.pos, confidence, layout, gap, adapted)
 
     def settings(self, settings: InferenceSettings | None = None) -> InferenceSettings:
         """Inference settings with the candidate graph that the model was trained on."""
@@ -150,6 +163,8 @@ class Gears:
             "recipe": self.recipe.as_dict(),
             "versions": versions,
             "residuals": found.layout.report,
+            "gap": found.gap._asdict(),
+            "adapted": found.adapted,
             "model": self.report,
             "seed": seed,
         }
@@ -166,6 +181,7 @@ class Gears:
         content = {
             "recipe": self.recipe.as_dict(),
             "encoder": dict(self.encoder.state()),
+            "adapter": None if self.adapter is None else dict(self.adapter.state_dict()),
             "members": [dict(member.state_dict()) for member in self.members],
             "support": self.support.state_dict(),
             "calibration": self.calibration.state_dict(),
@@ -183,6 +199,8 @@ class Gears:
         content = load_checkpoint(Path(folder))
         gears = cls(Recipe().change(content["recipe"]))
         gears.encoder = encoder_from_state(content["encoder"])
+        if content["adapter"] is not None:
+            gears.adapter = SCAdapter.from_state_dict(content["adapter"])
         for state in content["members"]:
             member = build_model(gears.recipe.model, gears.encoder.out_channels, seed=0)
             member.load_state_dict(state)
@@ -205,6 +223,10 @@ class Gears:
             )
         self.support = TrainingSupport.build([_drawn(slide) for slide in prepared.train.slides])
         self.calibration = self._calibrate(prepared, self.support)
+        self.adapter = None
+        if cells is not None and self.recipe.embedding.adapter:
+            x = self.encoder.encode(cells)
+            self.adapter = SCAdapter.fit(x, torch.cat(self.support.x), seed=self.recipe.training.seed)
         self.report = {
             "slides": [slide.name for slide in slides],
             "held_out": [slide.name for slide in prepared.held_out],

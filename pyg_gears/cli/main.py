@@ -37,11 +37,17 @@ def group() -> None:
     """Give dissociated cells their place back: learn from spatial slides, lay out cells by expression alone."""
 
 
+def _say(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line for a reader of the terminal, without file and line of ours."""
+    click.echo(f"pyg-gears: warning: {' '.join(str(message).split())}", err=True)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and leave with its exit code."""
     # Import-time deprecations inside PyG and Lightning are no message to a user.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.showwarning = _say
     try:
         group.main(arguments, prog_name="pyg-gears", standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -15,9 +15,22 @@ import click
 @click.option("--samples", default=1, type=click.IntRange(1), help="Noisy predictions per model and patch.")
 @click.option("--patch-size", default=256, type=click.IntRange(8), help="Cells per patch.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Same seed, same layout.")
+@click.option(
+    "--adapt",
+    default="auto",
+    type=click.Choice(["auto", "none", "match"]),
+    help="Adapter of the cells: the model's where it has one, none, or a new one for these cells.",
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One inference setting, e.g. fill=0.5.")
 def reconstruct(
-    model: Path, cells: str, out: Path, samples: int, patch_size: int, seed: int, assignments: tuple[str, ...]
+    model: Path,
+    cells: str,
+    out: Path,
+    samples: int,
+    patch_size: int,
+    seed: int,
+    adapt: str,
+    assignments: tuple[str, ...],
 ) -> None:
     """Lay out cells by their expression; coordinates in the file, if any, are not looked at."""
     from pyg_gears._checks import expect
@@ -38,7 +51,7 @@ def reconstruct(
     base = gears.settings(InferenceSettings(samples=samples, patch_size=patch_size, overlap=min(32, patch_size // 4)))
     settings = from_mapping(InferenceSettings, parse_assignments(assignments), base)
     shards = out.with_name(f".{out.name}.shards")
-    found = gears.reconstruct(query, settings=settings, seed=seed, shard_dir=shards)
+    found = gears.reconstruct(query, settings=settings, seed=seed, adapt=adapt, shard_dir=shards)
     write_layout(
         out,
         cells,

@@ -17,7 +17,7 @@ from pyg_gears.encoders.pca import PCAEncoder
 from pyg_gears.encoders.pooled_pca import PooledPCAEncoder
 from pyg_gears.encoders.single_cell_adapter import AdapterWeights, SCAdapter
 from pyg_gears.encoders.slide_probe import ProbeOutput, slide_probe, within_cluster_probe
-from pyg_gears.encoders.spatial_infonce import spatial_infonce
+from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within, spatial_infonce
 from pyg_gears.encoders.vicreg import VICRegOutput, vicreg
 
 __all__ = [
@@ -41,9 +41,11 @@ __all__ = [
     "coral",
     "domain_gap",
     "encoder_from_state",
+    "far_pairs",
     "gene_statistics",
     "mmd",
     "neighbor_agreement",
+    "neighbors_within",
     "normalize_expression",
     "reverse_gradient",
     "slide_probe",

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
+from scipy import sparse
 from torch import Tensor, nn
 
 from pyg_gears._checks import expect
@@ -23,15 +26,16 @@ TYPES: dict[str, Any] = {"components": PCAEncoder, "genes": CenteredGenes}
 class ExpressionEncoder:
     r"""Networks that were trained without some of the spots each, and agree on one basis.
 
-    .. math:: H = \frac1{\rho M} \sum_m h_m(f)\, R_m
+    .. math:: H = \frac1{\rho M} \sum_m \frac{h_m(f)}{\|h_m(f)\|}\, R_m
 
-    with f the front encoder's features, h_m the networks, R_m rotations onto common axes and :math:`\rho` one number that
-    gives the training slides unit mean square. Frozen: the same input gives the same output.
+    with f the front encoder's features, h_m the networks, R_m rotations onto common axes, of which only the spatial ones are
+    kept, and :math:`\rho` one number that gives the training slides unit mean square. The networks learn by cosine, so only
+    the direction of h counts. Frozen: the same input gives the same output.
 
     Args:
         front: What makes features of expression.
         members: The networks.
-        rotations: R_m, shape (c, c) each.
+        rotations: R_m with orthonormal columns, shape (d, c) each.
         scale: The number :math:`\rho`.
     """
 
@@ -39,7 +43,7 @@ class ExpressionEncoder:
         self,
         front: Encoder,
         members: Sequence[ExpressionNetwork],
-        rotations: Sequence[Float[Tensor, "c c"]],
+        rotations: Sequence[Float[Tensor, "d c"]],
         scale: float,
     ) -> None:
         self.front = front
@@ -54,11 +58,20 @@ class ExpressionEncoder:
         members: Sequence[ExpressionNetwork],
         features: Sequence[Float[Tensor, "n f"]],
         unseen: Sequence[Sequence[Bool[Tensor, " n"]]],
+        graphs: Sequence[sparse.csr_array],
+        *,
+        min_autocorrelation: float = 0.25,
     ) -> tuple[ExpressionEncoder, list[Float[Tensor, "n c"]]]:
-        """Bring the members onto common axes, and embed the training slides as if they were new.
+        r"""Bring the members onto common axes, drop what is not spatial, and embed the training slides as if they were new.
 
         Networks trained apart differ by a rotation, about which cosine similarity says nothing; each is rotated onto the
-        mean of all (Procrustes, a few rounds), then all together onto the principal axes of that mean.
+        mean of all (Procrustes, a few rounds). The axes are those along which the out-of-bag embedding X varies most
+        smoothly over the tissue, and only axes with enough spatial autocorrelation (Moran's I) are kept:
+
+        .. math:: I_k = \frac{v_k^T (\sum_s X_s^T W_s X_s)\, v_k}{v_k^T (\sum_s X_s^T X_s)\, v_k}
+
+        An axis that says nothing about place on spots that no network saw says nothing on new cells either; left in, it is
+        one more input by which the structure model can tell training spots apart.
 
         Args:
             front: What made the features.
@@ -66,28 +79,30 @@ class ExpressionEncoder:
             features: Features of the training slides, themselves cross-fitted, shape (n, f) each.
             unseen: Per member and slide the spots that the member was not trained on, shape (n,) each; every spot is
                 unseen by at least one.
+            graphs: Neighbour graph W of each training slide (:func:`neighbor_graph`), (n, n) each.
+            min_autocorrelation: Axes below are dropped, two at least are kept; -1 keeps all.
 
         Returns:
             The encoder, and the out-of-bag embeddings: each training spot by the members that did not see it.
 
-        Source: generalised Procrustes analysis, Gower 1975; out-of-bag estimates, Breiman 1996.
+        Source: generalised Procrustes analysis, Gower 1975; out-of-bag estimates, Breiman 1996; the axes are those of
+        MULTISPATI, Dray, Said and Debias 2008.
         """
-        pooled = torch.cat(list(features))
+        pooled, sizes = torch.cat(list(features)), [len(x) for x in features]
         with torch.no_grad():
-            outputs = [member.eval()(pooled) for member in members]
-        identity = torch.eye(outputs[0].size(1))
-        rotations, mean = [identity] * len(outputs), outputs[0]
+            outputs = [_directions(member.eval(), pooled) for member in members]
+        rotations, mean = [torch.eye(outputs[0].size(1))] * len(outputs), outputs[0]
         for _ in range(ALIGNMENT_ROUNDS):
             rotations = [_rotation(output, mean) for output in outputs]
             mean = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)]).mean(dim=0)
-        axes = _principal_axes(mean)
-        rotations = [rotation @ axes for rotation in rotations]
-        scale = max(float(mean.square().mean().sqrt()), 1e-12)
-
         mask = torch.stack([torch.cat(list(part)) for part in unseen]).to(pooled)
         aligned = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)])
-        out_of_bag = (aligned * mask[..., None]).sum(dim=0) / mask.sum(dim=0)[:, None] / scale
-        return cls(front, members, rotations, scale), list(out_of_bag.split([len(x) for x in features]))
+        out_of_bag = (aligned * mask[..., None]).sum(dim=0) / mask.sum(dim=0)[:, None]
+
+        axes = _smooth_axes(out_of_bag.split(sizes), graphs, min_autocorrelation)
+        rotations, mean, out_of_bag = [rotation @ axes for rotation in rotations], mean @ axes, out_of_bag @ axes
+        scale = max(float(mean.square().mean().sqrt()), 1e-12)
+        return cls(front, members, rotations, scale), list((out_of_bag / scale).split(sizes))
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -113,7 +128,7 @@ class ExpressionEncoder:
         """Embed features of the front encoder."""
         total = torch.zeros(features.size(0), self.out_channels)
         for member, rotation in zip(self.members, self.rotations, strict=True):
-            total += member(features) @ rotation
+            total += _directions(member, features) @ rotation
         return total / (len(self.members) * self.scale)
 
     def state(self) -> Mapping[str, Any]:
@@ -170,9 +185,23 @@ def _rotation(x: Tensor, target: Tensor) -> Tensor:
     return (u @ vt).to(x)
 
 
-def _principal_axes(x: Tensor) -> Tensor:
-    """Principal axes of x, largest first, signs fixed by the largest entry, shape (c, c)."""
-    x = (x - x.mean(dim=0)).double()
-    axes = torch.linalg.eigh(x.T @ x).eigenvectors.flip(1)
-    sign = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)).sign()
-    return (axes * sign).float()
+def _directions(member: nn.Module, features: Tensor) -> Tensor:
+    """The network's output on the unit sphere."""
+    return F.normalize(member(features), dim=1)
+
+
+def _smooth_axes(slides: Sequence[Tensor], graphs: Sequence[sparse.csr_array], least: float) -> Tensor:
+    """Orthonormal axes (d, c) by falling spatial covariance, those with too little autocorrelation left out."""
+    d = slides[0].size(1)
+    smooth, variance = np.zeros((d, d)), np.zeros((d, d))
+    for x, graph in zip(slides, graphs, strict=True):
+        values = (x - x.mean(dim=0)).double().numpy()
+        smooth += values.T @ (graph @ values)
+        variance += values.T @ values
+    axes = np.linalg.eigh((smooth + smooth.T) / 2).eigenvectors[:, ::-1]
+    along = np.einsum("dk,de,ek->k", axes, variance, axes)
+    autocorrelation = np.einsum("dk,de,ek->k", axes, smooth, axes) / np.maximum(along, 1e-300)
+    autocorrelation[:2] = np.inf
+    axes = axes[:, autocorrelation > least]
+    sign = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    return torch.from_numpy((axes * sign).astype(np.float32))

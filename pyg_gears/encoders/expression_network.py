@@ -27,6 +27,7 @@ class ExpressionNetwork(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, hidden: Sequence[int] = (64,), *, residual: bool) -> None:
         super().__init__()
+        self.out_channels = out_channels
         self.linear = nn.Linear(in_channels, out_channels, bias=False) if residual else None
         self.mlp: nn.Sequential | None = None
         if hidden or not residual:

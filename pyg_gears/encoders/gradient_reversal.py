@@ -26,7 +26,7 @@ def reverse_gradient(x: Tensor, strength: float = 1.0) -> Tensor:
 
     Source: Ganin and Lempitsky, Unsupervised domain adaptation by backpropagation, 2015.
     """
-    return _Reverse.apply(x, strength)  # type: ignore[no-any-return, no-untyped-call]
+    return _Reverse.apply(x, strength)
 
 
 class SlideAdversary(nn.Module):

@@ -9,6 +9,7 @@ from pyg_gears.inference.locality import LocalityOutput, locality_graph
 from pyg_gears.inference.patches import PatchesOutput, draw_patches
 from pyg_gears.inference.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
 from pyg_gears.inference.predict import PredictionOutput, predict_patches
+from pyg_gears.inference.query import QueryEmbedding, adapt_query
 from pyg_gears.inference.reconstruct import LayoutOutput, reconstruct_layout
 from pyg_gears.inference.scales import group_factor, synchronize_scales
 from pyg_gears.inference.settings import InferenceSettings
@@ -27,10 +28,12 @@ __all__ = [
     "PatchesOutput",
     "PatchwiseOutput",
     "PredictionOutput",
+    "QueryEmbedding",
     "SolveOutput",
     "StitchOutput",
     "TrainingSupport",
     "VotesOutput",
+    "adapt_query",
     "cell_spread",
     "collect_votes",
     "consensus_layout",

@@ -10,7 +10,7 @@ import torch
 from pyg_gears._checks import InputError, expect
 from pyg_gears.data.whole_file import whole_file
 
-FORMAT = 1
+FORMAT = 2
 FILE = "model.pt"
 
 

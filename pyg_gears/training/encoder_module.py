@@ -60,7 +60,7 @@ class EncoderModule(lightning.LightningModule):
         super().__init__()
         self.members, self.recipe, self.seed = nn.ModuleList(members), recipe, seed
         self.adversaries = nn.ModuleList(
-            SlideAdversary(recipe.out_channels, len(slides)) for _ in members if recipe.adversary > 0
+            SlideAdversary(member.out_channels, len(slides)) for member in members if recipe.adversary > 0
         )
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self._held_out = held_out
@@ -73,8 +73,9 @@ class EncoderModule(lightning.LightningModule):
         ]
 
     def train_dataloader(self) -> DataLoader[int]:
-        """The step numbers; what a step draws follows from its number."""
-        return DataLoader(range(self.recipe.evaluate_every), batch_size=None)  # type: ignore[arg-type]
+        """The steps up to the next measurement; what a step draws follows from its number."""
+        left = max(1, self.recipe.steps - self.global_step)  # asked for anew every epoch, and once more after the last
+        return DataLoader(range(min(left, self.recipe.evaluate_every)), batch_size=None)  # type: ignore[arg-type]
 
     def on_fit_start(self) -> None:
         """Measure the untrained state: training must beat it to count."""

@@ -26,7 +26,9 @@ class EncoderRecipe:
     hidden: tuple[int, ...] = (64,)
     """Widths of the hidden layers; none leaves a linear map (of components) or a single layer (of genes)."""
     out_channels: int = 32
-    """Channels of the embedding."""
+    """Channels that the networks learn."""
+    min_autocorrelation: float = 0.25
+    """Axes of the embedding kept: Moran's I over the tissue of spots that the networks have not seen; -1 keeps all."""
     infonce: float = 1.0
     """Weight of the spatial InfoNCE loss."""
     vicreg: float = 0.0
@@ -64,7 +66,7 @@ class EncoderRecipe:
     steps: int = 120
     """Optimisation steps."""
     evaluate_every: int = 20
-    """Steps between measurements of the overlap on held-out spots; the best state is kept, the untrained one included."""
+    """Steps between measurements of the overlap on held-out spots; the best state is kept, first and last included."""
     batch_spots: int = 1024
     """Spots of a slide in one step at most: half of them one disc, half drawn over the slide."""
     lr: float = 3e-3
@@ -99,6 +101,7 @@ class EncoderRecipe:
             "weight_decay",
         ):
             check_range(f"encoder.{name}", getattr(self, name), 0)
+        check_range("encoder.min_autocorrelation", self.min_autocorrelation, -1, 1)
         check_range("encoder.invariance_warmup", self.invariance_warmup, 0, 1)
         check_range("encoder.dropout", self.dropout, 0, 0.95)
         for name in ("temperature", "lr"):

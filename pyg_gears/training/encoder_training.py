@@ -21,6 +21,7 @@ from pyg_gears.encoders import (
     Normalization,
     PCAEncoder,
 )
+from pyg_gears.encoders.components import neighbor_graph
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
 from pyg_gears.training.encoder_recipe import EncoderRecipe
@@ -81,7 +82,10 @@ def fit_encoder(
         validation.append(EncoderSlide(front.encode(slide)[kept], _positions(slide)[kept]))
     unseen = divide(seen, learned, seed)
     members = train_networks(learned, seen, unseen, validation, seed=seed, folder=folder, progress=progress)
-    return ExpressionEncoder.assemble(front, members, features, unseen)
+    graphs = [neighbor_graph(slide.pos.numpy()) for slide in seen]
+    return ExpressionEncoder.assemble(
+        front, members, features, unseen, graphs, min_autocorrelation=learned.min_autocorrelation
+    )
 
 
 def train_networks(
@@ -120,9 +124,18 @@ def train_networks(
         last = folder / "last.ckpt"
         callbacks = [
             EpochLog(folder / "log.csv"),
-            ModelCheckpoint(folder, save_last=True, save_top_k=0, save_on_train_epoch_end=True),
+            # Not save_last: without a best of its own it would write at the end only.
+            ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False),
         ]
-    run(module, callbacks, progress=progress, resume=last, max_steps=recipe.steps, accelerator="auto")
+    run(
+        module,
+        callbacks,
+        progress=progress,
+        resume=last,
+        max_epochs=-(-recipe.steps // recipe.evaluate_every),
+        reload_dataloaders_every_n_epochs=1,
+        accelerator="auto",
+    )
     assert module.best is not None
     module.cpu().members.load_state_dict(module.best[1])
     return members

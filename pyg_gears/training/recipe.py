@@ -31,6 +31,8 @@ class EmbeddingRecipe:
     """Components kept, the channels of H; a learned embedding has channels of its own."""
     cross_fit: bool = True
     """Embed training spots by components and networks that have not seen them: as sharp as new cells will be, not sharper."""
+    adapter: bool = True
+    """Fit an adapter from the cells, when there are any, to the training spots."""
 
     def __post_init__(self) -> None:
         check_range("embedding.genes", self.genes, 2)

@@ -77,13 +77,13 @@ def train_structure(
         start = StructureModule(model, recipe, train, validation, seed=seed, pretrain=True)
         run(start, [], progress=progress, max_steps=recipe.training.pretrain_steps, limit_val_batches=0, **options)
     module = StructureModule(model, recipe, train, validation, seed=seed)
-    best = ModelCheckpoint(
-        folder, "best", monitor="h_gate", save_last=True, save_on_train_epoch_end=True, enable_version_counter=False
-    )
+    best = ModelCheckpoint(folder, "best", monitor="h_gate", save_on_train_epoch_end=True, enable_version_counter=False)
+    # Apart from the best: `save_last` would only be written along with it.
+    newest = ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     patience = recipe.training.patience
     # Not strict: before the cap there is nothing to judge by, and no patience is lost.
     stop = EarlyStopping(STOPPING, patience=patience, strict=False, check_on_train_epoch_end=True, min_delta=0.0)
-    callbacks = [EpochLog(folder / "log.csv"), stop, best]
+    callbacks = [EpochLog(folder / "log.csv"), stop, best, newest]
     run(module, callbacks, progress=progress, resume=last, max_epochs=recipe.training.epochs, **options)
     state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     model.cpu().load_state_dict({name.removeprefix("model."): value for name, value in state.items()})

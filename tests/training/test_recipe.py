@@ -36,7 +36,7 @@ def test_assignments_change_one_field_each() -> None:
         ({"training": {"h_dropout": 2.0}}, "expected training.h_dropout from 0 to 0.95"),
         ({"training": 3}, "expected a mapping of fields for training"),
         ({"minisets": {"max_share": 0.0}}, "Expected max_share above 0"),
-        ({"embedding": {"kind": "umap"}}, "expected embedding.kind among pca, spatial"),
+        ({"embedding": {"kind": "umap"}}, "expected embedding.kind among learned, spatial, pca"),
         ({"embedding": {"target_sum": 0}}, "expected embedding.target_sum above 0"),
         ({"minisets": {"kind": "locl"}}, "Expected a sampling of"),
         ({"loss": {"stress_kind": "square"}}, "expected loss.stress_kind among"),

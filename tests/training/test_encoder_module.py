@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from pyg_gears.encoders import ExpressionNetwork, spatial_infonce, vicreg
+from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within
+from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide, draw_spots
+from pyg_gears.training.encoder_recipe import EncoderRecipe
+
+BARE = EncoderRecipe(front_components=6, out_channels=4, neighbors=5, noise=0.0, infonce=1.0)
+
+
+def slides(sizes: tuple[int, ...] = (50, 40)) -> list[EncoderSlide]:
+    generator = torch.Generator().manual_seed(0)
+    return [
+        EncoderSlide(torch.randn(n, 6, generator=generator), torch.rand(n, 2, generator=generator, dtype=torch.float64))
+        for n in sizes
+    ]
+
+
+def halves(tissue: list[EncoderSlide]) -> list[list[Tensor]]:
+    parts = [torch.arange(len(slide.pos)) % 2 == 0 for slide in tissue]
+    return [parts, [~part for part in parts]]
+
+
+def build(recipe: EncoderRecipe, tissue: list[EncoderSlide], unseen: list[list[Tensor]]) -> EncoderModule:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        members = [ExpressionNetwork(6, recipe.out_channels, (8,), residual=False) for _ in unseen]
+        return EncoderModule(members, recipe, tissue, unseen, tissue[-1:], seed=3)
+
+
+@pytest.fixture
+def logged(monkeypatch) -> dict[str, Tensor]:
+    """What the module logs, with training at half of its steps."""
+    values: dict[str, Tensor] = {}
+    monkeypatch.setattr(EncoderModule, "log", lambda self, name, value, **options: values.update({name: value}))
+    monkeypatch.setattr(EncoderModule, "global_step", property(lambda self: self.recipe.steps // 2))
+    return values
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.4, 1.0])
+def test_the_loss_is_the_weighted_mean_over_members_and_slides(logged, warmup: float) -> None:
+    recipe = dataclasses.replace(
+        BARE,
+        infonce=2.0,
+        vicreg=0.5,
+        adversary=0.3,
+        norm=4.0,
+        hard_negatives=1.5,
+        temperature=0.2,
+        invariance=3.0,
+        variance=5.0,
+        covariance=7.0,
+        invariance_warmup=warmup,
+    )
+    tissue = slides()
+    unseen = halves(tissue)
+    module = build(recipe, tissue, unseen)
+    expected = dict.fromkeys(("infonce", "vicreg", "adversary", "norm"), 0.0)
+    warm = {0.0: 1.0, 0.4: 1.0, 1.0: 0.5}[warmup]
+    for number, (member, parts) in enumerate(zip(module.members, unseen, strict=True)):
+        seen = [(~part).nonzero()[:, 0] for part in parts]
+        embedded = [member(slide.features[rows]) for slide, rows in zip(tissue, seen, strict=True)]
+        for slide, rows, h in zip(tissue, seen, embedded, strict=True):
+            near = neighbors_within(nearest_neighbors(slide.pos, 5).index, rows)
+            far = far_pairs(slide.pos[rows], 5)
+            assert far.any()
+            loss = spatial_infonce(h, h, near, temperature=0.2, hard_weight=1.5, far=far)
+            expected["infonce"] += 2.0 * loss / 4
+            invariance, variance, covariance = vicreg(h, h)
+            assert invariance == 0
+            expected["vicreg"] += 0.5 * (warm * 3.0 * invariance + 5.0 * variance + 7.0 * covariance) / 4
+        slide_id = torch.cat([torch.full((len(h),), i) for i, h in enumerate(embedded)])
+        expected["adversary"] += 0.3 * module.adversaries[number](torch.cat(embedded), slide_id) / 2
+        expected["norm"] += 4.0 * torch.stack([h.norm(dim=1).mean().log() for h in embedded]).var() / 2
+    loss = module.training_step(0, 0)
+    for name, value in expected.items():
+        torch.testing.assert_close(logged[name], value.detach())
+        assert value > 0
+    torch.testing.assert_close(loss, sum(expected.values()))
+    assert torch.equal(logged["loss"], loss.detach())
+
+
+@pytest.mark.parametrize(("warmup", "share"), [(0.0, 1.0), (0.4, 1.0), (0.5, 1.0), (1.0, 0.5), (0.8, 0.625)])
+def test_the_invariance_weight_rises_over_its_share_of_the_steps(logged, warmup: float, share: float) -> None:
+    """Half of the steps are done."""
+    recipe = dataclasses.replace(BARE, infonce=0.0, vicreg=1.0, noise=1.0, variance=0.0, covariance=0.0)
+    whole = build(dataclasses.replace(recipe, invariance_warmup=0.0), slides(), halves(slides())).training_step(0, 0)
+    found = build(dataclasses.replace(recipe, invariance_warmup=warmup), slides(), halves(slides())).training_step(0, 0)
+    assert whole > 0
+    torch.testing.assert_close(found, share * whole)
+
+
+def test_terms_without_weight_are_not_computed(logged) -> None:
+    build(BARE, slides(), halves(slides())).training_step(0, 0)
+    assert set(logged) == {"infonce", "loss"}
+    assert len(build(BARE, slides(), halves(slides())).adversaries) == 0
+
+
+@pytest.mark.parametrize("batch_spots", [32, 1024])
+def test_a_network_sees_nothing_of_its_unseen_spots(logged, batch_spots: int) -> None:
+    """Whatever becomes of their features and positions, its loss and gradient stay."""
+    recipe = dataclasses.replace(BARE, vicreg=1.0, noise=0.4, norm=1.0, hard_negatives=1.0, batch_spots=batch_spots)
+    losses, gradients = [], []
+    for spoil in (False, True):
+        tissue = slides((110, 90))
+        unseen = halves(tissue)[:1]
+        module = build(recipe, tissue, unseen)
+        if spoil:
+            for slide, part in zip(tissue, unseen[0], strict=True):
+                slide.features[part] = torch.nan
+                slide.pos[part] += 100
+        losses.append(module.training_step(0, 0))
+        gradients.append(torch.autograd.grad(losses[-1], list(module.parameters())))
+    assert torch.isfinite(losses[0])
+    assert torch.equal(*losses)
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_a_network_with_nothing_left_out_sees_every_spot(logged) -> None:
+    tissue = slides()
+    everything = [[torch.ones(len(slide.pos), dtype=torch.bool) for slide in tissue]]
+    nothing = [[torch.zeros(len(slide.pos), dtype=torch.bool) for slide in tissue]]
+    found, expected = (build(BARE, tissue, unseen).training_step(0, 0) for unseen in (everything, nothing))
+    assert torch.equal(found, expected)
+    assert not torch.equal(found, build(BARE, tissue, halves(tissue)[:1]).training_step(0, 0))
+
+
+def test_views_change_with_step_and_seed_only(logged, monkeypatch) -> None:
+    recipe = dataclasses.replace(BARE, noise=0.5)
+    module = build(recipe, slides(), halves(slides()))
+    first = module.training_step(0, 0)
+    assert torch.equal(first, module.training_step(0, 0))
+    monkeypatch.setattr(EncoderModule, "global_step", 7)
+    later = module.training_step(0, 0)
+    assert not torch.equal(first, later)
+    module.seed += 1
+    assert not torch.equal(later, module.training_step(0, 0))
+
+
+def test_the_rate_falls_by_a_cosine_to_zero() -> None:
+    module = build(dataclasses.replace(BARE, steps=11, lr=0.02), slides(), halves(slides()))
+    chosen = module.configure_optimizers()
+    optimizer, scheduler = chosen["optimizer"], chosen["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(11):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[0], rates[5], rates[10]) == pytest.approx((0.02, 0.01, 0.0))
+    assert chosen["lr_scheduler"]["interval"] == "step"
+    assert optimizer.param_groups[0]["weight_decay"] == BARE.weight_decay
+
+
+def test_few_spots_are_all_drawn() -> None:
+    rows = torch.tensor([1, 4, 6])
+    found = draw_spots(torch.rand(8, 2), rows, 3, torch.Generator().manual_seed(0))
+    assert torch.equal(found, rows)
+
+
+@pytest.mark.parametrize("count", [40, 41])
+def test_half_of_the_drawn_spots_fill_a_disc(count: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pos = torch.rand(200, 2, generator=generator, dtype=torch.float64)
+    rows = torch.randperm(200, generator=generator)[:150].sort().values
+    draws = []
+    for _ in range(60):
+        found = draw_spots(pos, rows, count, generator)
+        assert len(found) == count
+        assert (found.diff() > 0).all()
+        assert torch.isin(found, rows).all()
+        drawn = set(found.tolist())
+        # Around one of the drawn spots the nearest half-batch of rows is drawn without a gap.
+        nearest = [set(rows[(pos[rows] - pos[i]).norm(dim=1).argsort()[: count // 2]].tolist()) for i in drawn]
+        assert any(disc <= drawn for disc in nearest)
+        draws.append(drawn)
+    assert set.union(*draws) == set(rows.tolist())
+    again = draw_spots(pos, rows, count, torch.Generator().manual_seed(9))
+    assert torch.equal(again, draw_spots(pos, rows, count, torch.Generator().manual_seed(9)))
+
+
+def test_the_rest_of_a_batch_comes_from_everywhere() -> None:
+    """Outside the disc every spot is as likely as any other."""
+    generator = torch.Generator().manual_seed(0)
+    pos = torch.stack([torch.arange(100.0), torch.zeros(100)], dim=1).double()
+    outside = torch.zeros(2)
+    for _ in range(300):
+        found = draw_spots(pos, torch.arange(100), 32, generator)
+        gap = found.diff()
+        runs = [run for run in torch.tensor_split(found, (gap > 1).nonzero()[:, 0] + 1) if len(run) >= 16]
+        assert runs
+        if 40 < float(runs[0].double().mean()) < 60:
+            rest = found[(found < runs[0].min()) | (found > runs[0].max())]
+            outside += torch.stack([(rest < 20).sum(), (rest >= 80).sum()])
+    assert float(outside.sum()) > 200
+    assert 0.7 < float(outside[0] / outside[1]) < 1.4
+
+
+def test_views_are_noise_gain_and_dropout(logged) -> None:
+    """What a network is fed, against what it was made of."""
+    tissue = slides((2000,))
+    tissue[0].features.mul_(torch.tensor([0.1, 0.5, 1.0, 2.0, 5.0, 10.0])).add_(3.0)
+    everything = [[torch.ones(2000, dtype=torch.bool)]]
+    clean = tissue[0].features
+
+    def fed(**values: float) -> list[Tensor]:
+        recipe = dataclasses.replace(BARE, batch_spots=2000, infonce=0.0, vicreg=1.0, **values)
+        module, views = build(recipe, tissue, everything), []
+        module.members[0].register_forward_pre_hook(lambda _, inputs: views.append(inputs[0]))
+        module.training_step(0, 0)
+        assert len(views) == 2
+        assert torch.equal(*views) == (values == {})
+        return views
+
+    assert all(torch.equal(view, clean) for view in fed())
+    for view in fed(noise=0.4):
+        noise = (view - clean) / clean.std(dim=0)
+        torch.testing.assert_close(noise.std(dim=0), torch.full((6,), 0.4), rtol=0.1, atol=0)
+        torch.testing.assert_close(noise.mean(dim=0), torch.zeros(6), rtol=0, atol=0.05)
+    for view in fed(scale_jitter=0.2):
+        gain = view / clean
+        torch.testing.assert_close(gain, gain[:, :1].expand_as(gain))
+        assert 0.18 < float(gain[:, 0].std()) < 0.22
+        assert 0.98 < float(gain[:, 0].mean()) < 1.02
+    for view in fed(dropout=0.3):
+        assert 0.28 < float((view == 0).float().mean()) < 0.32
+        assert ((view == 0) | (view == clean)).all()

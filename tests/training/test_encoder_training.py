@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pyg_gears.data import Slide, simulate_tissue
+from pyg_gears.encoders import CenteredGenes, Encoder, ExpressionEncoder, PCAEncoder, neighbor_agreement
+from pyg_gears.training import Recipe, encoder_module
+from pyg_gears.training.encoder_module import EncoderModule
+from pyg_gears.training.encoder_training import fit_encoder
+
+SMALL = {
+    "front_components": 10,
+    "out_channels": 6,
+    "hidden": [8],
+    "folds": 2,
+    "repeats": 1,
+    "steps": 6,
+    "evaluate_every": 3,
+    "neighbors": 8,
+    "min_autocorrelation": -1.0,
+    "lr": 1e-2,
+}
+
+
+class Killed(RuntimeError):
+    pass
+
+
+def recipe(seed: int = 0, **encoder: object) -> Recipe:
+    values = {"embedding": {"kind": "learned", "components": 5}, "encoder": {**SMALL, **encoder}}
+    return Recipe().change({**values, "training": {"seed": seed}})
+
+
+def fit(chosen: Recipe, slides: Sequence[Slide], cells: Slide | None = None, folder: Path | None = None):
+    return fit_encoder(chosen, slides[:2], cells, [(slides[2], None)], folder=folder)
+
+
+def weights(members: Sequence[torch.nn.Module]) -> list[Tensor]:
+    return [parameter for member in members for parameter in member.parameters()]
+
+
+def same(a: Sequence[Tensor], b: Sequence[Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.fixture(scope="module")
+def plain(tissue) -> tuple[Encoder, list[Tensor]]:
+    return fit(recipe(), tissue.slides)
+
+
+@pytest.mark.parametrize("kind", ["pca", "spatial"])
+def test_components_alone_are_the_encoder_without_training(tissue, kind: str) -> None:
+    chosen = recipe().change({"embedding": {"kind": kind}})
+    encoder, crossed = fit(chosen, tissue.slides)
+    assert isinstance(encoder, PCAEncoder)
+    assert encoder.out_channels == 5
+    assert [x.shape for x in crossed] == [(90, 5), (90, 5)]
+    expected = PCAEncoder.fit(tissue.slides[:2], n_components=5, kind=kind, normalization=encoder.normalization)
+    assert torch.equal(encoder.components, expected.components)
+
+
+@pytest.mark.parametrize("front", ["pca", "spatial", "genes"])
+def test_a_learned_encoder_stands_on_its_front(tissue, front: str) -> None:
+    encoder, crossed = fit(recipe(front=front), tissue.slides)
+    assert isinstance(encoder, ExpressionEncoder)
+    assert isinstance(encoder.front, CenteredGenes if front == "genes" else PCAEncoder)
+    assert encoder.front.out_channels == (60 if front == "genes" else 10)
+    assert (encoder.members[0].linear is None) == (front == "genes")
+    assert len(encoder.members) == 2
+    assert encoder.out_channels == 6
+    assert [x.shape for x in crossed] == [(90, 6), (90, 6)]
+    for x, slide in zip(crossed, tissue.slides, strict=False):
+        assert torch.isfinite(x).all()
+        assert not torch.allclose(x, encoder.encode(slide), atol=1e-3)
+    assert encoder.encode(tissue.cells).shape == (60, 6)
+
+
+def test_one_network_on_all_spots_returns_what_it_encodes(tissue) -> None:
+    encoder, crossed = fit(recipe(front="genes", folds=1), tissue.slides)
+    assert len(encoder.members) == 1
+    for x, slide in zip(crossed, tissue.slides, strict=False):
+        torch.testing.assert_close(x, encoder.encode(slide), rtol=1e-4, atol=1e-5)
+
+
+def test_fewer_components_than_asked_for_narrow_the_embedding(tissue) -> None:
+    encoder, _ = fit(recipe(front_components=100, out_channels=90, adversary=1.0), tissue.slides)
+    assert encoder.out_channels == encoder.front.out_channels <= 60
+
+
+def test_axes_that_are_not_spatial_are_dropped(tissue, plain) -> None:
+    encoder, crossed = fit(recipe(min_autocorrelation=1.0), tissue.slides)
+    assert encoder.out_channels == 2
+    assert crossed[0].shape == (90, 2)
+    assert same(weights(encoder.members), weights(plain[0].members))
+
+
+def test_cells_join_the_components(tissue, plain) -> None:
+    encoder, _ = fit(recipe(), tissue.slides, tissue.cells)
+    assert not torch.equal(encoder.front.components, plain[0].front.components)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"infonce": 2.0, "vicreg": 1.0},
+        {"infonce": 0.0, "vicreg": 1.0},
+        {"adversary": 1.0},
+        {"norm": 5.0},
+        {"hard_negatives": 2.0},
+        {"temperature": 0.5},
+        {"neighbors": 4},
+        {"noise": 0.1},
+        {"dropout": 0.3},
+        {"scale_jitter": 0.5},
+        {"batch_spots": 32},
+        {"lr": 3e-3},
+        {"weight_decay": 0.5},
+        {"hidden": []},
+        {"out_channels": 5},
+        {"folds": 3},
+        {"repeats": 2},
+        {"blocks": True},
+        {"steps": 9},
+    ],
+    ids=lambda change: ",".join(f"{name}={value}" for name, value in change.items()),
+)
+def test_every_choice_changes_the_training(tissue, monkeypatch, change: dict[str, object]) -> None:
+    """Compared after the last step: which state is kept is another matter."""
+    rising = iter(range(1000))
+    monkeypatch.setattr(encoder_module, "neighbor_agreement", lambda *_: SimpleNamespace(overlap=float(next(rising))))
+    (a, _), (b, _) = (fit(recipe(**values), tissue.slides) for values in ({}, change))
+    x, y = a.encode(tissue.slides[2]), b.encode(tissue.slides[2])
+    assert torch.isfinite(y).all()
+    assert x.shape != y.shape or not torch.allclose(x, y, atol=1e-5)
+
+
+@pytest.mark.parametrize("part", ["invariance", "variance", "covariance", "invariance_warmup"])
+def test_every_part_of_vicreg_counts(tissue, monkeypatch, part: str) -> None:
+    rising = iter(range(1000))
+    monkeypatch.setattr(encoder_module, "neighbor_agreement", lambda *_: SimpleNamespace(overlap=float(next(rising))))
+    base = {"infonce": 0.0, "vicreg": 1.0, "covariance": 50.0}
+    (a, _), (b, _) = (fit(recipe(**{**base, **values}), tissue.slides) for values in ({}, {part: 0.0}))
+    assert not torch.allclose(a.encode(tissue.slides[2]), b.encode(tissue.slides[2]), atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_encoder_and_another_another(tissue, plain) -> None:
+    again = fit(recipe(), tissue.slides)
+    slide = tissue.slides[2]
+    assert torch.equal(again[0].encode(slide), plain[0].encode(slide))
+    assert same(again[1], plain[1])
+    other = fit(recipe(seed=1), tissue.slides)
+    assert not torch.allclose(other[0].encode(slide), plain[0].encode(slide), atol=1e-3)
+
+
+def test_global_random_states_are_left_alone(tissue) -> None:
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    fit(recipe(adversary=1.0), tissue.slides)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1] == random.getstate()
+    assert (before[2] == np.random.get_state()[1]).all()  # noqa: NPY002
+
+
+def test_held_out_spots_are_those_of_the_mask(tissue) -> None:
+    """Spots outside the mask may lie anywhere; those inside may not."""
+    slide = tissue.slides[2]
+    mask = torch.arange(90) < 40
+    found = []
+    for moved in (np.zeros(90, dtype=bool), ~mask.numpy(), mask.numpy()):
+        pos = slide.pos.copy()
+        pos[moved] = pos[moved][::-1]
+        held_out = [(dataclasses.replace(slide, pos=pos), mask)]
+        seen: list[float] = []
+
+        def measure(x, pos, seen=seen):
+            seen.append(neighbor_agreement(x, pos).overlap)
+            return SimpleNamespace(overlap=seen[-1])
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(encoder_module, "neighbor_agreement", measure)
+            encoder, _ = fit_encoder(recipe(), tissue.slides[:2], None, held_out)
+        found.append((seen, encoder.encode(slide)))
+    assert found[0][0] == found[1][0] != found[2][0]
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_training_finds_new_tissue_better_than_components_alone() -> None:
+    slides = simulate_tissue("lobules", slides=4, cells=40, seed=0, spots=120, genes=60).slides
+    chosen = recipe(front="pca", front_components=24, out_channels=24, steps=40, evaluate_every=20)
+    encoder, _ = fit(chosen, slides)
+    pos = torch.tensor(slides[3].pos)
+    before, after = (neighbor_agreement(e.encode(slides[3]), pos).overlap for e in (encoder.front, encoder))
+    assert after > before + 0.05
+
+
+def test_a_killed_run_resumes_to_the_same_encoder(tissue, plain, tmp_path, monkeypatch) -> None:
+    chosen = recipe(steps=10, adversary=1.0)
+    whole, crossed = fit(chosen, tissue.slides, folder=tmp_path / "whole")
+    step = EncoderModule.training_step
+
+    def die(self, batch, index):
+        if self.current_epoch == 2 and index == 1:
+            raise Killed
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EncoderModule, "training_step", die)
+        with pytest.raises(Killed):
+            fit(chosen, tissue.slides, folder=tmp_path / "cut")
+    taken: list[int] = []
+
+    def count(self, batch, index):
+        taken.append(self.global_step)
+        return step(self, batch, index)
+
+    monkeypatch.setattr(EncoderModule, "training_step", count)
+    resumed, again = fit(chosen, tissue.slides, folder=tmp_path / "cut")
+    assert taken == [6, 7, 8, 9]
+    assert same(weights(whole.members), weights(resumed.members))
+    assert same(crossed, again)
+    assert torch.equal(whole.encode(tissue.slides[2]), resumed.encode(tissue.slides[2]))
+    assert (tmp_path / "whole" / "log.csv").read_text() == (tmp_path / "cut" / "log.csv").read_text()
+    finished, _ = fit(chosen, tissue.slides, folder=tmp_path / "cut")
+    assert taken == [6, 7, 8, 9]  # what is finished is not trained again
+    assert same(weights(whole.members), weights(finished.members))
+    without_folder, _ = fit(chosen, tissue.slides)
+    assert same(weights(whole.members), weights(without_folder.members))
+
+
+def test_the_folder_of_another_run_is_refused(tissue, plain, tmp_path) -> None:
+    fit(recipe(), tissue.slides, folder=tmp_path)
+    moved = [*tissue.slides[:2], dataclasses.replace(tissue.slides[2], pos=tissue.slides[2].pos * 2)]
+    for chosen, slides in (
+        (recipe(noise=0.1), tissue.slides),
+        (recipe(seed=1), tissue.slides),
+        (recipe(), tissue.slides[::-1]),
+        (recipe(), moved),
+    ):
+        with pytest.raises(ValueError, match=r"expected the recipe and slides of the run begun in .*, found others"):
+            fit(chosen, slides, folder=tmp_path)
+    again, _ = fit(recipe(), tissue.slides, folder=tmp_path)
+    assert same(weights(again.members), weights(plain[0].members))
