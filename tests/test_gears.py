@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from anndata import AnnData
 
 from pyg_gears import Gears, Recipe
 from pyg_gears.data import simulate_tissue
+from pyg_gears.encoders import ExpressionEncoder
 from pyg_gears.inference import InferenceSettings
 
 TINY = {
@@ -116,3 +118,43 @@ def test_a_work_folder_of_another_run_is_refused(tissue, recipe, tmp_path) -> No
     Gears(recipe).fit(tissue.slides, work_dir=tmp_path, progress=False)
     with pytest.raises(ValueError, match="expected the recipe and slides of the run begun in"):
         Gears(recipe.change({"training": {"lr": 1.0}})).fit(tissue.slides, work_dir=tmp_path, progress=False)
+
+
+@pytest.fixture(scope="module")
+def learned(tissue, recipe) -> Gears:
+    encoder = {"front_components": 10, "out_channels": 6, "hidden": [8], "steps": 20, "evaluate_every": 10, "folds": 3}
+    chosen = recipe.change({"embedding": {"kind": "learned"}, "encoder": encoder})
+    return Gears(chosen).fit(tissue.slides, tissue.cells, validate=tissue.slides[1].name, progress=False)
+
+
+def test_a_learned_encoder_and_its_adapter_are_saved(learned, tissue, tmp_path) -> None:
+    assert isinstance(learned.encoder, ExpressionEncoder)
+    assert learned.adapter is not None
+    learned.save(tmp_path)
+    loaded = Gears.load(tmp_path)
+    a = learned.reconstruct(tissue.cells, progress=False)
+    b = loaded.reconstruct(tissue.cells, progress=False)
+    assert a.adapted
+    np.testing.assert_array_equal(a.pos, b.pos)
+    assert a.gap == b.gap
+    assert loaded.describe(b, 0)["gap"] == a.gap._asdict()
+
+
+def test_the_adapter_moves_cells_and_leaves_spots(learned, fitted, tissue) -> None:
+    spots = [x.clone() for x in learned.support.x]
+    adapted = learned.reconstruct(tissue.cells, progress=False)
+    plain = learned.reconstruct(tissue.cells, adapt="none", progress=False)
+    assert adapted.adapted
+    assert not plain.adapted
+    assert np.abs(adapted.pos - plain.pos).max() > 1e-4
+    assert all(torch.equal(a, b) for a, b in zip(spots, learned.support.x, strict=True))
+    assert fitted.adapter is None
+    assert fitted.reconstruct(tissue.cells, adapt="match", progress=False).adapted
+
+
+def test_foreign_cells_are_reported(learned, tissue) -> None:
+    """Two cells, repeated: nothing of the tissue's variation is in them."""
+    foreign = replace(tissue.cells, counts=tissue.cells.counts[np.repeat([0, 1], 75)])
+    with pytest.warns(UserWarning, match="lie far from the training spots"):
+        found = learned.reconstruct(foreign, adapt="none", progress=False)
+    assert found.gap.far
