@@ -15,7 +15,9 @@ from anndata import AnnData
 from pyg_gears.cli import main
 
 TINY = [
-    "embedding.components=6",
+    "encoder.steps=20",
+    "encoder.folds=3",
+    "encoder.repeats=1",
     "minisets.count=6",
     "minisets.min_size=30",
     "minisets.max_size=40",

@@ -14,7 +14,7 @@ from pyg_gears.encoders import ExpressionEncoder
 from pyg_gears.inference import InferenceSettings
 
 TINY = {
-    "embedding": {"components": 6},
+    "embedding": {"kind": "spatial", "components": 6},
     "minisets": {"count": 8, "min_size": 40, "max_size": 60},
     "graph": {"k": 15},
     "model": {"members": 1, "recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate_channels": 8},

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import secrets
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_gears._checks import InputError, expect
+from pyg_gears._checks import expect
 from pyg_gears.data.anndata_io import cells_from_anndata, check_h5ad, check_output, read_slide
 from pyg_gears.data.whole_file import whole_file
+from pyg_gears.diagnostics.report_folder import check_report_folder, plain, report_folder
 from pyg_gears.typing import FilePath, FloatArray
 
 if TYPE_CHECKING:
@@ -98,7 +96,7 @@ def evaluate(
         _write_figures(figures_dir, report, layouts, truth, confidence, genes, labels, distances, seed)
     if json_path is not None:
         with whole_file(json_path) as temporary:
-            temporary.write_text(json.dumps(_plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return report
 
 
@@ -123,10 +121,7 @@ def _check_files(
         from pyg_gears.diagnostics.figure_style import new_figure
 
         new_figure(1, 1)  # a missing matplotlib is said now, not after the metrics
-        folder = Path(figures_dir)
-        if folder.is_dir() and not any(folder.iterdir()):
-            return
-        check_output(folder)
+        check_report_folder(figures_dir)
 
 
 def _truth(adata: AnnData, key: str, name: str) -> FloatArray | None:
@@ -197,25 +192,6 @@ def _label_free(
 def _write_figures(figures_dir: FilePath, *args: Any) -> None:
     from pyg_gears.diagnostics.layout_figures import layout_figures
 
-    folder = Path(figures_dir)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        temporary.mkdir()
+    with report_folder(figures_dir) as folder:
         for name, figure in layout_figures(*args).items():
-            figure.savefig(temporary / f"{name}.png", dpi=150)
-        # An existing empty folder is replaced by the full one in one step.
-        os.replace(temporary, folder)
-    except OSError as error:
-        raise InputError(f"Expected a writable folder at {folder}, found {error.strerror}; name another.") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
+            figure.savefig(folder / f"{name}.png", dpi=150)

@@ -25,7 +25,7 @@ class EmbeddingRecipe:
     """Of the scaled counts: "log1p" or "sqrt"."""
     zscore: bool = False
     """Divide every gene by its standard deviation on the slide, besides centring it."""
-    kind: str = "spatial"
+    kind: str = "learned"
     """"learned" (see ``encoder``), or components alone: "spatial" (smooth over the training slides) or "pca"."""
     components: int = 20
     """Components kept, the channels of H; a learned embedding has channels of its own."""
@@ -220,6 +220,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "minisets": {"count": 200},
         "model": {"members": 1},
+        "encoder": {"repeats": 1},
         "training": {"epochs": 8, "ramp_epochs": 4.0, "pretrain_steps": 200, "validation": 40},
     },
     "standard": {},

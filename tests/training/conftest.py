@@ -7,7 +7,7 @@ from pyg_gears.training import Recipe
 from pyg_gears.training.preparation import Prepared, prepare
 
 TINY = {
-    "embedding": {"components": 6},
+    "embedding": {"kind": "spatial", "components": 6},
     "minisets": {"count": 6, "min_size": 40, "max_size": 60},
     "graph": {"k": 15},
     "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate_channels": 8, "dropout": 0.1},
