@@ -83,7 +83,7 @@ class PCAEncoder:
         Args:
             slides: Training slides, all on the same genes.
             cells: Cells without coordinates, on the same genes; at most 20,000 of them, drawn by ``seed``, are used.
-            n_components: Channels of the embedding; fewer where spots or genes are fewer.
+            n_components: Channels of the embedding; fewer where genes, or four fifths of the spots, are fewer.
             kind: "pca", or "spatial" for components that vary smoothly over the tissue.
             normalization: How counts are normalised and centred.
             seed: Seed of the draw of cells.
@@ -160,6 +160,8 @@ class PCAEncoder:
             f"expected components among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",
         )
         values = [center(normalize_expression(slide, normalization), zscore=normalization.zscore) for slide in slides]
+        # What is left when a fifth is set aside must still span the components.
+        n_components = max(1, min(n_components, sum(len(slide) - -(-len(slide) // FOLDS) for slide in slides) - 1))
         blocks = []
         for slide, value in zip(slides, values, strict=True):
             assert slide.pos is not None

@@ -48,7 +48,13 @@ def test_bad_input(files, tmp_path) -> None:
 def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
     pytest.importorskip("matplotlib")
     model, out, called = tmp_path / "model", tmp_path / "report", {}
-    fields = ["embedding.components=4", "embedding.genes=80", "minisets.count=4", "minisets.min_size=15"]
+    fields = [
+        "embedding.kind=spatial",
+        "embedding.components=4",
+        "embedding.genes=80",
+        "minisets.count=4",
+        "minisets.min_size=15",
+    ]
     fields += ["minisets.max_size=20", "graph.k=8", "model.members=1", "model.hidden_channels=8", "model.heads=2"]
     fields += ["model.head_channels=4", "model.recycles=1", "training.epochs=1", "training.pretrain_steps=1"]
     fields += ["training.validation=2", "training.node_budget=60"]

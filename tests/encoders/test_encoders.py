@@ -161,3 +161,12 @@ def test_leading_value_is_the_largest_eigenvalue(components, smooth: bool) -> No
     matrix = 0.3 * values.T @ (graph @ values if smooth else values)
     found = leading_value([Block(values, graph, 0.3)], components)
     assert found == pytest.approx(np.linalg.eigvalsh((matrix + matrix.T) / 2).max(), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["pca", "spatial"])
+def test_few_spots_give_fewer_components_not_an_error(kind: str) -> None:
+    slide = simulate_tissue("gradient", slides=1, cells=30, seed=0, spots=30, genes=60).slides[0]
+    encoder, crossed = PCAEncoder.fit_transform([slide], n_components=40, kind=kind, normalization=Normalization())
+    kept = len(slide) - -(-len(slide) // 5)
+    assert encoder.out_channels == crossed[0].shape[1] == kept - 1
+    assert torch.isfinite(crossed[0]).all()
