@@ -18,7 +18,7 @@ from pyg_gears import __version__
 from pyg_gears._checks import expect
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
-from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, encoder_from_state
+from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, encoder_from_state, front_features
 from pyg_gears.inference import (
     ConfidenceCalibration,
     InferenceSettings,
@@ -129,8 +129,8 @@ class Gears:
             cells: Cells with the model's genes.
             settings: Settings of the inference; candidates and metric always follow the recipe.
             seed: Same seed, same layout.
-            adapt: "auto": the adapter of a model that was fitted with cells; "none"; or "match": an adapter fitted to these
-                cells now. Cells without one that lie far from the training spots give a warning.
+            adapt: "auto": the adapter of a model that was fitted with cells, when these lie far from the training spots;
+                "none"; or "match": an adapter fitted to these cells now. Far cells without one give a warning.
             shard_dir: Folder for finished patches, from which a killed run goes on.
             progress: Show a bar.
             device: Where the models run.
@@ -142,11 +142,12 @@ class Gears:
         assert self.encoder is not None
         assert self.support is not None
         query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
-        raw = self.encoder.encode(query)
-        x, gap, adapted = adapt_query(raw, torch.cat(self.support.x), self.adapter, adapt=adapt, seed=seed)
+        features = front_features(self.encoder, query)
+        gap = domain_gap(features, self.support.features, seed=seed)
+        spots = torch.cat(self.support.x)
+        x, adapted = adapt_query(self.encoder.encode(query), spots, gap, self.adapter, adapt=adapt, seed=seed)
         layout = reconstruct_layout(self.members, x, self.settings(settings), seed, shard_dir, progress, device)
-        # An adapter gives any cells the length of the training spots; how much signal there is must be asked before.
-        confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(raw)
+        confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(features)
         return Reconstruction(layout.pos, confidence, layout, gap, adapted)
 
     def settings(self, settings: InferenceSettings | None = None) -> InferenceSettings:
@@ -221,7 +222,7 @@ class Gears:
             self.members.append(
                 train_structure(self.recipe, train, validation, seed=seed, folder=folder, progress=progress)
             )
-        self.support = TrainingSupport.build([_drawn(slide) for slide in prepared.train.slides])
+        self.support = TrainingSupport.build([_drawn(slide) for slide in prepared.train.slides], prepared.features)
         self.calibration = self._calibrate(prepared, self.support)
         self.adapter = None
         if cells is not None and self.recipe.embedding.adapter:

@@ -19,7 +19,7 @@ import click
     "--adapt",
     default="auto",
     type=click.Choice(["auto", "none", "match"]),
-    help="Adapter of the cells: the model's where it has one, none, or a new one for these cells.",
+    help="Adapter of the cells: the model's for cells far from the slides, none, or a new one for these cells.",
 )
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One inference setting, e.g. fill=0.5.")
 def reconstruct(

@@ -168,6 +168,15 @@ def encoder_from_state(state: Mapping[str, Any]) -> Encoder:
     return encoder
 
 
+def front_features(encoder: Encoder, slide: Slide) -> Float[Tensor, "n f"]:
+    """What the networks of an encoder read; the embedding itself where there are none.
+
+    The networks answer with a direction whatever they are given. Whether expression has any structure, and whether cells
+    resemble the training spots, is still visible before them.
+    """
+    return encoder.front.encode(slide) if isinstance(encoder, ExpressionEncoder) else encoder.encode(slide)
+
+
 def _network(state: Mapping[str, Tensor]) -> ExpressionNetwork:
     """A network with the widths of its weights."""
     linear = state.get("linear.weight")

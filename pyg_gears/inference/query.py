@@ -1,4 +1,4 @@
-"""The embedding of cells to lay out: encoded, brought to the training spots if asked, and compared with them."""
+"""The embedding of cells to lay out: brought to the training spots where that is asked for, or is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears._checks import expect, nearest_name
-from pyg_gears.encoders import DomainGap, SCAdapter, domain_gap
+from pyg_gears.encoders import DomainGap, SCAdapter
 
 ADAPTATIONS = ("auto", "none", "match")
 MIN_CELLS = 100
@@ -20,18 +20,17 @@ class QueryEmbedding(NamedTuple):
 
     Attributes:
         x: Embedding, adapted where ``adapted`` says so, shape (n, c).
-        gap: How far the embedding lay from the training spots before any adapter.
         adapted: Whether an adapter was applied.
     """
 
     x: Float[Tensor, "n c"]
-    gap: DomainGap
     adapted: bool
 
 
 def adapt_query(
     x: Float[Tensor, "n c"],
     spots: Float[Tensor, "m c"],
+    gap: DomainGap,
     adapter: SCAdapter | None,
     *,
     adapt: str = "auto",
@@ -39,15 +38,19 @@ def adapt_query(
 ) -> QueryEmbedding:
     """Apply the adapter that is asked for, and warn when cells without one lie far from the training spots.
 
+    An adapter is no improvement where none is needed: on sections of the same assay the layouts lost 0.01 to 0.07 of
+    their rank correlation by it (one gained 0.06). "auto" therefore leaves cells alone that lie near the training spots.
+
     Args:
         x: Embedding of the cells as the encoder gives it, shape (n, c).
         spots: Embeddings of the training spots, shape (m, c); they stay as they are.
+        gap: How far the cells lie from the training spots; fewer than 100 cells are never far.
         adapter: The adapter fitted with the model, if any.
-        adapt: "auto" (the model's adapter where there is one), "none", or "match" (a new one, fitted to these cells).
-        seed: Seed of the comparison and of a new adapter.
+        adapt: "auto" (the model's adapter, for far cells), "none", or "match" (a new one, fitted to these cells).
+        seed: Seed of a new adapter.
 
     Returns:
-        The embedding, the gap, and whether it was adapted.
+        The embedding, and whether it was adapted.
 
     Raises:
         InputError: for another ``adapt``.
@@ -56,17 +59,15 @@ def adapt_query(
         adapt in ADAPTATIONS,
         f"expected adapt among {', '.join(ADAPTATIONS)}, found {adapt!r}{nearest_name(adapt, ADAPTATIONS)}; name one.",
     )
-    gap = domain_gap(x, spots, seed=seed)
     if adapt == "match":
-        adapter = SCAdapter.fit(x, spots, seed=seed)
-    elif adapt == "none":
-        adapter = None
-    if adapter is not None:
-        return QueryEmbedding(adapter(x), gap, True)
-    if gap.far and len(x) >= MIN_CELLS:
+        return QueryEmbedding(SCAdapter.fit(x, spots, seed=seed)(x), True)
+    far = gap.far and len(x) >= MIN_CELLS
+    if far and adapt == "auto" and adapter is not None:
+        return QueryEmbedding(adapter(x), True)
+    if far:
         warnings.warn(
             f"these cells lie far from the training spots (covariance {gap.covariance:.2f}, MMD {gap.mmd:.3f}): expect little "
             "of the layout unless they are of the same tissue; fit with --cells, or reconstruct with --adapt match.",
             stacklevel=3,
         )
-    return QueryEmbedding(x, gap, False)
+    return QueryEmbedding(x, False)

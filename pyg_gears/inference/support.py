@@ -24,15 +24,18 @@ class TrainingSupport:
     Attributes:
         x: Embedding of the spots of each training slide, shape (m, c) each.
         pos: Their positions in the slide's gauge, shape (m, 2) each.
+        features: What the encoder's networks read of all of them, shape (m, f).
     """
 
     x: tuple[Float[Tensor, "m c"], ...]
     pos: tuple[Float[Tensor, "m 2"], ...]
+    features: Float[Tensor, "m f"]
 
     @classmethod
-    def build(cls, slides: Sequence[tuple[Tensor, Tensor]]) -> TrainingSupport:
-        """From pairs of embedding (m, c) and positions (m, 2) in any unit."""
-        return cls(tuple(x for x, _ in slides), tuple(gauge_fix(pos.double()).float() for _, pos in slides))
+    def build(cls, slides: Sequence[tuple[Tensor, Tensor]], features: Float[Tensor, "m f"]) -> TrainingSupport:
+        """From pairs of embedding (m, c) and positions (m, 2) in any unit, and the features of all of them."""
+        pos = tuple(gauge_fix(pos.double()).float() for _, pos in slides)
+        return cls(tuple(x for x, _ in slides), pos, features)
 
     def scatter(self, x: Float[Tensor, "n c"]) -> Float[np.ndarray, " n"]:
         r"""How far apart the training spots that resemble a cell lie: the raw uncertainty of its place.
@@ -60,19 +63,20 @@ class TrainingSupport:
                 total[part] += (place - place.mean(dim=1, keepdim=True)).square().sum(-1).mean(1).sqrt()
         return (total / len(self.x)).double().numpy()
 
-    def signal(self, x: Float[Tensor, "n c"]) -> float:
-        """Mean length of the cells' embedding over that of the training spots, at most 1.
+    def signal(self, features: Float[Tensor, "n f"]) -> float:
+        """Mean length of the cells' features over that of the training spots, at most 1.
 
-        Expression whose genes no longer go together (shuffled, or another tissue) loses length on the components.
+        Expression whose genes no longer go together (shuffled, or another tissue) loses length on the components. The learned
+        embedding would not show it: its networks give a direction, whatever they are given.
         """
-        known = torch.cat(self.x).norm(dim=1).mean()
-        return float((x.norm(dim=1).mean() / known.clamp(min=1e-12)).clamp(max=1.0))
+        known = self.features.norm(dim=1).mean()
+        return float((features.norm(dim=1).mean() / known.clamp(min=1e-12)).clamp(max=1.0))
 
-    def state_dict(self) -> dict[str, list[Tensor]]:
+    def state_dict(self) -> dict[str, Any]:
         """Tensors for :meth:`from_state_dict`."""
-        return {"x": list(self.x), "pos": list(self.pos)}
+        return {"x": list(self.x), "pos": list(self.pos), "features": self.features}
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> TrainingSupport:
         """Build what :meth:`state_dict` described."""
-        return cls(tuple(state["x"]), tuple(state["pos"]))
+        return cls(tuple(state["x"]), tuple(state["pos"]), state["features"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +32,20 @@ from pyg_gears.training.recipe import Recipe
 from pyg_gears.typing import IntArray
 
 
+class EncoderFit(NamedTuple):
+    """A fitted encoder, and the training slides as it would see them had it not seen them.
+
+    Attributes:
+        encoder: The encoder.
+        embeddings: Cross-fitted embeddings of the training slides, shape (n, c) each.
+        features: Their cross-fitted :func:`front_features`, shape (n, f) each.
+    """
+
+    encoder: Encoder
+    embeddings: list[Float[Tensor, "n c"]]
+    features: list[Float[Tensor, "n f"]]
+
+
 def fit_encoder(
     recipe: Recipe,
     slides: Sequence[Slide],
@@ -39,7 +54,7 @@ def fit_encoder(
     *,
     folder: Path | None = None,
     progress: bool = False,
-) -> tuple[Encoder, list[Float[Tensor, "n c"]]]:
+) -> EncoderFit:
     """The encoder of a recipe, and the training slides as it would embed them had it not seen them.
 
     A folder that holds a checkpoint of the same run is resumed. Without a folder nothing is written.
@@ -53,15 +68,16 @@ def fit_encoder(
         progress: Show progress bars.
 
     Returns:
-        The encoder, and the cross-fitted embeddings of the training slides, shape (n, c) each; in-sample ones for a
-        network on all spots (``encoder.folds=1``).
+        The encoder, the cross-fitted embeddings of the training slides (in-sample ones for a network on all spots,
+        ``encoder.folds=1``), and their features.
     """
     chosen, seed = recipe.embedding, recipe.training.seed
     normalization = Normalization(chosen.target_sum, chosen.transform, chosen.zscore)
     if chosen.kind != "learned":
-        return PCAEncoder.fit_transform(
+        encoder, crossed = PCAEncoder.fit_transform(
             slides, cells, n_components=chosen.components, kind=chosen.kind, normalization=normalization, seed=seed
         )
+        return EncoderFit(encoder, crossed, crossed)
     learned = recipe.encoder
     front: Encoder
     if learned.front == "genes":
@@ -83,9 +99,10 @@ def fit_encoder(
     unseen = divide(seen, learned, seed)
     members = train_networks(learned, seen, unseen, validation, seed=seed, folder=folder, progress=progress)
     graphs = [neighbor_graph(slide.pos.numpy()) for slide in seen]
-    return ExpressionEncoder.assemble(
+    found = ExpressionEncoder.assemble(
         front, members, features, unseen, graphs, min_autocorrelation=learned.min_autocorrelation
     )
+    return EncoderFit(*found, features)
 
 
 def train_networks(

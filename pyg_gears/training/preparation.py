@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.transforms import Compose
 
@@ -31,12 +32,14 @@ class Prepared(NamedTuple):
         train: Training minisets.
         validation: Fixed minisets of the held-out spots.
         held_out: The held-out slides, or the slides whose blocks are held out.
+        features: What the encoder's networks read of the training spots, as if these were new, shape (m, f).
     """
 
     encoder: Encoder
     train: MinisetDataset
     validation: MinisetDataset
     held_out: tuple[EmbeddedSlide, ...]
+    features: Float[Tensor, "m f"]
 
 
 def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:
@@ -111,7 +114,7 @@ def prepare(
     ]
     chosen = recipe.embedding
     kept = variable_genes(seen, chosen.genes, Normalization(chosen.target_sum, chosen.transform, chosen.zscore))
-    encoder, crossed = fit_encoder(
+    encoder, crossed, features = fit_encoder(
         recipe,
         [slide.subset_genes(kept) for slide in seen],
         None if cells is None else cells.subset_genes(kept),
@@ -142,4 +145,4 @@ def prepare(
     train_slides = [fill(part, train_embedded[part.name]) for part in train_part]
     train = MinisetDataset(train_slides, train_recipe, pre_transform=transform, cache=cache)
     validation = MinisetDataset(held_out, validation_recipe, pre_transform=transform, cache=cache)
-    return Prepared(encoder, train, validation, held_out)
+    return Prepared(encoder, train, validation, held_out, torch.cat(features))

@@ -41,7 +41,7 @@ def recipe(seed: int = 0, **encoder: object) -> Recipe:
 
 
 def fit(chosen: Recipe, slides: Sequence[Slide], cells: Slide | None = None, folder: Path | None = None):
-    return fit_encoder(chosen, slides[:2], cells, [(slides[2], None)], folder=folder)
+    return fit_encoder(chosen, slides[:2], cells, [(slides[2], None)], folder=folder)[:2]
 
 
 def weights(members: Sequence[torch.nn.Module]) -> list[Tensor]:
@@ -186,7 +186,7 @@ def test_held_out_spots_are_those_of_the_mask(tissue) -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(encoder_module, "neighbor_agreement", measure)
-            encoder, _ = fit_encoder(recipe(), tissue.slides[:2], None, held_out)
+            encoder, _, _ = fit_encoder(recipe(), tissue.slides[:2], None, held_out)
         found.append((seen, encoder.encode(slide)))
     assert found[0][0] == found[1][0] != found[2][0]
     assert torch.equal(found[0][1], found[1][1])
