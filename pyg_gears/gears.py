@@ -18,7 +18,7 @@ from pyg_gears import __version__
 from pyg_gears._checks import expect
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
-from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, encoder_from_state, front_features
+from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, embed_slide, encoder_from_state
 from pyg_gears.inference import (
     ConfidenceCalibration,
     InferenceSettings,
@@ -142,10 +142,10 @@ class Gears:
         assert self.encoder is not None
         assert self.support is not None
         query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
-        features = front_features(self.encoder, query)
+        raw, features = embed_slide(self.encoder, query)
         gap = domain_gap(features, self.support.features, seed=seed)
         spots = torch.cat(self.support.x)
-        x, adapted = adapt_query(self.encoder.encode(query), spots, gap, self.adapter, adapt=adapt, seed=seed)
+        x, adapted = adapt_query(raw, spots, gap, self.adapter, adapt=adapt, seed=seed)
         layout = reconstruct_layout(self.members, x, self.settings(settings), seed, shard_dir, progress, device)
         confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(features)
         return Reconstruction(layout.pos, confidence, layout, gap, adapted)

@@ -8,7 +8,7 @@ from pyg_gears.encoders.centered_genes import CenteredGenes
 from pyg_gears.encoders.centering import GeneStatistics, Normalization, center, gene_statistics, normalize_expression
 from pyg_gears.encoders.domain_distances import coral, mmd
 from pyg_gears.encoders.domain_gap import DomainGap, domain_gap
-from pyg_gears.encoders.expression_encoder import ExpressionEncoder, encoder_from_state, front_features
+from pyg_gears.encoders.expression_encoder import ExpressionEncoder, embed_slide, encoder_from_state
 from pyg_gears.encoders.expression_network import ExpressionNetwork
 from pyg_gears.encoders.genes import variable_genes
 from pyg_gears.encoders.gradient_reversal import SlideAdversary, reverse_gradient
@@ -40,9 +40,9 @@ __all__ = [
     "center",
     "coral",
     "domain_gap",
+    "embed_slide",
     "encoder_from_state",
     "far_pairs",
-    "front_features",
     "gene_statistics",
     "mmd",
     "neighbor_agreement",

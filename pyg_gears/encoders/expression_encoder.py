@@ -168,13 +168,17 @@ def encoder_from_state(state: Mapping[str, Any]) -> Encoder:
     return encoder
 
 
-def front_features(encoder: Encoder, slide: Slide) -> Float[Tensor, "n f"]:
-    """What the networks of an encoder read; the embedding itself where there are none.
+def embed_slide(encoder: Encoder, slide: Slide) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n f"]]:
+    """The embedding of a slide, and what the encoder's networks read; the embedding twice where there are none.
 
     The networks answer with a direction whatever they are given. Whether expression has any structure, and whether cells
     resemble the training spots, is still visible before them.
     """
-    return encoder.front.encode(slide) if isinstance(encoder, ExpressionEncoder) else encoder.encode(slide)
+    if not isinstance(encoder, ExpressionEncoder):
+        x = encoder.encode(slide)
+        return x, x
+    features = encoder.front.encode(slide)
+    return encoder.embed(features), features
 
 
 def _network(state: Mapping[str, Tensor]) -> ExpressionNetwork:

@@ -38,7 +38,7 @@ class EncoderFit(NamedTuple):
     Attributes:
         encoder: The encoder.
         embeddings: Cross-fitted embeddings of the training slides, shape (n, c) each.
-        features: Their cross-fitted :func:`front_features`, shape (n, f) each.
+        features: What its networks read of them, cross-fitted (the embeddings where there are none), shape (n, f) each.
     """
 
     encoder: Encoder

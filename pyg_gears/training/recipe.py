@@ -198,7 +198,7 @@ class Recipe:
     def preset(cls, name: str) -> Recipe:
         """The recipe named "quick", "standard" or "thorough".
 
-        On 2 cores and two sections of 1100 spots quick takes about one minute and standard about ten; thorough has twice the
+        On 2 cores and two sections of 1100 spots quick takes about two minutes and standard about twelve; thorough has twice the
         minisets and five members instead of three.
 
         Raises:
