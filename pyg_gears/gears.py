@@ -28,12 +28,13 @@ from pyg_gears.inference import (
     reconstruct_layout,
     row_spearman,
 )
-from pyg_gears.models import IPALite
+from pyg_gears.models import StructureModel
 from pyg_gears.training.checkpoint import claim_folder, load_checkpoint, save_checkpoint
 from pyg_gears.training.oracle import mean_energies
-from pyg_gears.training.preparation import Prepared, prepare
+from pyg_gears.training.preparation import Prepared, candidate_search, prepare
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.structure_training import build_model, train_structure
+from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import FilePath
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Gears:
         self.recipe = recipe or Recipe.preset("standard")
         self.encoder: Encoder | None = None
         self.adapter: SCAdapter | None = None
-        self.members: list[IPALite] = []
+        self.candidates: CandidateGraph | None = None
+        self.members: list[StructureModel] = []
         self.support: TrainingSupport | None = None
         self.calibration = ConfidenceCalibration()
         self.report: dict[str, Any] = {}
@@ -152,8 +154,8 @@ class Gears:
 
     def settings(self, settings: InferenceSettings | None = None) -> InferenceSettings:
         """Inference settings with the candidate graph that the model was trained on."""
-        graph = self.recipe.graph
-        return replace(settings or InferenceSettings(), candidates=graph.k, metric=graph.metric)
+        assert self.candidates is not None
+        return replace(settings or InferenceSettings(), candidates=self.candidates, metric=self.recipe.graph.metric)
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """What a layout file tells about its making: recipe, versions, residuals, the model's validation."""
@@ -178,11 +180,13 @@ class Gears:
         """
         expect(self.encoder is not None, "expected a fitted model, found none; call fit before save.")
         assert self.encoder is not None
+        assert self.candidates is not None
         assert self.support is not None
         content = {
             "recipe": self.recipe.as_dict(),
             "encoder": dict(self.encoder.state()),
             "adapter": None if self.adapter is None else dict(self.adapter.state_dict()),
+            "projection": self.candidates.projection,
             "members": [dict(member.state_dict()) for member in self.members],
             "support": self.support.state_dict(),
             "calibration": self.calibration.state_dict(),
@@ -202,8 +206,9 @@ class Gears:
         gears.encoder = encoder_from_state(content["encoder"])
         if content["adapter"] is not None:
             gears.adapter = SCAdapter.from_state_dict(content["adapter"])
+        gears.candidates = candidate_search(gears.recipe.graph, content["projection"])
         for state in content["members"]:
-            member = build_model(gears.recipe.model, gears.encoder.out_channels, seed=0)
+            member = build_model(gears.recipe, gears.encoder.out_channels, seed=0)
             member.load_state_dict(state)
             gears.members.append(member.eval())
         gears.support = TrainingSupport.from_state_dict(content["support"])
@@ -214,7 +219,7 @@ class Gears:
     def _fit(self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool) -> Gears:
         prepared = prepare(self.recipe, slides, cells, validate, work, progress=progress)
         claim_folder(work, fingerprint(self.recipe, prepared.train.slides, prepared.validation.slides))
-        self.encoder, self.members = prepared.encoder, []
+        self.encoder, self.candidates, self.members = prepared.encoder, prepared.candidates, []
         for number in range(self.recipe.model.members):
             folder = work / f"member_{number}"
             seed = self.recipe.training.seed + 1_000 * number

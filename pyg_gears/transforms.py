@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from pyg_gears._checks import expect
 from pyg_gears.graphs import candidate_graph
-from pyg_gears.targets import gate_target, log_transitions, multiscale_stress_target, random_walk_target
+from pyg_gears.targets import (
+    GATE_TARGETS,
+    GateTarget,
+    gate_target,
+    log_transitions,
+    multiscale_stress_target,
+    random_walk_target,
+)
 from pyg_gears.typing import Metric
 
 
@@ -24,16 +34,29 @@ class CandidateGraph(BaseTransform):
         metric: "cosine" or "euclidean".
         mutual: Keep mutual neighbours only.
         jaccard: Least Jaccard overlap of the two neighbour lists, 0..1; 0 keeps every edge.
+        projection: Linear map (c, d) of ``x`` in which neighbours are searched; ``x`` itself stays as it is.
+        gate_target: What the gate should say on the candidates, see :func:`pyg_gears.targets.gate_target`: "walk" (one step
+            of the true random walk), "walk2" (two steps) or "mix" (their mean).
 
     Raises:
-        InputError: when the graph has no ``x``.
+        InputError: when the graph has no ``x``, or for another ``gate_target``.
     """
 
-    def __init__(self, k: int = 100, metric: Metric = "cosine", mutual: bool = False, jaccard: float = 0.0) -> None:
-        self.k = k
-        self.metric = metric
-        self.mutual = mutual
-        self.jaccard = jaccard
+    def __init__(
+        self,
+        k: int = 100,
+        metric: Metric = "cosine",
+        mutual: bool = False,
+        jaccard: float = 0.0,
+        projection: Float[Tensor, "c d"] | None = None,
+        gate_target: GateTarget = "walk",
+    ) -> None:
+        expect(
+            gate_target in GATE_TARGETS,
+            f"CandidateGraph expected gate_target among {', '.join(GATE_TARGETS)}, found {gate_target!r}; name one.",
+        )
+        self.k, self.metric, self.mutual, self.jaccard = k, metric, mutual, jaccard
+        self.projection, self.gate_target = projection, gate_target
 
     def forward(self, data: Data) -> Data:
         """Return the graph with ``edge_index`` (and ``gate_target`` where it can be known)."""
@@ -41,13 +64,17 @@ class CandidateGraph(BaseTransform):
             isinstance(data.x, Tensor),
             "CandidateGraph expected an embedding in data.x, found none; embed the cells first.",
         )
-        data.edge_index = candidate_graph(
-            data.x, k=self.k, metric=self.metric, mutual=self.mutual, jaccard=self.jaccard
-        )
-        return _set_gate_target(data)
+        data.edge_index = candidate_graph(data.x, **self._choices())
+        return _set_gate_target(data, self.gate_target)
 
     def __repr__(self) -> str:
-        return f"CandidateGraph(k={self.k}, metric={self.metric!r}, mutual={self.mutual}, jaccard={self.jaccard})"
+        shown = {**self._choices(), "gate_target": self.gate_target}
+        if self.projection is not None:
+            shown["projection"] = tuple(self.projection.shape)
+        return f"CandidateGraph({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def _choices(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("k", "metric", "mutual", "jaccard", "projection")}
 
 
 class GeometricTargets(BaseTransform):
@@ -58,13 +85,14 @@ class GeometricTargets(BaseTransform):
 
     Args:
         k: Spatial neighbours per node; by default 15 % of the nodes, at least 20.
+        gate_target: As for :class:`CandidateGraph`; of two transforms the later one decides.
 
     Raises:
         InputError: when the graph has no ``pos``, or fewer than three nodes.
     """
 
-    def __init__(self, k: int | None = None) -> None:
-        self.k = k
+    def __init__(self, k: int | None = None, gate_target: GateTarget = "walk") -> None:
+        self.k, self.gate_target = k, gate_target
 
     def forward(self, data: Data) -> Data:
         """Return the graph with targets and without coordinates."""
@@ -90,17 +118,17 @@ class GeometricTargets(BaseTransform):
         # PyG infers the number of nodes from x or pos; a graph without an embedding would lose it with pos.
         if data.x is None:
             data.num_nodes = walk.sigma.numel()
-        return _set_gate_target(data)
+        return _set_gate_target(data, self.gate_target)
 
     def __repr__(self) -> str:
-        return f"GeometricTargets(k={self.k})"
+        return f"GeometricTargets(k={self.k}, gate_target={self.gate_target!r})"
 
 
-def _set_gate_target(data: Data) -> Data:
+def _set_gate_target(data: Data, kind: GateTarget) -> Data:
     if data.edge_index is not None and "rw_log_ref" in data:
         n = data.sigma.numel()
         transition = log_transitions(data.rw_log_ref, data.rw_multiplicity, data.rw_edge_index, n).exp()
-        data.gate_target = gate_target(data.edge_index, data.rw_edge_index, transition, n)
+        data.gate_target = gate_target(data.edge_index, data.rw_edge_index, transition, n, kind)
     return data
 
 

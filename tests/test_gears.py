@@ -17,7 +17,8 @@ TINY = {
     "embedding": {"kind": "spatial", "components": 6},
     "minisets": {"count": 8, "min_size": 40, "max_size": 60},
     "graph": {"k": 15},
-    "model": {"members": 1, "recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate_channels": 8},
+    "model": {"members": 1, "recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4},
+    "gate": {"channels": 8},
     "training": {"epochs": 2, "pretrain_steps": 40, "validation": 2, "node_budget": 160},
 }
 
@@ -108,7 +109,7 @@ def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected a readable model"):
         Gears.load(tmp_path)
     torch.save({"format": 99}, tmp_path / "model.pt")
-    with pytest.raises(ValueError, match="expected a model of format 2"):
+    with pytest.raises(ValueError, match="expected a model of format 3"):
         Gears.load(tmp_path)
     with pytest.raises(ValueError, match=r"lack|miss"):
         fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))

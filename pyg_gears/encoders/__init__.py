@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyg_gears.encoders.aligned import AlignedEncoder
 from pyg_gears.encoders.base import Encoder
+from pyg_gears.encoders.candidate_projection import fit_candidate_projection
 from pyg_gears.encoders.centered_genes import CenteredGenes
 from pyg_gears.encoders.centering import GeneStatistics, Normalization, center, gene_statistics, normalize_expression
 from pyg_gears.encoders.domain_distances import coral, mmd
@@ -43,6 +44,7 @@ __all__ = [
     "embed_slide",
     "encoder_from_state",
     "far_pairs",
+    "fit_candidate_projection",
     "gene_statistics",
     "mmd",
     "neighbor_agreement",

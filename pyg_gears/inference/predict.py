@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears._checks import expect
+from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.geometry import gauge_fix
-from pyg_gears.graphs import candidate_graph
 from pyg_gears.inference.patches import PatchesOutput
 from pyg_gears.inference.settings import InferenceSettings
 from pyg_gears.typing import FilePath
@@ -55,7 +55,7 @@ def predict_patches(
         models: One model or an ensemble. Modules are moved to ``device`` and run in evaluation mode.
         x: Embedding of all cells, shape (n, c).
         patches: What to predict.
-        settings: ``samples``, ``noise``, ``candidates``, ``metric``, ``batch_nodes`` and ``shard_patches`` are used.
+        settings: ``samples``, ``noise``, ``candidates``, ``batch_nodes`` and ``shard_patches`` are used.
         seed: Seed of the noise.
         shard_dir: Folder that keeps finished shards; a shard of the same models, cells, patches and settings is reused.
         progress: Show a bar on stderr when that is a terminal.
@@ -160,11 +160,7 @@ def _single(graph: Any) -> Any:
 def _collate(x: Float[Tensor, "n c"], patches: PatchesOutput, group: list[int], settings: InferenceSettings) -> Any:
     from torch_geometric.data import Batch, Data
 
-    graphs = []
-    for patch in group:
-        own = x[torch.from_numpy(patches[patch])]
-        edges = candidate_graph(own, k=min(settings.candidates, len(own) - 1), metric=settings.metric)
-        graphs.append(Data(x=own, edge_index=edges))
+    graphs = [settings.candidates(Data(x=x[torch.from_numpy(patches[patch])])) for patch in group]
     return Batch.from_data_list(graphs)
 
 
@@ -188,8 +184,9 @@ def _fingerprint(
 ) -> str:
     """Everything that a shard depends on, the batch size left out."""
     digest = hashlib.sha256()
-    used = (settings.samples, settings.noise, settings.candidates, settings.metric, settings.shard_patches, seed)
+    used = (settings.samples, settings.noise, settings.shard_patches, seed)
     digest.update(repr((used, tuple(x.shape), len(voters))).encode())
+    digest.update(fingerprint(settings.candidates).encode())
     digest.update(x.contiguous().numpy().tobytes())
     flat: tuple[Int[np.ndarray, " m"], ...] = (patches.cells, patches.ptr)
     for array in flat:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pyg_gears._checks import expect
+from pyg_gears.transforms import CandidateGraph
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class InferenceSettings:
     noise: float | None = None
     """Standard deviation of the noise on a sample's initial coordinates, in the model's unit; None takes the level that
     the model was trained with (its attribute ``noise``)."""
-    candidates: int = 100
-    """Neighbours in the embedding that a cell attends to; at most cells - 1 are used."""
+    candidates: CandidateGraph = field(default_factory=CandidateGraph)
+    """How the graph of a patch is built, on which cells attend to each other: as the models were trained."""
     metric: Literal["cosine", "euclidean"] = "cosine"
-    """Metric of the embedding for candidates and locality: "cosine" or "euclidean"."""
+    """Metric of the embedding for locality: "cosine" or "euclidean"."""
     locality_neighbors: int = 20
     """Neighbours a cell in the locality graph, before the mutual and the overlap condition."""
     jaccard: float = 0.05
@@ -74,7 +75,6 @@ class InferenceSettings:
             ("global_share", 0, 1),
             ("samples", 1, None),
             ("noise", 0, None),
-            ("candidates", 1, None),
             ("locality_neighbors", 1, None),
             ("jaccard", 0, 1),
             ("whole_below", 0, None),

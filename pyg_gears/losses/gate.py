@@ -1,4 +1,4 @@
-"""Supervision of the gate by the true transitions on the candidate edges."""
+"""Supervision of the gate: by the true transitions, by their ranking, and by an earlier state of itself."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pyg_gears._checks import expect
 from pyg_gears.graphs.segments import segment_log_softmax
 from pyg_gears.losses.membership import membership
 
+TOP_MASS = 0.5
 
-def gate_kl(logits: Float[Tensor, " e"], batch: Data) -> Float[Tensor, ""]:
+
+def gate_kl(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batch: Data) -> Float[Tensor, ""]:
     r"""KL from the true transitions on the candidates to the gate's row softmax.
 
     .. math:: L_{gate} = \frac1n \sum_i \mathrm{KL}(p_i \| q_i), \quad q_i = \mathrm{softmax}_{j \in cand(i) \setminus i}(g_{ij})
@@ -20,7 +22,7 @@ def gate_kl(logits: Float[Tensor, " e"], batch: Data) -> Float[Tensor, ""]:
     Self-edges belong to neither side. A node without a true neighbour among its candidates contributes nothing.
 
     Args:
-        logits: Gate logits, shape (e,), one per column of ``batch.edge_index``.
+        logits: Gate logits, shape (e,), one per column of ``batch.edge_index``, or per head (e, h): then the heads' mean.
         batch: Batch (or one graph) with ``edge_index`` and ``gate_target``.
 
     Returns:
@@ -29,18 +31,104 @@ def gate_kl(logits: Float[Tensor, " e"], batch: Data) -> Float[Tensor, ""]:
     Raises:
         InputError: when the logits belong to other edges.
     """
+    return _row_kl(batch.gate_target, _log_rows(logits, batch, "gate_kl"), batch)
+
+
+def gate_trust(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], reference: Tensor, batch: Data) -> Float[Tensor, ""]:
+    r"""How far the gate has drifted from an earlier one, on the same edges.
+
+    .. math:: L_{trust} = \frac1n \sum_i \mathrm{KL}(\mathrm{softmax}\, g^{pre}_i \,\|\, \mathrm{softmax}\, g_i)
+
+    Args:
+        logits: Gate logits, shape (e,) or (e, h).
+        reference: Logits of the earlier gate, of the same shape; no gradient reaches them.
+        batch: Batch (or one graph) with ``edge_index``.
+
+    Returns:
+        Mean over graphs (and heads), a scalar >= 0 in nats, 0 for equal gates.
+
+    Raises:
+        InputError: when either belongs to other edges.
+    """
+    earlier = _log_rows(reference.detach(), batch, "gate_trust").exp()
+    return _row_kl(earlier, _log_rows(logits, batch, "gate_trust"), batch)
+
+
+def gate_ranking(
+    logits: Float[Tensor, " e"] | Float[Tensor, "e h"],
+    batch: Data,
+    generator: torch.Generator,
+    margin: float = 1.0,
+) -> Float[Tensor, ""]:
+    r"""True neighbours above others: ``mean max(0, margin - g_pos + g_neg)``.
+
+    Positives are each node's likeliest true neighbours, the fewest that hold half of the mass of ``gate_target``; each is
+    compared with one candidate of the same node, drawn at random, that is no true neighbour.
+
+    Args:
+        logits: Gate logits, shape (e,) or (e, h).
+        batch: Batch (or one graph) with ``edge_index`` and ``gate_target``.
+        generator: Source of the negatives, on the CPU.
+        margin: Least difference of the logits.
+
+    Returns:
+        Mean over the pairs (and heads), a scalar >= 0; 0 where there is no pair.
+
+    Raises:
+        InputError: when the logits belong to other edges.
+    """
+    _check(logits, batch, "gate_ranking")
     source, target = batch.edge_index
+    n, p = int(batch.num_nodes), batch.gate_target
+    # Sorted by node, then falling probability: an edge is a positive while the mass before it is below the half.
+    order = p.argsort(descending=True, stable=True)
+    order = order[target[order].argsort(stable=True)]
+    running = p[order].double().cumsum(0)
+    mass = torch.zeros(n, dtype=torch.float64, device=p.device).index_add(0, target, p.double())
+    before = running - p[order].double() - (mass.cumsum(0) - mass)[target[order]]
+    positive = order[(before < TOP_MASS * mass[target[order]] - 1e-9) & (p[order] > 0)]
+    negative = ((p == 0) & (source != target)).nonzero().flatten()
+    negative = negative[target[negative].argsort(stable=True)]
+    count = torch.bincount(target[negative], minlength=n)
+    first = count.cumsum(0) - count
+    positive = positive[count[target[positive]] > 0]
+    if positive.numel() == 0:
+        return logits.sum() * 0.0
+    node = target[positive]
+    draw = torch.rand(positive.numel(), generator=generator, dtype=torch.float64).to(node.device)
+    chosen = negative[first[node] + (draw * count[node]).long()]
+    return (margin - logits[positive] + logits[chosen]).clamp(min=0.0).mean()
+
+
+def _check(logits: Tensor, batch: Data, name: str) -> None:
+    edges = batch.edge_index.size(1)
     expect(
-        logits.shape == source.shape,
-        f"gate_kl expected one logit for each of the {source.numel()} candidate edges, found shape {tuple(logits.shape)}; "
+        logits.dim() in (1, 2) and logits.size(0) == edges,
+        f"{name} expected one logit for each of the {edges} candidate edges, found shape {tuple(logits.shape)}; "
         "pass the gate's output on batch.edge_index.",
     )
+
+
+def _log_rows(logits: Tensor, batch: Data, name: str) -> Tensor:
+    """Log softmax over the candidates of each node without itself, 0 on self-edges, shape (e,) or (e, h)."""
+    _check(logits, batch, name)
+    source, target = batch.edge_index
+    other = (source != target).nonzero().flatten()
+    index, n = target[other], int(batch.num_nodes)
+    columns = logits[other].unbind(dim=1) if logits.dim() == 2 else (logits[other],)
+    rows = torch.stack([segment_log_softmax(column, index, n) for column in columns], dim=-1)
+    result = rows.new_zeros(logits.size(0), rows.size(1)).index_copy(0, other, rows)
+    return result if logits.dim() == 2 else result[:, 0]
+
+
+def _row_kl(p: Tensor, log_q: Tensor, batch: Data) -> Tensor:
+    """Mean over graphs, over nodes (and heads) of KL(p || q) on the edges that are no self-edges."""
+    source, target = batch.edge_index
     n = int(batch.num_nodes)
-    members = membership(batch, n)
-    other = source != target
-    index = target[other]
-    log_q = segment_log_softmax(logits[other], index, n)
-    p = batch.gate_target[other].to(logits.dtype)
-    divergence = torch.xlogy(p, p) - p * log_q
-    row = divergence.new_zeros(n).index_add(0, index, divergence)
-    return members.node_mean(row).mean()
+    p = p.to(log_q.dtype)
+    p = p[:, None] if log_q.dim() == 2 and p.dim() == 1 else p
+    divergence = (torch.xlogy(p, p) - p * log_q).masked_fill((source == target).view(-1, *[1] * (log_q.dim() - 1)), 0.0)
+    if divergence.dim() == 2:
+        divergence = divergence.mean(dim=1)
+    row = divergence.new_zeros(n).index_add(0, target, divergence)
+    return membership(batch, n).node_mean(row).mean()

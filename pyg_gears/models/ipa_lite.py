@@ -7,12 +7,12 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch.nn import GELU, Linear, ModuleList, Sequential
+from torch.nn import ModuleList
 
 from pyg_gears._checks import expect, nearest_name
-from pyg_gears.geometry import gauge_fix
-from pyg_gears.models.base import StructureOutput, check_gate_support, initial_noise, read_graphs
-from pyg_gears.nn import EdgeGate, IPAConv, pad_graphs
+from pyg_gears.models.base import StructureOutput, embedding_networks, initial_layout, read_gate, read_graphs
+from pyg_gears.models.recycling import Recycle, blocks_of, run_recycles
+from pyg_gears.nn import EdgeGate, IPAConv, PairBias
 from pyg_gears.nn.geometry_bias import GeoMode
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -55,10 +55,13 @@ class IPALite(torch.nn.Module):
         noise: Standard deviation of the noise on the initial coordinates in training mode, in the unit of the raw
             guess.
         dropout: Dropout inside the state updates.
-        detach: Stop the gradient between recycles (coordinates and states).
+        detach: Stop the gradient between recycles (coordinates and states); only losses on the whole trajectory then
+            reach the first ones.
         layout: Layout of the attention: "auto", "edge" or "dense".
-        gate_channels: Hidden channels of the gate.
-        gate_heads: One gate logit per edge and head instead of one per edge.
+        gate_channels: Hidden channels of the :class:`pyg_gears.nn.EdgeGate` that is built where no ``gate`` is given.
+        gate_heads: One logit of that gate per edge and head instead of one per edge.
+        gate: Network (x, edge_index) -> (e,) or (e, heads) to take instead, 0 on self-loops.
+        pair: Add a :class:`pyg_gears.nn.PairBias`, the same in all recycles (35,044 parameters more).
 
     Raises:
         InputError: for a recycle count below 1 or a ``geo_from`` that no recycle reaches.
@@ -86,6 +89,8 @@ class IPALite(torch.nn.Module):
         layout: Literal["auto", "edge", "dense"] = "auto",
         gate_channels: int = 64,
         gate_heads: bool = False,
+        gate: torch.nn.Module | None = None,
+        pair: bool = False,
     ) -> None:
         super().__init__()
         expect(recycles >= 1, f"IPALite expected at least one recycle, found {recycles}; ask for one or more.")
@@ -95,11 +100,8 @@ class IPALite(torch.nn.Module):
         )
         self.in_channels, self.recycles, self.shared = in_channels, recycles, shared
         self.geo_from, self.beta, self.noise, self.detach = geo_from, beta, noise, detach
-        self.gate = EdgeGate(in_channels, gate_channels, heads=heads if gate_heads else None)
-        self.embed_state = Sequential(
-            Linear(in_channels, 2 * hidden_channels), GELU(), Linear(2 * hidden_channels, hidden_channels)
-        )
-        self.embed_pos = Sequential(Linear(in_channels, hidden_channels), GELU(), Linear(hidden_channels, 2))
+        self.gate = EdgeGate(in_channels, gate_channels, heads=heads if gate_heads else None) if gate is None else gate
+        self.embed_state, self.embed_pos = embedding_networks(in_channels, hidden_channels)
         self.blocks = ModuleList(
             IPAConv(
                 hidden_channels,
@@ -118,6 +120,7 @@ class IPALite(torch.nn.Module):
             )
             for recycle in range(1 if shared else recycles)
         )
+        self.pair = PairBias(in_channels, heads) if pair else None
 
     @classmethod
     def from_preset(cls, name: str, in_channels: int, **overrides: Any) -> IPALite:
@@ -142,6 +145,9 @@ class IPALite(torch.nn.Module):
         generator: torch.Generator | None = None,
         *,
         beta: float | None = None,
+        detach_gate: bool = False,
+        step_scale: float = 1.0,
+        attention: str = "learned",
         return_terms: bool = False,
     ) -> StructureOutput:
         """Lay out every graph of a batch.
@@ -154,59 +160,37 @@ class IPALite(torch.nn.Module):
             noise: Standard deviation of the initial noise; by default the model's in training mode and 0 otherwise.
             generator: Source of the noise; torch's global one if omitted.
             beta: Weight of the gate in this call; the model's if omitted.
+            detach_gate: Stop the gradient from the layout to the gate; the gate logits returned keep theirs.
+            step_scale: Factor of the step size in this call.
+            attention: "learned", or an intervention from the second recycle on: "uniform_after_first" (all incoming
+                edges of a node, its self-loop too, weigh the same), "gate_only_after_first" (only the gate decides).
             return_terms: Return the attention terms of each recycle (slower: they live on the edges).
 
         Returns:
             The layout, its trajectory and the gate logits.
 
         Raises:
-            InputError: when the embedding does not fit the model, or when the gate logits belong to other edges or
-            are given
-                together with ``use_gate=False``.
+            InputError: when the embedding does not fit the model, when the gate logits belong to other edges or are
+                given together with ``use_gate=False``, or when ``attention`` is unknown.
         """
         graphs = read_graphs(batch, edge_index, self.in_channels)
-        x, edges = graphs.x, graphs.edge_index
+        gate_logits = read_gate(self.gate, graphs, gate_logits, use_gate)
+        bias = None
         if gate_logits is not None:
-            expect(use_gate, "expected no gate logits with use_gate=False, found some; leave one of the two out.")
-            check_gate_support(gate_logits, edges)
-        elif use_gate:
-            gate_logits = self.gate(x, edges)
-        bias = None if gate_logits is None else (self.beta if beta is None else beta) * gate_logits
-
+            bias = (self.beta if beta is None else beta) * (gate_logits.detach() if detach_gate else gate_logits)
         std = noise if noise is not None else (self.noise if self.training else 0.0)
-        guess = self.embed_pos(x)
-        pos = gauge_fix(guess + initial_noise(guess, std, generator), graphs.batch, graphs.num_graphs)
-        state, initial = self.embed_state(x), pos
-
-        padded = None
-        layout = self.blocks[0].layout
-        if layout != "edge" and not return_terms and not torch.compiler.is_compiling():
-            # Once for all recycles: they share the graph and the gate.
-            padded = pad_graphs(edges, x.size(0), graphs.batch, bias, x.dtype, auto=layout == "auto")
-        trajectory, terms = [], []
-        for recycle in range(self.recycles):
-            if self.detach:
-                state, pos = state.detach(), pos.detach()
-            block = self.blocks[0 if self.shared else recycle]
-            state, pos, *extra = block(
-                state,
-                pos,
-                edges,
-                bias,
-                graphs.batch,
-                padded=padded,
-                use_geo=recycle >= self.geo_from,
-                return_terms=return_terms,
-            )
-            pos = gauge_fix(pos, graphs.batch, graphs.num_graphs)
-            trajectory.append(pos)
-            terms += extra
-        return StructureOutput(
-            pos=pos,
-            trajectory=tuple(trajectory),
-            initial=initial,
-            state=state,
-            gate_logits=gate_logits,
-            edge_index=edges,
-            terms=tuple(terms) if return_terms else None,
+        pos = initial_layout(self.embed_pos(graphs.x), graphs, std, generator)
+        return run_recycles(
+            [
+                Recycle(block, bias, step_scale * block.step, use_geo=recycle >= self.geo_from)
+                for recycle, block in enumerate(blocks_of(self.blocks, self.recycles))
+            ],
+            self.embed_state(graphs.x),
+            pos,
+            graphs,
+            gate_logits,
+            None if self.pair is None else self.pair(graphs.x, graphs.edge_index),
+            attention=attention,
+            detach=self.detach,
+            return_terms=return_terms,
         )

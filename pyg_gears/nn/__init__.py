@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from pyg_gears.nn.attention_terms import AttentionTerms
 from pyg_gears.nn.edge_gate import EdgeGate
+from pyg_gears.nn.gate_former import GateFormer
 from pyg_gears.nn.geometry_bias import GeometryBias
-from pyg_gears.nn.ipa_conv import AttentionTerms, IPAConv
+from pyg_gears.nn.ipa_conv import IPAConv
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
+from pyg_gears.nn.pair_bias import PairBias
 from pyg_gears.nn.segment_softmax import segment_softmax
 
-__all__ = ["AttentionTerms", "EdgeGate", "GeometryBias", "IPAConv", "PaddedGraphs", "pad_graphs", "segment_softmax"]
+__all__ = [
+    "AttentionTerms",
+    "EdgeGate",
+    "GateFormer",
+    "GeometryBias",
+    "IPAConv",
+    "PaddedGraphs",
+    "PairBias",
+    "pad_graphs",
+    "segment_softmax",
+]

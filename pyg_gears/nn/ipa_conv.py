@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -11,35 +11,30 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, Parameter, Sequential
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears._checks import InputError, expect
+from pyg_gears.nn.attention_terms import attention_terms
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
 from pyg_gears.nn.segment_softmax import segment_softmax
 
 TAU_RANGE = (0.5, 4.0)
+MAX_TAU = 10.0
 
-
-class AttentionTerms(NamedTuple):
-    """What made the logits of one layer, (e, h) each, detached: ``alpha`` is the softmax of ``qk + geo + gate``."""
-
-    qk: Tensor
-    geo: Tensor
-    gate: Tensor
-    alpha: Tensor
+AttentionMode = Literal["learned", "gate_only", "uniform"]
 
 
 class IPAConv(MessagePassing):
     r"""Attention over a graph's edges that updates a node state s and planar coordinates x.
 
     .. math::
-        \alpha_{ijh} &= \mathrm{softmax}_{j \to i}(\mathrm{qk}_{ijh} + \mathrm{geo}_{ijh} + \beta g_{ij}) \\
+        \alpha_{ijh} &= \mathrm{softmax}_{j \to i}(\mathrm{qk}_{ijh} + \mathrm{geo}_{ijh} + \beta g_{ij} + b_{ijh}) \\
         s_i' &= s_i + \mathrm{MLP}([\mathrm{LN}(s_i), \Vert_h \textstyle\sum_j \alpha_{ijh} v_{jh}]) \\
         x_i' &= x_i + \eta \textstyle\sum_h A_h \sum_j \alpha_{ijh} (x_j - x_i)
 
     q, k and v are linear in LN(s). qk is :math:`q \cdot k / \sqrt d`, or with ``qk_norm``
     :math:`\tau_h \mathrm{LN}(q) \cdot \mathrm{LN}(k) / \sqrt d` (norms without learned gain, which would be a free
-    temperature). The last layer of the MLP and A start at zero: a new layer changes nothing. A node without an
-    incoming edge attends to nothing: its message is zero and its coordinates stay.
+    temperature); b is a pair bias, where one is given. The last layer of the MLP and A start at zero: a new layer
+    changes nothing. A node without an incoming edge attends to nothing: its message is zero and its coordinates stay.
 
     Equivariant under translations of x with every option. With ``frame="rotation"`` and a geo of "none", "monotone" or
     "rbf" equivariant under rotations too; under mirrors only while b_h = 0. With ``frame="free"`` neither.
@@ -56,8 +51,9 @@ class IPAConv(MessagePassing):
         geo: "none", "monotone", "rbf" or "point", see :class:`GeometryBias`.
         frame: "free" (A_h any 2x2 matrix) or "rotation" (A_h = a_h I + b_h J, which commutes with rotations).
         qk_norm: Normalise q and k.
-        tau: Temperature of ``qk_norm``, in [0.5, 4].
-        learn_tau: Learn one tau per head, clamped to [0.5, 4].
+        tau: Temperature of ``qk_norm``, within ``tau_range``.
+        learn_tau: Learn one tau per head, clamped to ``tau_range``.
+        tau_range: Lowest and highest temperature, within (0, 10]: it is never free.
         beta: Weight of the gate logits.
         step: Step size eta of the coordinates.
         dropout: Dropout inside the state's MLP, 0..1.
@@ -80,6 +76,7 @@ class IPAConv(MessagePassing):
         beta: float = 2.0,
         step: float = 1.0,
         dropout: float = 0.0,
+        tau_range: tuple[float, float] = TAU_RANGE,
     ) -> None:
         super().__init__(aggr="add", node_dim=0)
         for name, found, known in (
@@ -91,8 +88,12 @@ class IPAConv(MessagePassing):
                 found in known, f"IPAConv expected {name} among {', '.join(known)}, found {found!r}; name one of them."
             )
         expect(
-            TAU_RANGE[0] <= tau <= TAU_RANGE[1],
-            f"IPAConv expected tau in [0.5, 4], found {tau}; outside the attention saturates.",
+            0 < tau_range[0] <= tau_range[1] <= MAX_TAU,
+            f"IPAConv expected 0 < lowest <= highest <= {MAX_TAU:g} in tau_range, found {tau_range}; narrow it.",
+        )
+        expect(
+            tau_range[0] <= tau <= tau_range[1],
+            f"IPAConv expected tau in [{tau_range[0]:g}, {tau_range[1]:g}], found {tau}; outside the attention saturates.",
         )
         expect(
             qk_norm or not learn_tau,
@@ -100,6 +101,7 @@ class IPAConv(MessagePassing):
         )
         self.channels, self.heads, self.head_channels = channels, heads, head_channels
         self.layout, self.frame, self.qk_norm, self.beta, self.step = layout, frame, qk_norm, beta, step
+        self.tau_range = tau_range
         inner = heads * head_channels
         self.norm = LayerNorm(channels)
         self.project = Linear(channels, 3 * inner, bias=False)
@@ -133,6 +135,9 @@ class IPAConv(MessagePassing):
         *,
         padded: PaddedGraphs | None = None,
         use_geo: bool = True,
+        pair_bias: Tensor | None = None,
+        step: float | Tensor | None = None,
+        attention: AttentionMode = "learned",
         return_terms: bool = False,
     ) -> tuple[Any, ...]:
         """Attend once.
@@ -143,16 +148,22 @@ class IPAConv(MessagePassing):
             edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); a plain tensor or an ``EdgeIndex``.
             gate_logits: Gate of each edge, shared by the heads (e,) or per head (e, h); zero if omitted.
             batch: Graph of each node, shape (n,), ascending; one graph if omitted.
-            padded: These same edges laid out by :func:`pad_graphs` with ``beta * gate_logits`` as their bias: spares
-                several layers on one graph the same work. Read by the dense layout only.
+            padded: These same edges laid out by :func:`pad_graphs` with the bias that takes part, ``beta *
+                gate_logits`` plus ``pair_bias``: spares several layers on one graph the same work. Read by the dense
+                layout only.
             use_geo: Whether the geometry bias takes part (a schedule may delay it).
+            pair_bias: Further bias per edge and head, shape (e, h), see :class:`PairBias`; zero if omitted.
+            step: Step size in this call, a number or a 0-d tensor; the layer's if omitted.
+            attention: An intervention: "gate_only" leaves nothing but the gate in the logits, "uniform" gives all
+                incoming edges of a node (a self-loop too) the same weight. ``padded`` must hold what is left.
             return_terms: Return the terms of the logits as well, on the edges.
 
         Returns:
-            New s (n, c) and x (n, 2); with ``return_terms`` a third item, :class:`AttentionTerms`.
+            New s (n, c) and x (n, 2); with ``return_terms`` a third item, :class:`pyg_gears.nn.AttentionTerms`.
 
         Raises:
-            InputError: when the gate logits are not one (or one per head) for each edge.
+            InputError: when the gate logits are not one (or one per head), or the pair bias not one per head, for each
+                edge.
         """
         edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
         e, n = edge_index.size(1), s.size(0)
@@ -164,16 +175,26 @@ class IPAConv(MessagePassing):
                     f"{tuple(gate_logits.shape)}; logits belong to the edges they were computed on."
                 )
             gate_logits = self.beta * gate_logits
+        if pair_bias is not None and pair_bias.shape != (e, self.heads):
+            raise InputError(
+                f"IPAConv expected a pair bias of shape ({e}, {self.heads}), one per edge and head, found "
+                f"{tuple(pair_bias.shape)}; compute it on these edges."
+            )
         geometry = self.geometry if use_geo else None
         z = self.norm(s)
         query, key, value = self.project(z).view(n, 3, self.heads, self.head_channels).unbind(dim=1)
         query, key = self._scale(query, key)
+        if attention != "learned":
+            query, geometry, pair_bias = torch.zeros_like(query), None, None
+            gate_logits = gate_logits if attention == "gate_only" else None
+        gate = gate_logits[:, None] if gate_logits is not None and gate_logits.dim() == 1 else gate_logits
         # The coordinates ride along with the values: sum_j a_ij (x_j - x_i) = (A x)_i - x_i sum_j a_ij.
         carried = torch.cat([value, pos[:, None].expand(-1, self.heads, -1)], dim=-1)
 
         dense = self.layout != "edge" and not return_terms and not torch.compiler.is_compiling()
         if dense and padded is None:
-            padded = pad_graphs(edge_index, n, batch, gate_logits, s.dtype, auto=self.layout == "auto")
+            bias = gate_logits if pair_bias is None else pair_bias if gate is None else gate + pair_bias
+            padded = pad_graphs(edge_index, n, batch, bias, s.dtype, auto=self.layout == "auto")
         if dense and padded is not None:
             geo = None if geometry is None else geometry.dense(z, pos, edge_index, padded)
             query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, carried))
@@ -181,19 +202,21 @@ class IPAConv(MessagePassing):
             filled: Tensor | None = padded.filled
         else:
             geo = None if geometry is None else geometry(z, pos, edge_index, batch)
-            gate = gate_logits[:, None] if gate_logits is not None and gate_logits.dim() == 1 else gate_logits
             qk = self.edge_updater(edge_index, query=query, key=key)
-            logits = qk if geo is None else qk + geo
-            logits = logits if gate is None else logits + gate
+            logits = qk
+            for term in (geo, gate, pair_bias):
+                logits = logits if term is None else logits + term
             alpha = segment_softmax(logits, edge_index[1], n)
             received = self.propagate(edge_index, carried=carried, alpha=alpha, size=(n, n))
             filled = edge_index.new_zeros(n, dtype=torch.bool).index_fill(0, edge_index[1], True)
 
         message, centre = received.split([self.head_channels, 2], dim=-1)
         shift = centre - (pos[:, None] if filled is None else pos[:, None] * filled[:, None, None])
-        new_pos = pos + self.step * self._turn(shift)
+        new_pos = pos + (self.step if step is None else step) * self._turn(shift)
         new_s = s + self.update_state(torch.cat([z, message.flatten(1)], dim=-1))
-        return (new_s, new_pos, _terms(qk, geo, gate, alpha)) if return_terms else (new_s, new_pos)
+        if not return_terms:
+            return new_s, new_pos
+        return new_s, new_pos, attention_terms(qk, geo, gate, pair_bias, alpha)
 
     def edge_update(self, query_i: Tensor, key_j: Tensor) -> Tensor:
         """Product q . k of every edge and head, shape (e, h)."""
@@ -210,7 +233,7 @@ class IPAConv(MessagePassing):
             return query / width**0.5, key
         assert self.tau is not None
         query, key = (torch.nn.functional.layer_norm(part, (width,)) for part in (query, key))
-        return query * (self.tau.clamp(*TAU_RANGE) / width**0.5)[:, None], key
+        return query * (self.tau.clamp(*self.tau_range) / width**0.5)[:, None], key
 
     def _turn(self, shift: Tensor) -> Tensor:
         """``sum_h A_h shift_h`` for shifts (n, h, 2)."""
@@ -224,10 +247,3 @@ class IPAConv(MessagePassing):
         return (
             f"IPAConv({self.channels}, heads={self.heads}, head_channels={self.head_channels}, layout={self.layout!r})"
         )
-
-
-def _terms(qk: Tensor, geo: Tensor | None, gate: Tensor | None, alpha: Tensor) -> AttentionTerms:
-    """Detach and broadcast the terms; those that took no part are zero."""
-    nothing = torch.zeros_like(qk)
-    geo, gate = (nothing if part is None else part.detach().expand_as(qk) for part in (geo, gate))
-    return AttentionTerms(qk=qk.detach(), geo=geo, gate=gate, alpha=alpha.detach())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -53,6 +53,15 @@ class PaddedGraphs:
             nodes = nodes * self.filled.view(-1, *[1] * (nodes.dim() - 1))
         return nodes
 
+    def with_bias(self, edge_bias: Tensor | None) -> PaddedGraphs:
+        """The same graphs with another bias of their edges, (e,) or (e, h); None for none, the rest stays masked.
+
+        Gradients flow back to it.
+        """
+        if edge_bias is None:
+            edge_bias = self.bias.new_zeros(self.edge_slot.size(0))
+        return replace(self, bias=_spread(edge_bias, self.edge_slot, self.num_graphs, self.size))
+
 
 def pad_graphs(
     edge_index: Int[Tensor, "2 e"],
@@ -102,19 +111,26 @@ def pad_graphs(
     has_edge = taken.view(b * m, m).any(dim=1)
     filled = has_edge if node_slot is None else has_edge[node_slot]
     if edge_bias is None:
-        bias = torch.zeros(b * m * m, dtype=dtype, device=edge_slot.device).masked_fill_(~taken, MASKED)[None]
+        bias = torch.zeros(b * m * m, dtype=dtype, device=edge_slot.device).masked_fill_(~taken, MASKED)
+        bias = bias.view(b, 1, m, m)
     else:
-        columns = edge_bias[None] if edge_bias.dim() == 1 else edge_bias.T
-        index = edge_slot.expand(columns.size(0), -1)
-        bias = columns.new_full((columns.size(0), b * m * m), MASKED).scatter(1, index, columns)
+        bias = _spread(edge_bias, edge_slot, b, m)
     return PaddedGraphs(
         num_graphs=b,
         size=m,
         node_slot=node_slot,
         edge_slot=edge_slot,
         filled=None if bool(filled.all()) else filled,
-        bias=bias.view(-1, b, m, m).transpose(0, 1),
+        bias=bias,
     )
+
+
+def _spread(edge_bias: Tensor, edge_slot: Tensor, b: int, m: int) -> Tensor:
+    """Bias of the edges (e,) or (e, h) in a masked (b, 1 or h, m, m)."""
+    columns = edge_bias[None] if edge_bias.dim() == 1 else edge_bias.T
+    index = edge_slot.expand(columns.size(0), -1)
+    bias = columns.new_full((columns.size(0), b * m * m), MASKED).scatter(1, index, columns)
+    return bias.view(-1, b, m, m).transpose(0, 1)
 
 
 def _obstacle(edge_index: Tensor, batch: Tensor) -> str | None:

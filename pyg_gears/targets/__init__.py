@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyg_gears.targets.gate import gate_target
+from pyg_gears.targets.gate import GATE_TARGETS, GateTarget, gate_target
 from pyg_gears.targets.multiscale_stress import StressTarget, landmark_count, multiscale_stress_target
 from pyg_gears.targets.random_walk import (
     RandomWalkTarget,
@@ -14,6 +14,8 @@ from pyg_gears.targets.random_walk import (
 )
 
 __all__ = [
+    "GATE_TARGETS",
+    "GateTarget",
     "RandomWalkTarget",
     "StressTarget",
     "gate_target",

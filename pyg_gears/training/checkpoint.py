@@ -10,7 +10,7 @@ import torch
 from pyg_gears._checks import InputError, expect
 from pyg_gears.data.whole_file import whole_file
 
-FORMAT = 2
+FORMAT = 3
 FILE = "model.pt"
 
 

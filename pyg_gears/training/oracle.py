@@ -10,17 +10,17 @@ from torch_geometric.data import Data
 from pyg_gears._checks import expect
 from pyg_gears.data import MinisetDataset, MinisetLoader
 from pyg_gears.losses import EnergyOutput, geometric_energy
-from pyg_gears.models import IPALite
+from pyg_gears.models import StructureModel
 
 
 @torch.no_grad()
-def gated_energy(model: IPALite, batch: Data) -> EnergyOutput:
+def gated_energy(model: StructureModel, batch: Data) -> EnergyOutput:
     """E_geo on the gated candidate graph ("H-gate"): what inference will have."""
     return geometric_energy(model(batch).pos, batch)
 
 
 @torch.no_grad()
-def oracle_energy(model: IPALite, batch: Data, gate_logits: Tensor | None = None) -> EnergyOutput:
+def oracle_energy(model: StructureModel, batch: Data, gate_logits: Tensor | None = None) -> EnergyOutput:
     """E_geo on the true spatial kNN graph without a gate ("T-edge"): what a perfect graph would give.
 
     Args:
@@ -48,7 +48,7 @@ def oracle_edges(batch: Data) -> Int[Tensor, "2 e"]:
     return torch.stack([source[order], target[order]])
 
 
-def mean_energies(model: IPALite, minisets: MinisetDataset, node_budget: int) -> dict[str, float]:
+def mean_energies(model: StructureModel, minisets: MinisetDataset, node_budget: int) -> dict[str, float]:
     """Mean E_geo over minisets, with the gated candidates ("h_gate") and with the true graph ("t_edge")."""
     total, count = {"h_gate": 0.0, "t_edge": 0.0}, 0
     for batch in MinisetLoader(minisets, node_budget, shuffle=False):

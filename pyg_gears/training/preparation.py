@@ -14,9 +14,10 @@ from torch_geometric.transforms import Compose
 
 from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, shared_genes, split_slides
-from pyg_gears.encoders import Encoder, Normalization, variable_genes
+from pyg_gears.encoders import Encoder, Normalization, fit_candidate_projection, variable_genes
 from pyg_gears.graphs import knn
 from pyg_gears.training.encoder_training import fit_encoder
+from pyg_gears.training.model_recipe import GraphRecipe
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
@@ -33,6 +34,7 @@ class Prepared(NamedTuple):
         validation: Fixed minisets of the held-out spots.
         held_out: The held-out slides, or the slides whose blocks are held out.
         features: What the encoder's networks read of the training spots, as if these were new, shape (m, f).
+        candidates: How candidate graphs are built, from the training spots alone where anything about it is learned.
     """
 
     encoder: Encoder
@@ -40,6 +42,12 @@ class Prepared(NamedTuple):
     validation: MinisetDataset
     held_out: tuple[EmbeddedSlide, ...]
     features: Float[Tensor, "m f"]
+    candidates: CandidateGraph
+
+
+def candidate_search(graph: GraphRecipe, projection: Tensor | None) -> CandidateGraph:
+    """The candidate graph of a recipe, with the projection (c, d) that was learned for it, if one was."""
+    return CandidateGraph(graph.k, graph.metric, graph.mutual, graph.jaccard, projection, graph.gate_target)
 
 
 def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:
@@ -136,7 +144,14 @@ def prepare(
         return part._replace(x=x, neighbors=neighbors)
 
     cache = work and work / "minisets"
-    transform = Compose([GeometricTargets(), CandidateGraph(k=recipe.graph.k, metric=recipe.graph.metric)])
+    drawn = [slice(None) if part.allowed is None else part.allowed for part in train_part]
+    spots = [
+        (train_embedded[part.name][inside], part.pos[inside]) for part, inside in zip(train_part, drawn, strict=True)
+    ]
+    graph = recipe.graph
+    projection = fit_candidate_projection(spots, graph.projection, seed=seed) if graph.projection else None
+    candidates = candidate_search(graph, projection)
+    transform = Compose([GeometricTargets(), candidates])
     train_recipe = dataclasses.replace(recipe.minisets, seed=seed + recipe.minisets.seed)
     validation_recipe = dataclasses.replace(
         recipe.minisets, count=recipe.training.validation, paired=False, seed=seed + recipe.minisets.seed + 1_000_003
@@ -145,4 +160,4 @@ def prepare(
     train_slides = [fill(part, train_embedded[part.name]) for part in train_part]
     train = MinisetDataset(train_slides, train_recipe, pre_transform=transform, cache=cache)
     validation = MinisetDataset(held_out, validation_recipe, pre_transform=transform, cache=cache)
-    return Prepared(encoder, train, validation, held_out, torch.cat(features))
+    return Prepared(encoder, train, validation, held_out, torch.cat(features), candidates)

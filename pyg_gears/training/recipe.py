@@ -10,7 +10,7 @@ from pyg_gears._checks import expect
 from pyg_gears.data.dataset import MinisetRecipe
 from pyg_gears.training.configuration import check_choice, check_range, from_mapping, to_mapping
 from pyg_gears.training.encoder_recipe import EncoderRecipe
-from pyg_gears.typing import Metric
+from pyg_gears.training.model_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
 
 
 @dataclass(frozen=True)
@@ -42,84 +42,6 @@ class EmbeddingRecipe:
             self.target_sum > 0, f"expected embedding.target_sum above 0, found {self.target_sum}; change the recipe."
         )
         check_range("embedding.components", self.components, 2)
-
-
-@dataclass(frozen=True)
-class GraphRecipe:
-    """The candidate graph, at training and at inference."""
-
-    k: int = 100
-    """Nearest neighbours in H per node, before symmetrising."""
-    metric: Metric = "cosine"
-    """"cosine" or "euclidean"."""
-
-    def __post_init__(self) -> None:
-        check_range("graph.k", self.k, 1)
-        check_choice("graph.metric", self.metric, ("cosine", "euclidean"))
-
-
-@dataclass(frozen=True)
-class ModelRecipe:
-    """The structure model (see :class:`pyg_gears.models.IPALite` for what each number does)."""
-
-    members: int = 3
-    """Models trained with seeds of their own; at inference their distances are averaged."""
-    recycles: int = 5
-    """Rounds of attention."""
-    shared: bool = True
-    """One block for all rounds, or one each."""
-    hidden_channels: int = 64
-    """Channels of the node state."""
-    heads: int = 4
-    """Attention heads."""
-    head_channels: int = 16
-    """Channels per head."""
-    gate_channels: int = 32
-    """Hidden channels of the gate."""
-    qk_norm: bool = True
-    """Normalise queries and keys."""
-    geo: str = "none"
-    """Geometry bias: "none", "monotone", "rbf" or "point"."""
-    frame: str = "free"
-    """"free" 2x2 maps per head, or "rotation" (commuting with rotations)."""
-    step: float = 5.0
-    """Step size of the coordinates: how fast the maps A_h, which start at zero, take effect."""
-    beta: float = 2.0
-    """Weight of the gate in the attention logits."""
-    noise: float = 0.05
-    """Noise on the initial coordinates in training, gauge units."""
-    dropout: float = 0.0
-    """Dropout inside the state updates."""
-
-    def __post_init__(self) -> None:
-        for name in ("members", "recycles", "hidden_channels", "heads", "head_channels", "gate_channels"):
-            check_range(f"model.{name}", getattr(self, name), 1)
-        check_choice("model.geo", self.geo, ("none", "monotone", "rbf", "point"))
-        check_choice("model.frame", self.frame, ("free", "rotation"))
-        check_range("model.dropout", self.dropout, 0, 0.95)
-
-
-@dataclass(frozen=True)
-class LossRecipe:
-    """Weights of the loss terms; E_geo, by which models are chosen, is not affected."""
-
-    random_walk: float = 0.3
-    """Cap of the random-walk KL's weight (above 0.3 slides are overfitted)."""
-    stress: float = 4.0
-    """Weight of the stress."""
-    stress_kind: str = "linear"
-    """"linear" (share of the squared distances left unexplained), "log", "ratio" or "local"."""
-    repulsion: float = 0.01
-    """Weight of the repulsion of random pairs."""
-    entropy: float = 0.01
-    """Weight of the row entropy."""
-    gate: float = 0.05
-    """Weight of the gate's KL."""
-
-    def __post_init__(self) -> None:
-        for name in ("random_walk", "stress", "repulsion", "entropy", "gate"):
-            check_range(f"loss.{name}", getattr(self, name), 0)
-        check_choice("loss.stress_kind", self.stress_kind, ("linear", "log", "ratio", "local"))
 
 
 @dataclass(frozen=True)
@@ -190,6 +112,7 @@ class Recipe:
     encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
     minisets: MinisetRecipe = field(default_factory=lambda: MinisetRecipe(max_size=256))
     graph: GraphRecipe = field(default_factory=GraphRecipe)
+    gate: GateRecipe = field(default_factory=GateRecipe)
     model: ModelRecipe = field(default_factory=ModelRecipe)
     loss: LossRecipe = field(default_factory=LossRecipe)
     training: TrainingRecipe = field(default_factory=TrainingRecipe)

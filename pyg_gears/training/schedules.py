@@ -16,6 +16,15 @@ def random_walk_weight(epoch: float, *, warmup: float, ramp: float, cap: float) 
     return cap * min(1.0, (epoch - warmup) / ramp) if ramp > 0 else cap
 
 
+def linear_ramp(epoch: float, epochs: float, *, first: float, last: float) -> float:
+    """A value that goes linearly from ``first`` at epoch 0 to ``last`` at ``epochs``, and stays there; ``last`` throughout for 0.
+
+    >>> [linear_ramp(e, 6, first=0.5, last=2.0) for e in (0, 3.0, 9.0)]
+    [0.5, 1.25, 2.0]
+    """
+    return first + (last - first) * min(1.0, epoch / epochs) if epochs > 0 else last
+
+
 def cosine_rate(step: int, total: int, *, high: float, low: float) -> float:
     """Learning rate that falls by half a cosine from ``high`` at step 0 to ``low`` at the last of ``total`` steps."""
     progress = min(1.0, step / max(1, total - 1))

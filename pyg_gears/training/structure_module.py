@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
 from typing import Any
 
 import lightning
@@ -12,29 +12,19 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.losses import (
-    gate_kl,
-    linear_stress,
-    local_stress,
-    log_stress,
-    random_walk_kl,
-    ratio_stress,
-    repulsion,
-    walk_entropy,
-)
-from pyg_gears.models import IPALite
+from pyg_gears.losses import gate_kl
+from pyg_gears.models import StructureModel
 from pyg_gears.training.augmentation import augment
 from pyg_gears.training.oracle import gated_energy, oracle_energy
 from pyg_gears.training.recipe import Recipe
-from pyg_gears.training.schedules import cosine_rate, random_walk_weight
+from pyg_gears.training.schedules import cosine_rate, linear_ramp, random_walk_weight
+from pyg_gears.training.structure_loss import STRESS, structure_terms
 
-STRESS: dict[str, Callable[[Tensor, Any], Tensor]] = {
-    "linear": linear_stress,
-    "log": log_stress,
-    "ratio": ratio_stress,
-    "local": local_stress,
-}
 STOPPING = "stopping_energy"
+
+
+class TrainingDiverged(RuntimeError):
+    """The validation energy is not finite."""
 
 
 class StructureModule(lightning.LightningModule):
@@ -53,7 +43,7 @@ class StructureModule(lightning.LightningModule):
 
     def __init__(
         self,
-        model: IPALite,
+        model: StructureModel,
         recipe: Recipe,
         train: MinisetDataset,
         validation: MinisetDataset,
@@ -66,6 +56,10 @@ class StructureModule(lightning.LightningModule):
         self._train, self._validation = train, validation
         x = torch.cat([slide.x for slide in train.slides])
         self._std = x.std(dim=0)
+        self.earlier_gate: torch.nn.Module | None = None
+        if recipe.loss.trust > 0 and not pretrain:
+            # A part of the module, so that a checkpoint carries it.
+            self.earlier_gate = copy.deepcopy(model.gate).requires_grad_(False)
 
     def train_dataloader(self) -> MinisetLoader:
         """Minisets in an order of (seed, epoch), dealt to the devices."""
@@ -84,31 +78,35 @@ class StructureModule(lightning.LightningModule):
         """The weighted loss of one augmented batch."""
         step_seed = ((self.seed * 1_000_003 + self.current_epoch) * 1_000_003 + batch_index) % 2**63
         generator = torch.Generator().manual_seed(step_seed)
+        clean = batch.x
         batch = augment(batch, self.recipe.training, self._std, generator)
+        gate_x = clean if self.recipe.gate.clean else batch.x
         if self.pretrain:
-            gate = self._record("gate", gate_kl(self.model.gate(batch.x, batch.edge_index), batch), batch)
+            gate = self._record("gate", gate_kl(self.model.gate(gate_x, batch.edge_index), batch), batch)
             start = STRESS[self.recipe.loss.stress_kind](self.model.embed_pos(batch.x), batch)
             return gate + self._record("start_stress", start, batch)
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):  # dropout knows no generator
-            torch.manual_seed(step_seed)
-            output = self.model(batch, generator=generator)
-        weights, schedule = self.recipe.loss, self.recipe.training
+        schedule, gate_recipe = self.recipe.training, self.recipe.gate
         epoch = self.current_epoch + batch_index / max(1, int(self.trainer.num_training_batches))
         walk_weight = random_walk_weight(
-            epoch, warmup=schedule.warmup_epochs, ramp=schedule.ramp_epochs, cap=weights.random_walk
+            epoch, warmup=schedule.warmup_epochs, ramp=schedule.ramp_epochs, cap=self.recipe.loss.random_walk
         )
-        terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
-            "random_walk": (walk_weight, lambda: random_walk_kl(output.pos, batch)),
-            "stress": (weights.stress, lambda: STRESS[weights.stress_kind](output.pos, batch)),
-            "repulsion": (weights.repulsion, lambda: repulsion(output.pos, batch, generator)),
-            "entropy": (weights.entropy, lambda: walk_entropy(output.pos, batch)),
-            "gate": (weights.gate, lambda: gate_kl(output.gate_logits, batch)),
-        }
-        loss = output.pos.new_zeros(())
-        for name, (weight, term) in terms.items():
-            if weight > 0:
-                loss = loss + weight * self._record(name, term(), batch)
+        beta = linear_ramp(epoch, gate_recipe.beta_ramp_epochs, first=gate_recipe.beta_start, last=gate_recipe.beta)
+        devices = [self.device] if self.device.type == "cuda" else []
+        loss = batch.x.new_zeros(())
+        with torch.random.fork_rng(devices):  # dropout knows no generator
+            torch.manual_seed(step_seed)
+            terms = structure_terms(
+                self.model,
+                batch,
+                gate_x,
+                self.recipe,
+                walk_weight=walk_weight,
+                beta=beta,
+                generator=generator,
+                earlier_gate=self.earlier_gate,
+            )
+            for name, weight, value in terms:
+                loss = loss + weight * self._record(name, value, batch)
         return self._record("loss", loss, batch)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -126,7 +124,7 @@ class StructureModule(lightning.LightningModule):
         """Offer the energy to early stopping once the random-walk weight has reached its cap."""
         energy = float(self.trainer.callback_metrics["h_gate"])
         if not math.isfinite(energy):
-            raise RuntimeError(
+            raise TrainingDiverged(
                 f"training diverged: the validation energy is {energy}; lower training.lr or the loss weights and resume."
             )
         schedule = self.recipe.training

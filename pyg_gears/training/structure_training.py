@@ -10,33 +10,36 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from pyg_gears.data import MinisetDataset
 from pyg_gears.data.whole_file import whole_file
-from pyg_gears.models import IPALite
+from pyg_gears.models import IPAR, IPALite, StructureModel, TopoIPAR
+from pyg_gears.nn import EdgeGate, GateFormer
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.lightning_run import run
-from pyg_gears.training.recipe import ModelRecipe, Recipe
+from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.structure_module import STOPPING, StructureModule
 
 
-def build_model(recipe: ModelRecipe, in_channels: int, seed: int) -> IPALite:
+def build_model(recipe: Recipe, in_channels: int, seed: int) -> StructureModel:
     """The structure model of a recipe with first weights drawn by ``seed``; no global random state is touched."""
+    chosen, gate = recipe.model, recipe.gate
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return IPALite(
-            in_channels,
-            hidden_channels=recipe.hidden_channels,
-            heads=recipe.heads,
-            head_channels=recipe.head_channels,
-            recycles=recipe.recycles,
-            shared=recipe.shared,
-            qk_norm=recipe.qk_norm,
-            geo=recipe.geo,  # type: ignore[arg-type]
-            frame=recipe.frame,  # type: ignore[arg-type]
-            beta=recipe.beta,
-            step=recipe.step,
-            noise=recipe.noise,
-            dropout=recipe.dropout,
-            gate_channels=recipe.gate_channels,
-        )
+        layer: torch.nn.Module
+        if gate.kind == "former":
+            layer = GateFormer(in_channels, gate.channels, gate.heads, gate.layers, gate.dropout, gate.limit)
+        else:
+            layer = EdgeGate(in_channels, gate.channels, heads=chosen.heads if gate.per_head else None)
+        common: dict[str, Any] = {
+            name: getattr(chosen, name)
+            for name in ("hidden_channels", "heads", "head_channels", "recycles", "noise", "dropout", "detach", "step")
+        }
+        common |= {"gate": layer, "beta": gate.beta}
+        if chosen.kind == "ipa_r":
+            return IPAR(in_channels, **common)
+        if chosen.kind == "topo_ipa_r":
+            return TopoIPAR(in_channels, **common)
+        for name in ("shared", "qk_norm", "geo", "geo_from", "frame", "pair"):
+            common[name] = getattr(chosen, name)
+        return IPALite(in_channels, **common)
 
 
 def train_structure(
@@ -48,7 +51,7 @@ def train_structure(
     folder: Path,
     progress: bool = True,
     accelerator: str = "auto",
-) -> IPALite:
+) -> StructureModel:
     """Pretrain the gate and the initial coordinates, train the model, and return the weights of the best validation epoch.
 
     A folder that already holds a checkpoint is resumed; on one device the result is that of an unbroken run.
@@ -66,7 +69,7 @@ def train_structure(
         The model, in eval mode, on the CPU.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    model = build_model(recipe.model, train.slides[0].x.size(1), seed)
+    model = build_model(recipe, train.slides[0].x.size(1), seed)
     finished = folder / "finished.pt"
     if finished.exists():  # early stopping leaves no trace in a checkpoint: asked again, it would train on
         model.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))
@@ -86,7 +89,9 @@ def train_structure(
     callbacks = [EpochLog(folder / "log.csv"), stop, best, newest]
     run(module, callbacks, progress=progress, resume=last, max_epochs=recipe.training.epochs, **options)
     state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
-    model.cpu().load_state_dict({name.removeprefix("model."): value for name, value in state.items()})
+    prefix = "model."  # a pretrained gate may lie beside it
+    state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    model.cpu().load_state_dict(state)
     with whole_file(finished) as part:
         torch.save(model.state_dict(), part)
     return model.eval()

@@ -9,6 +9,7 @@ import torch
 
 from pyg_gears._checks import InputError
 from pyg_gears.inference import InferenceSettings, PatchesOutput, predict_patches
+from pyg_gears.transforms import CandidateGraph
 
 
 def patches_of(sizes, n, seed=0):
@@ -17,7 +18,7 @@ def patches_of(sizes, n, seed=0):
     return PatchesOutput(cells, np.cumsum([0, *sizes]), np.zeros(len(sizes), dtype=bool), n)
 
 
-SETTINGS = InferenceSettings(candidates=8, samples=3, metric="euclidean", shard_patches=2)
+SETTINGS = InferenceSettings(candidates=CandidateGraph(8, "euclidean"), samples=3, metric="euclidean", shard_patches=2)
 
 
 def test_every_voter_is_gauge_fixed_per_patch(oracle, make_tissue):
@@ -88,7 +89,7 @@ def test_a_foreign_shard_is_not_used(oracle, make_tissue, tmp_path, change):
     elif change == "model":
         torch.nn.init.ones_(model.weight)
     elif change == "settings":
-        settings = replace(settings, candidates=7)
+        settings = replace(settings, candidates=CandidateGraph(7, "euclidean"))
     else:
         (tmp_path / "shard_00000.npz").write_bytes(b"half a file")
     assert predict_patches(model, x, patches, settings, seed, shard_dir=tmp_path).resumed == 0

@@ -8,9 +8,16 @@ import torch
 
 from pyg_gears._checks import InputError
 from pyg_gears.inference import InferenceSettings, patchwise_layout, reconstruct_layout, row_spearman, stitch_patches
+from pyg_gears.transforms import CandidateGraph
 
 SMALL = InferenceSettings(
-    patch_size=96, overlap=16, whole_below=0, metric="euclidean", candidates=20, locality_neighbors=15, batch_nodes=2000
+    patch_size=96,
+    overlap=16,
+    whole_below=0,
+    metric="euclidean",
+    candidates=CandidateGraph(20, "euclidean"),
+    locality_neighbors=15,
+    batch_nodes=2000,
 )
 
 

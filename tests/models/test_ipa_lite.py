@@ -11,6 +11,7 @@ from pyg_gears.models import IPALite
 
 C = 8
 PRESETS = ("v1", "v2", "d7")
+SMALL = {"hidden_channels": 12, "heads": 2, "head_channels": 4, "gate_channels": 8}
 
 
 def graph(n: int, seed: int, dtype: torch.dtype = torch.float32) -> Data:
@@ -23,8 +24,7 @@ def graph(n: int, seed: int, dtype: torch.dtype = torch.float32) -> Data:
 def model(preset: str = "v1", dtype: torch.dtype = torch.float32, **options: object) -> IPALite:
     """A small model away from its initial point, in evaluation mode."""
     torch.manual_seed(0)
-    small = {"hidden_channels": 12, "heads": 2, "head_channels": 4, "gate_channels": 8}
-    built = IPALite.from_preset(preset, C, **{**small, **options})
+    built = IPALite.from_preset(preset, C, **{**SMALL, **options})
     for parameter in built.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return built.to(dtype).eval()
@@ -38,6 +38,28 @@ def test_parameter_counts() -> None:
         assert gate == 37_057
         counts[preset] = sum(p.numel() for p in built.parameters()) - gate
     assert counts == {"v1": 154_674, "v2": 352_278, "d7": 154_678}
+
+
+def test_pair_bias_is_silent_at_first_and_the_same_in_all_recycles() -> None:
+    counts = [sum(p.numel() for p in IPALite.from_preset("d7", 128, pair=pair).parameters()) for pair in (False, True)]
+    assert counts[1] - counts[0] == 35_044
+    data, plain, built = graph(20, 0), model("d7"), IPALite.from_preset("d7", C, **SMALL, pair=True).eval()
+    assert plain.pair is None
+    built.load_state_dict({**built.state_dict(), **plain.state_dict()})
+    torch.testing.assert_close(built(data).pos, plain(data).pos)
+    torch.nn.init.normal_(built.pair.last.weight)
+    terms = built(data, return_terms=True).terms
+    assert all(torch.equal(term.pair, built.pair(data.x, data.edge_index)) for term in terms)
+
+
+def test_a_gate_given_replaces_the_own_one() -> None:
+    class Distance(torch.nn.Module):
+        def forward(self, x: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+            return -(x[edge_index[0]] - x[edge_index[1]]).norm(dim=1)
+
+    data, built = graph(20, 0), model(gate=Distance())
+    assert not list(built.gate.parameters())
+    assert torch.equal(built(data).gate_logits, Distance()(data.x, data.edge_index))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -183,7 +205,7 @@ def test_single_nodes_and_collapsed_embeddings_stay_finite() -> None:
 def test_state_dict_round_trip() -> None:
     first, second = (
         model("d7"),
-        IPALite.from_preset("d7", C, hidden_channels=12, heads=2, head_channels=4, gate_channels=8),
+        IPALite.from_preset("d7", C, **SMALL),
     )
     second.load_state_dict(first.state_dict())
     assert torch.equal(second.eval()(graph(20, 0)).pos, first(graph(20, 0)).pos)

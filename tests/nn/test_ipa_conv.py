@@ -51,7 +51,15 @@ def ragged(dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
 
 
 def oracle(
-    conv: IPAConv, s: Tensor, pos: Tensor, edge_index: Tensor, gate_logits: Tensor | None, batch: Tensor
+    conv: IPAConv,
+    s: Tensor,
+    pos: Tensor,
+    edge_index: Tensor,
+    gate_logits: Tensor | None,
+    batch: Tensor,
+    pair_bias: Tensor | None = None,
+    step: float | None = None,
+    attention: str = "learned",
 ) -> tuple[Tensor, Tensor]:
     """The formula of the layer, node by node, head by head, edge by edge."""
     z = torch.nn.functional.layer_norm(s, (C,), conv.norm.weight, conv.norm.bias)
@@ -78,7 +86,7 @@ def oracle(
                     norm_q, norm_k = (
                         (t - t.mean()) / (t.var(unbiased=False) + 1e-5).sqrt() for t in (q[i, h], k[j, h])
                     )
-                    logit = conv.tau[h].clamp(0.5, 4.0) * (norm_q @ norm_k) / math.sqrt(WIDTH)
+                    logit = conv.tau[h].clamp(*conv.tau_range) * (norm_q @ norm_k) / math.sqrt(WIDTH)
                 else:
                     logit = q[i, h] @ k[j, h] / math.sqrt(WIDTH)
                 if geo == "monotone":
@@ -93,6 +101,12 @@ def oracle(
                     logit = logit + (-gap.square().sum() / softplus(conv.geometry.sigma[h]) ** 2).clamp(-10, 0)
                 if gate_logits is not None:
                     logit = logit + conv.beta * (gate_logits[e, h] if gate_logits.dim() == 2 else gate_logits[e])
+                if pair_bias is not None:
+                    logit = logit + pair_bias[e, h]
+                if attention != "learned":
+                    logit = torch.zeros((), dtype=s.dtype)
+                if attention == "gate_only" and gate_logits is not None:
+                    logit = conv.beta * (gate_logits[e, h] if gate_logits.dim() == 2 else gate_logits[e])
                 logits.append(logit)
             if not logits:
                 continue
@@ -109,7 +123,7 @@ def oracle(
             else:
                 a, b = w[0, 0], w[1, 0]
                 move = move + torch.stack([a * shift[0] - b * shift[1], b * shift[0] + a * shift[1]])
-        new_pos[i] = pos[i] + conv.step * move
+        new_pos[i] = pos[i] + (conv.step if step is None else step) * move
         hidden = gelu(conv.update_state[0](torch.cat([z[i], received.flatten()])))
         new_s[i] = s[i] + conv.update_state[3](hidden)
     return new_s, new_pos
@@ -133,13 +147,42 @@ def test_edge_list_dense_and_oracle_agree(geo: str, frame: str, qk_norm: bool, l
             torch.testing.assert_close([t.double() for t in found], list(expected), atol=1e-5, rtol=1e-5)
 
 
+def pair_bias() -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    return torch.randn(ragged()["edge_index"].size(1), HEADS, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("attention", ["learned", "gate_only", "uniform"])
+@pytest.mark.parametrize("gate", ["none", "shared", "heads"])
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+def test_pair_bias_step_and_interventions(layout: str, gate: str, attention: str) -> None:
+    given = {**ragged(), "pair_bias": pair_bias(), "attention": attention}
+    given["gate_logits"] = {"none": None, "shared": given["gate_logits"][:, 0], "heads": given["gate_logits"]}[gate]
+    conv = layer(layout=layout, geo="rbf", qk_norm=True, learn_tau=True, tau_range=(1.0, 10.0))
+    with torch.no_grad():
+        expected = oracle(conv, **given, step=0.3)
+        for step in (0.3, torch.tensor(0.3, dtype=torch.float64)):
+            torch.testing.assert_close(conv(**given, step=step), expected, atol=1e-10, rtol=1e-10)
+        s, pos, terms = conv(**given, step=0.3, return_terms=True)
+    torch.testing.assert_close((s, pos), expected, atol=1e-10, rtol=1e-10)
+    learned = attention == "learned"
+    assert torch.equal(terms.pair, given["pair_bias"] if learned else torch.zeros_like(terms.qk))
+    assert bool((terms.qk != 0).any()) == bool((terms.geo != 0).any()) == learned
+    assert bool((terms.gate != 0).any()) == (gate != "none" and attention != "uniform")
+    if attention == "uniform":
+        degree = given["edge_index"][1].bincount()
+        torch.testing.assert_close(
+            terms.alpha, (1 / degree[given["edge_index"][1]])[:, None].expand(-1, HEADS).double()
+        )
+
+
 @pytest.mark.parametrize("geo", GEOS)
 @pytest.mark.parametrize("qk_norm", [False, True])
 def test_gradients_of_both_layouts_agree(geo: str, qk_norm: bool) -> None:
     gradients = []
     for layout in ("edge", "dense"):
-        conv, given = layer(layout=layout, geo=geo, qk_norm=qk_norm), ragged()
-        leaves = [given[name].requires_grad_() for name in ("s", "pos", "gate_logits")]
+        conv, given = layer(layout=layout, geo=geo, qk_norm=qk_norm), {**ragged(), "pair_bias": pair_bias()}
+        leaves = [given[name].requires_grad_() for name in ("s", "pos", "gate_logits", "pair_bias")]
         s, pos = conv(**given)
         generator = torch.Generator().manual_seed(2)
         weights = [torch.randn(t.shape, generator=generator, dtype=t.dtype) for t in (s, pos)]
@@ -289,7 +332,8 @@ def test_terms_are_the_logits(geo: str) -> None:
     torch.testing.assert_close((s, pos), conv(**given), atol=1e-10, rtol=1e-10)
     assert not any(term.requires_grad for term in terms)
     torch.testing.assert_close(terms.gate, conv.beta * given["gate_logits"])
-    logits = terms.qk + terms.geo + terms.gate
+    logits = terms.qk + terms.geo + terms.gate + terms.pair
+    assert (terms.pair == 0).all()
     for node in given["edge_index"][1].unique().tolist():
         incoming = given["edge_index"][1] == node
         torch.testing.assert_close(terms.alpha[incoming], logits[incoming].softmax(dim=0))
@@ -303,6 +347,8 @@ def test_shared_padding_equals_own_padding() -> None:
     padded = pad_graphs(given["edge_index"], given["s"].size(0), given["batch"], conv.beta * given["gate_logits"])
     found = conv(given["s"], given["pos"], given["edge_index"], batch=given["batch"], padded=padded)
     torch.testing.assert_close(found, conv(**given))
+    both = {"pair_bias": pair_bias(), "padded": padded.with_bias(conv.beta * given["gate_logits"] + pair_bias())}
+    torch.testing.assert_close(conv(**given, **both), conv(**given, pair_bias=pair_bias()))
 
 
 def test_accepts_edge_index() -> None:
@@ -329,6 +375,8 @@ def test_bad_input() -> None:
         ({"geo": "far"}, "geo among none, monotone, rbf, point, found 'far'"),
         ({"frame": "fixed"}, "frame among free, rotation, found 'fixed'"),
         ({"qk_norm": True, "tau": 5.0}, r"tau in \[0.5, 4\], found 5.0"),
+        ({"tau_range": (2.0, 20.0), "tau": 2.0}, r"0 < lowest <= highest <= 10 in tau_range, found \(2\.0, 20\.0\)"),
+        ({"tau_range": (1.0, 10.0), "tau": 0.5}, r"tau in \[1, 10\], found 0\.5"),
         ({"learn_tau": True}, "qk_norm=True with learn_tau=True"),
     ):
         with pytest.raises(InputError, match=text):
@@ -336,4 +384,7 @@ def test_bad_input() -> None:
     given = ragged()
     with pytest.raises(InputError, match="one per edge, found"):
         layer()(given["s"], given["pos"], given["edge_index"], given["gate_logits"][:-1], given["batch"])
+    for wrong in (pair_bias()[:-1], pair_bias()[:, :1]):
+        with pytest.raises(InputError, match="one per edge and head, found"):
+            layer()(**ragged(), pair_bias=wrong)
     assert repr(layer()) == "IPAConv(6, heads=3, head_channels=4, layout='auto')"

@@ -21,6 +21,16 @@ def test_every_edge_lies_at_target_source_and_every_other_pair_is_masked() -> No
     assert graphs.filled.tolist() == [True, True, False, False, False, True]
 
 
+def test_another_bias_on_the_same_graphs() -> None:
+    for first, second in ((None, torch.randn(4)), (torch.randn(4, 3), torch.randn(4, 2)), (torch.randn(4), None)):
+        graphs = pad_graphs(EDGES, 6, RAGGED, first, torch.float32)
+        fresh = pad_graphs(EDGES, 6, RAGGED, second, torch.float32)
+        assert graphs is not None
+        assert fresh is not None
+        assert torch.equal(graphs.with_bias(second).bias, fresh.bias)
+        assert graphs.with_bias(second).edge_slot is graphs.edge_slot
+
+
 def test_pad_and_gather_are_inverse_where_edges_arrive() -> None:
     graphs = pad_graphs(EDGES, 6, RAGGED, dtype=torch.float32)
     assert graphs is not None

@@ -10,7 +10,8 @@ TINY = {
     "embedding": {"kind": "spatial", "components": 6},
     "minisets": {"count": 6, "min_size": 40, "max_size": 60},
     "graph": {"k": 15},
-    "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate_channels": 8, "dropout": 0.1},
+    "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "dropout": 0.1},
+    "gate": {"channels": 8},
     "training": {
         "epochs": 3,
         "warmup_epochs": 0,

@@ -10,7 +10,7 @@ from pyg_gears.training.structure_training import build_model
 
 def test_oracle_refuses_gate_logits_of_another_support(prepared, tiny_recipe) -> None:
     batch = next(iter(MinisetLoader(prepared.validation, 200)))
-    model = build_model(tiny_recipe.model, 6, seed=0).eval()
+    model = build_model(tiny_recipe, 6, seed=0).eval()
     for weight in model.parameters():  # at the start no coordinate moves, whatever the graph
         torch.nn.init.normal_(weight, std=0.3, generator=torch.Generator().manual_seed(0))
     logits = model(batch).gate_logits
@@ -27,7 +27,7 @@ def test_oracle_edges_are_the_walk_with_self_loops(prepared) -> None:
 
 
 def test_mean_energy_weighs_minisets_alike(prepared, tiny_recipe) -> None:
-    model = build_model(tiny_recipe.model, 6, seed=0).eval()
+    model = build_model(tiny_recipe, 6, seed=0).eval()
     together = mean_energies(model, prepared.validation, 10_000)
     alone = mean_energies(model, prepared.validation, 1)
     assert together == pytest.approx(alone, rel=1e-4)
@@ -38,7 +38,7 @@ def test_weights_follow_the_seed_and_leave_the_global_state(tiny_recipe) -> None
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    one, two, three = (build_model(tiny_recipe.model, 6, seed=s) for s in (0, 0, 1))
+    one, two, three = (build_model(tiny_recipe, 6, seed=s) for s in (0, 0, 1))
     assert torch.equal(torch.rand(1), expected)
     for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
         assert torch.equal(a, b)

@@ -27,7 +27,17 @@ def test_schedules() -> None:
     assert (rates[0], rates[5], rates[10]) == pytest.approx((1.0, 0.55, 0.1))
 
 
-def test_a_killed_run_resumes_to_the_same_weights_and_log(tiny_recipe, datasets, tmp_path, monkeypatch) -> None:
+TWO_TIMESCALES = {
+    "gate": {"kind": "former", "heads": 2, "detached": True, "beta_start": 0.5, "beta_ramp_epochs": 2.0},
+    "loss": {"trust": 0.1, "rank": 0.1, "distill": 0.1, "deep": 0.1},
+}
+
+
+@pytest.mark.parametrize("change", [{}, TWO_TIMESCALES], ids=["default", "two timescales"])
+def test_a_killed_run_resumes_to_the_same_weights_and_log(
+    change, tiny_recipe, datasets, tmp_path, monkeypatch
+) -> None:
+    tiny_recipe = tiny_recipe.change(change)
     whole = train_structure(
         tiny_recipe, *datasets, seed=3, folder=tmp_path / "whole", progress=False, accelerator="cpu"
     )

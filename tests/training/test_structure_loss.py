@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from pyg_gears.data import MinisetLoader
+from pyg_gears.losses import distill_distances, distill_walk, gate_kl, linear_stress, random_walk_kl
+from pyg_gears.training import structure_module
+from pyg_gears.training.oracle import oracle_edges
+from pyg_gears.training.structure_loss import structure_terms
+from pyg_gears.training.structure_module import StructureModule
+from pyg_gears.training.structure_training import build_model, train_structure
+
+
+@pytest.fixture
+def batch(prepared):
+    return next(iter(MinisetLoader(prepared.train, 200, shuffle=False)))
+
+
+def model_of(recipe):
+    """A model whose every part matters: first weights leave coordinates where they are."""
+    model = build_model(recipe, 6, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.3, generator=generator)
+    return model.eval()
+
+
+def scalar(value) -> float:
+    return float(value.detach())
+
+
+def terms_of(model, batch, recipe, **changes):
+    options = {"walk_weight": 0.2, "beta": 2.0, "generator": torch.Generator().manual_seed(0)} | changes
+    return {
+        name: (weight, value) for name, weight, value in structure_terms(model, batch, batch.x, recipe, **options)
+    }
+
+
+def test_default_terms_are_those_of_the_recipe(batch, tiny_recipe) -> None:
+    model = model_of(tiny_recipe)
+    terms, output = terms_of(model, batch, tiny_recipe), model(batch)
+    weights = {name: weight for name, (weight, _) in terms.items()}
+    assert weights == {"random_walk": 0.2, "stress": 4.0, "repulsion": 0.01, "entropy": 0.01, "gate": 0.05}
+    assert scalar(terms["stress"][1]) == pytest.approx(scalar(linear_stress(output.pos, batch)), rel=1e-5)
+    assert scalar(terms["random_walk"][1]) == pytest.approx(scalar(random_walk_kl(output.pos, batch)), rel=1e-5)
+    assert scalar(terms["gate"][1]) == pytest.approx(scalar(gate_kl(output.gate_logits, batch)), rel=1e-5)
+    assert "random_walk" not in terms_of(model, batch, tiny_recipe, walk_weight=0.0)
+
+
+def test_the_gates_weight_is_that_of_the_moment(batch, tiny_recipe) -> None:
+    model = model_of(tiny_recipe)
+    none, full = (scalar(terms_of(model, batch, tiny_recipe, beta=b)["stress"][1]) for b in (0.0, 2.0))
+    assert none == pytest.approx(scalar(linear_stress(model(batch, use_gate=False).pos, batch)), rel=1e-5)
+    assert none != full
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_detached_gate_learns_from_its_own_losses_alone(batch, tiny_recipe, detached: bool) -> None:
+    recipe = tiny_recipe.change({"gate": {"detached": detached}})
+    model = model_of(recipe)
+    terms = terms_of(model, batch, recipe)
+    geometry = terms["stress"][1] + terms["random_walk"][1]
+    reached = torch.autograd.grad(geometry, list(model.gate.parameters()), retain_graph=True, allow_unused=True)
+    assert all(grad is None for grad in reached) == detached
+    own = torch.autograd.grad(terms["gate"][1], list(model.gate.parameters()))
+    assert max(scalar(grad.abs().max()) for grad in own) > 0
+
+
+def test_deep_supervision_weighs_earlier_rounds_by_their_number(batch, tiny_recipe) -> None:
+    recipe = tiny_recipe.change({"model": {"recycles": 4}, "loss": {"deep": 0.6}})
+    model = model_of(recipe)
+    terms, output = terms_of(model, batch, recipe), model(batch)
+    for number in (1, 2, 3):
+        weight, value = terms[f"stress_round_{number}"]
+        assert weight == pytest.approx(0.6 * number / 6 * 4.0)
+        assert scalar(value) == pytest.approx(scalar(linear_stress(output.trajectory[number - 1], batch)), rel=1e-5)
+        assert terms[f"random_walk_round_{number}"][0] == pytest.approx(0.6 * number / 6 * 0.2)
+    assert "stress_round_4" not in terms
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("walk", distill_walk), ("distances", distill_distances)])
+def test_distillation_follows_the_pass_on_the_true_graph(batch, tiny_recipe, kind, loss) -> None:
+    recipe = tiny_recipe.change({"loss": {"distill": 0.7, "distill_kind": kind}})
+    model = model_of(recipe)
+    terms = terms_of(model, batch, recipe)
+    teacher = model(batch, edge_index=oracle_edges(batch), use_gate=False).pos
+    weight, value = terms["distill"]
+    assert weight == 0.7
+    assert scalar(value) == pytest.approx(scalar(loss(model(batch).pos, teacher, batch)), rel=1e-4)
+    assert terms["stress_teacher"][0] == 4.0
+    assert scalar(terms["stress_teacher"][1]) == pytest.approx(scalar(linear_stress(teacher, batch)), rel=1e-5)
+
+
+def test_trust_and_ranking(batch, tiny_recipe) -> None:
+    recipe = tiny_recipe.change({"loss": {"trust": 0.02, "rank": 0.03}})
+    model = model_of(recipe)
+    earlier = copy.deepcopy(model.gate)
+    terms = terms_of(model, batch, recipe, earlier_gate=earlier)
+    assert (terms["trust"][0], terms["rank"][0]) == (0.02, 0.03)
+    assert scalar(terms["trust"][1]) == pytest.approx(0.0, abs=1e-6)
+    assert scalar(terms["rank"][1]) > 0
+    with torch.no_grad():
+        model.gate.last.weight.mul_(2.0)
+    assert scalar(terms_of(model, batch, recipe, earlier_gate=earlier)["trust"][1].detach()) > 1e-4
+
+
+def test_the_ramp_and_the_clean_gate_reach_the_loss(tiny_recipe, datasets, tmp_path, monkeypatch) -> None:
+    ramp = {"beta": 2.0, "beta_start": 0.5, "beta_ramp_epochs": 2.0}
+    seen = []
+    inner = structure_module.structure_terms
+
+    def listen(model, batch, gate_x, recipe, *, beta, **others):
+        seen.append((beta, bool(torch.equal(gate_x, batch.x))))
+        return inner(model, batch, gate_x, recipe, beta=beta, **others)
+
+    monkeypatch.setattr(structure_module, "structure_terms", listen)
+    for clean in (False, True):
+        recipe = tiny_recipe.change({"gate": {**ramp, "clean": clean}, "training": {"patience": 9}})
+        train_structure(recipe, *datasets, seed=0, folder=tmp_path / str(clean), progress=False, accelerator="cpu")
+        betas = [beta for beta, _ in seen]
+        per_epoch = len(betas) // 3
+        expected = [0.5 + 1.5 * min(1.0, (step / per_epoch) / 2.0) for step in range(len(betas))]
+        assert betas == pytest.approx(expected)
+        assert {same for _, same in seen} == {not clean}
+        seen.clear()
+
+
+def test_the_pretrained_gate_travels_in_the_checkpoint(tiny_recipe, datasets, tmp_path) -> None:
+    recipe = tiny_recipe.change({"loss": {"trust": 0.1}})
+    model = train_structure(recipe, *datasets, seed=0, folder=tmp_path, progress=False, accelerator="cpu")
+    stored = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    earlier = {name for name in stored if name.startswith("earlier_gate.")}
+    assert {name.removeprefix("earlier_gate.") for name in earlier} == set(model.gate.state_dict())
+    fresh = StructureModule(build_model(recipe, 6, seed=5), recipe, *datasets, seed=0)
+    fresh.load_state_dict(stored)
+    assert torch.equal(fresh.earlier_gate.last.weight, stored["earlier_gate.last.weight"])
+    assert not fresh.earlier_gate.last.weight.requires_grad
