@@ -13,7 +13,7 @@ import click
 from pyg_gears import __version__
 from pyg_gears._checks import InputError
 
-COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "batch-effect", "demo")
+COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "batch-effect", "diagnose", "experiment", "demo")
 
 
 class _Lazy(click.Group):
