@@ -25,10 +25,6 @@ class _Here(Executor):
             future.set_result(function(*args, **kwargs))
         except Exception as error:
             future.set_exception(error)
-        except SystemExit as stop:
-            # Lightning turns Ctrl-C into an exit and leaves further ones without effect.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            raise KeyboardInterrupt from stop
         return future
 
 

@@ -84,22 +84,20 @@ class _EdgeEmbedding(torch.autograd.Function):
         grad, grad_projected = (g.unflatten(0, embedded.shape[:2]) for g in grad_outputs)
         grad_weight, grad_project = torch.zeros_like(weight), torch.zeros_like(project)
         grad_target, grad_source = torch.zeros_like(as_target), torch.zeros_like(as_target)
-        grad_x, grad_inverse = (
-            (torch.zeros_like(x), torch.zeros_like(inverse)) if ctx.needs_input_grad[0] else (None,) * 2
-        )
+        grad_x, grad_inverse = torch.zeros_like(x), torch.zeros_like(inverse)
         c = x.size(1)
         for rows, nodes in _chunks(EdgePairs(*pairs)):
-            g = None
+            g = x.new_zeros(nodes.size(1), weight.size(0))
             for leg in range(embedded.size(0)):
-                here = torch.addmm(grad[leg, rows], grad_projected[leg, rows], project)
+                one_way = torch.addmm(grad[leg, rows], grad_projected[leg, rows], project)
                 grad_project.addmm_(grad_projected[leg, rows].T, embedded[leg, rows])
-                here = row_norm_backward(here, embedded[leg, rows], scale[leg, rows])
-                grad_source.index_add_(0, nodes[leg], here)
-                grad_target.index_add_(0, nodes[1 - leg], here)
-                g = here if g is None else g.add_(here)
+                one_way = row_norm_backward(one_way, embedded[leg, rows], scale[leg, rows])
+                grad_source.index_add_(0, nodes[leg], one_way)
+                grad_target.index_add_(0, nodes[1 - leg], one_way)
+                g += one_way
             features, a, b = _features(x, inverse, nodes)
             grad_weight.addmm_(g.T, features)
-            if grad_x is None:
+            if not ctx.needs_input_grad[0]:
                 continue
             by_difference, by_product, by_cosine = (g @ weight).split([c, c, 1], dim=1)
             inverse_a, inverse_b = inverse[nodes, None]

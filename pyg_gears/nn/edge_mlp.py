@@ -93,11 +93,10 @@ class _EdgeMLP(torch.autograd.Function):
         w2: Tensor,
         b2: Tensor,
         project: Tensor | None,
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor]:
         e = edge.size(0)
-        output, scale, projected = edge.new_empty(e, w2.size(0)), None, None
-        if project is not None:
-            scale, projected = edge.new_empty(e, 1), edge.new_empty(e, project.size(0))
+        output, scale = edge.new_empty(e, w2.size(0)), edge.new_empty(e, 1)
+        projected = edge.new_empty(e, 0 if project is None else project.size(0))
         for rows in _chunks(edge):
             z = _hidden(edge[rows], as_target, as_source, edge_index[:, rows], w1)
             if project is None:
@@ -116,7 +115,7 @@ class _EdgeMLP(torch.autograd.Function):
         grad_edge = torch.empty_like(edge)
         grad_target, grad_source = torch.zeros_like(as_target), torch.zeros_like(as_source)
         grad_w1, grad_w2, grad_b2 = torch.zeros_like(w1), torch.zeros_like(w2), w2.new_zeros(w2.size(0))
-        grad_project = None if project is None else torch.zeros_like(project)
+        grad_project = edge.new_zeros(0) if project is None else torch.zeros_like(project)
         for rows in _chunks(edge):
             g = grad_outputs[0][rows]
             if project is not None:
@@ -133,7 +132,8 @@ class _EdgeMLP(torch.autograd.Function):
                 grad_edge[rows] += g
             grad_source.index_add_(0, edge_index[0, rows], g_z)
             grad_target.index_add_(0, edge_index[1, rows], g_z)
-        return grad_edge, grad_target, grad_source, None, grad_w1, grad_w2, grad_b2, grad_project
+        grad_last = None if project is None else grad_project
+        return grad_edge, grad_target, grad_source, None, grad_w1, grad_w2, grad_b2, grad_last
 
 
 def _chunks(edge: Tensor) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ def run(
         progress: Show a progress bar.
         resume: A checkpoint from which to go on, if it exists.
         options: Further arguments of Lightning's Trainer.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C, once Lightning has shut down.
     """
     # Lightning and the loaders draw from the global generator.
     with _quiet(), torch.random.fork_rng(devices=[]):
@@ -44,7 +48,13 @@ def run(
             use_distributed_sampler=False,
             **options,
         )
-        trainer.fit(module, ckpt_path=resume if resume is not None and resume.exists() else None, weights_only=True)
+        start = resume if resume is not None and resume.exists() else None
+        try:
+            trainer.fit(module, ckpt_path=start, weights_only=True)
+        except SystemExit as stop:
+            # Lightning turns Ctrl-C into an exit and leaves further ones without effect.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt from stop
 
 
 @contextmanager
