@@ -57,7 +57,9 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"pyg-gears: {' '.join(message.split())}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("pyg-gears: stopped; finished work is kept, run the same command again (fit: with --resume)", err=True)
+        click.echo(
+            "pyg-gears: stopped; finished work is kept, run the same command again (fit: with --resume)", err=True
+        )
         sys.exit(130)
     except Exception:
         traceback.print_exc()

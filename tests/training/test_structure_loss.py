@@ -34,9 +34,7 @@ def scalar(value) -> float:
 
 def terms_of(model, batch, recipe, **changes):
     options = {"walk_weight": 0.2, "beta": 2.0, "generator": torch.Generator().manual_seed(0)} | changes
-    return {
-        name: (weight, value) for name, weight, value in structure_terms(model, batch, batch.x, recipe, **options)
-    }
+    return {name: (weight, value) for name, weight, value in structure_terms(model, batch, batch.x, recipe, **options)}
 
 
 def test_default_terms_are_those_of_the_recipe(batch, tiny_recipe) -> None:

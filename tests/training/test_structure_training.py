@@ -34,9 +34,7 @@ TWO_TIMESCALES = {
 
 
 @pytest.mark.parametrize("change", [{}, TWO_TIMESCALES], ids=["default", "two timescales"])
-def test_a_killed_run_resumes_to_the_same_weights_and_log(
-    change, tiny_recipe, datasets, tmp_path, monkeypatch
-) -> None:
+def test_a_killed_run_resumes_to_the_same_weights_and_log(change, tiny_recipe, datasets, tmp_path, monkeypatch) -> None:
     tiny_recipe = tiny_recipe.change(change)
     whole = train_structure(
         tiny_recipe, *datasets, seed=3, folder=tmp_path / "whole", progress=False, accelerator="cpu"
