@@ -73,7 +73,10 @@ def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
 
 
 def _epochs(log: Path) -> dict[str, float]:
-    """Number of the best epoch and of all epochs, counted from 1."""
+    """Number of the best epoch and of all epochs, counted from 1, and the best epoch's drift of the gate, if it was pretrained."""
     with log.open(newline="", encoding="utf-8") as file:
-        energies = [float(row["h_gate"]) for row in csv.DictReader(file)]
-    return {"best_epoch": float(energies.index(min(energies)) + 1), "epochs": float(len(energies))}
+        rows = list(csv.DictReader(file))
+    energies = [float(row["h_gate"]) for row in rows]
+    best = energies.index(min(energies))
+    drift = {"gate_drift": float(rows[best]["gate_drift"])} if "gate_drift" in rows[best] else {}
+    return {"best_epoch": best + 1.0, "epochs": float(len(rows)), **drift}

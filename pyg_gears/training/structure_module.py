@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.losses import gate_kl
+from pyg_gears.losses import gate_kl, gate_trust
 from pyg_gears.models import StructureModel
 from pyg_gears.training.augmentation import augment
 from pyg_gears.training.oracle import gated_energy, oracle_energy
@@ -57,7 +57,7 @@ class StructureModule(lightning.LightningModule):
         x = torch.cat([slide.x for slide in train.slides])
         self._std = x.std(dim=0)
         self.earlier_gate: torch.nn.Module | None = None
-        if recipe.loss.trust > 0 and not pretrain:
+        if recipe.training.pretrain_steps > 0 and not pretrain:
             # A part of the module, so that a checkpoint carries it.
             self.earlier_gate = copy.deepcopy(model.gate).requires_grad_(False)
 
@@ -110,7 +110,7 @@ class StructureModule(lightning.LightningModule):
         return self._record("loss", loss, batch)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """E_geo with the gated candidates and, beside it, with the true graph."""
+        """E_geo with the gated candidates and, beside it, with the true graph; how far the gate has drifted."""
         gated, oracle = gated_energy(self.model, batch), oracle_energy(self.model, batch)
         for name, value in (("h_gate", gated), ("t_edge", oracle)):
             for part, tensor in (
@@ -119,6 +119,9 @@ class StructureModule(lightning.LightningModule):
                 ("_stress", value.stress),
             ):
                 self.log(f"{name}{part}", tensor, batch_size=batch.num_graphs, sync_dist=True)
+        if self.earlier_gate is not None:
+            now, before = (gate(batch.x, batch.edge_index) for gate in (self.model.gate, self.earlier_gate.eval()))
+            self.log("gate_drift", gate_trust(now, before, batch), batch_size=batch.num_graphs, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Offer the energy to early stopping once the random-walk weight has reached its cap."""

@@ -64,7 +64,7 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(change, tiny_recipe, d
         )
     assert torch.equal(again.embed_pos[0].weight, whole.embed_pos[0].weight)
     assert [float(row["epoch"]) for row in rows] == [0, 1, 2]
-    assert {"h_gate", "t_edge", "random_walk", "stress", "gate", "loss", "lr"} <= set(rows[0])
+    assert {"h_gate", "t_edge", "gate_drift", "random_walk", "stress", "gate", "loss", "lr"} <= set(rows[0])
 
 
 def test_training_lowers_the_loss_and_leaves_the_global_random_state(tiny_recipe, datasets, tmp_path) -> None:
