@@ -73,7 +73,7 @@ def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
 
 
 def _epochs(log: Path) -> dict[str, float]:
-    """Number of the best epoch and of all epochs, counted from 1, and the best epoch's drift of the gate, if it was pretrained."""
+    """Number of the best epoch and of all epochs, counted from 1; the drift of a pretrained gate at the best."""
     with log.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     energies = [float(row["h_gate"]) for row in rows]

@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from pyg_gears.experiments.experiment import AS_IS, Experiment, Variant
 
+PUBLISHED = {
+    "model": {"kind": "ipa_lite", "shared": True, "recycles": 5, "qk_norm": True, "geo": "monotone", "step": 1.0},
+    "gate": {"kind": "edge", "detached": False},
+    "loss": {"stress_kind": "log", "stress": 0.1, "trust": 0.0, "rank": 0.0},
+    "training": {"h_noise": 0.3, "slide_noise": 0.0, "h_dropout": 0.1, "edge_drop": 0.2},
+}
+"""D7 with the edge gate and the published loss and augmentation."""
+TWO_TIMESCALES = {
+    "gate": {"kind": "former", "channels": 64, "detached": True, "beta_start": 0.5, "beta_ramp_epochs": 6.0},
+    "loss": {"trust": 0.02, "rank": 0.02},
+}
+
 EXPERIMENTS = (
+    Experiment(
+        name="closing-the-gap",
+        question="How far is the true graph from D7 as published, from the recipe, and from the recipe with a gate in context?",
+        found="Not yet measured here.",
+        variants=(
+            Variant("d7 as published", PUBLISHED),
+            AS_IS,
+            Variant("former, two time scales", TWO_TIMESCALES),
+        ),
+    ),
     Experiment(
         name="ladder",
         question="Which rung breaks: the targets, one miniset, many minisets without information in H, or the unseen slide?",

@@ -9,7 +9,7 @@ from pyg_gears.training.structure_training import build_model
 
 # What every method developer may ask for by name.
 NAMES = {
-    *("ladder", "seed-stability", "slide-folds", "topology", "poison-pills"),
+    *("closing-the-gap", "ladder", "seed-stability", "slide-folds", "topology", "poison-pills"),
     *("contextual-gate", "hard-gate", "gate-weight", "gate-pretraining", "gate-heads", "gate-target", "beta-ramp"),
     *("gate-embedding", "gate-trust", "gate-ranking", "gate-timescales"),
     *("logit-terms", "shared-blocks", "geometry-bias", "point-geometry", "pair-bias", "full-integration", "recycles"),
