@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyg_gears.experiments.experiment import AS_IS, Experiment, Variant
 
-PUBLISHED = {
+PUBLISHED: dict[str, dict[str, Any]] = {
     "model": {"kind": "ipa_lite", "shared": True, "recycles": 5, "qk_norm": True, "geo": "monotone", "step": 1.0},
     "gate": {"kind": "edge", "detached": False},
     "loss": {"stress_kind": "log", "stress": 0.1, "trust": 0.0, "rank": 0.0},
     "training": {"h_noise": 0.3, "slide_noise": 0.0, "h_dropout": 0.1, "edge_drop": 0.2},
 }
 """D7 with the edge gate and the published loss and augmentation."""
-TWO_TIMESCALES = {
+TWO_TIMESCALES: dict[str, dict[str, Any]] = {
     "gate": {"kind": "former", "channels": 64, "detached": True, "beta_start": 0.5, "beta_ramp_epochs": 6.0},
     "loss": {"trust": 0.02, "rank": 0.02},
 }

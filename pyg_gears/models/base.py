@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import GELU, Linear, Sequential
 
 from pyg_gears._checks import expect
-from pyg_gears.geometry import gauge_fix
 from pyg_gears.nn import AttentionTerms
 
 
@@ -36,76 +33,6 @@ class StructureOutput:
     gate_logits: Tensor | None
     edge_index: Tensor
     terms: tuple[AttentionTerms, ...] | None = None
-
-
-class StructureModel(Protocol):
-    """What training, inference and diagnostics ask of a structure model: a ``torch.nn.Module`` that is called like this.
-
-    Attributes:
-        gate: Network (x (n, c), edge_index (2, e)) -> logits (e,) or (e, h), 0 on self-loops.
-        embed_pos: Network (n, c) -> (n, 2), the first guess of the coordinates before noise and gauge.
-        recycles: Rounds of attention.
-        beta: Weight of the gate in the attention logits.
-        training: Whether the model is in training mode.
-    """
-
-    recycles: int
-    beta: float
-    training: bool
-
-    @property
-    def gate(self) -> torch.nn.Module: ...  # noqa: D102
-
-    @property
-    def embed_pos(self) -> torch.nn.Module: ...  # noqa: D102
-
-    def __call__(
-        self,
-        batch: Any,
-        edge_index: Tensor | None = None,
-        gate_logits: Tensor | None = None,
-        use_gate: bool = True,
-        noise: float | None = None,
-        generator: torch.Generator | None = None,
-        *,
-        beta: float | None = None,
-        detach_gate: bool = False,
-        step_scale: float = 1.0,
-        attention: str = "learned",
-        return_terms: bool = False,
-    ) -> StructureOutput:
-        """Lay out every graph of a batch.
-
-        Args:
-            batch: PyG Batch, or a single Data, with ``x`` (n, c) and ``edge_index`` (2, e).
-            edge_index: Edges to travel on instead of the batch's own (an oracle graph).
-            gate_logits: Gate logits on these edges, shape (e,) or (e, h); computed by the model's gate if omitted.
-            use_gate: False leaves the gate out (its bias is 0).
-            noise: Standard deviation of the initial noise; by default the model's in training mode and 0 otherwise.
-            generator: Source of the noise; torch's global one if omitted.
-            beta: Weight of the gate in this call; the model's if omitted.
-            detach_gate: Stop the gradient from the layout to the gate; the gate logits returned keep theirs.
-            step_scale: Factor of all step sizes of the coordinates in this call.
-            attention: "learned", or an intervention from the second recycle on: "uniform_after_first" (all incoming
-                edges of a node, its self-loop too, weigh the same), "gate_only_after_first" (only the gate decides).
-            return_terms: Return the attention terms of each recycle (slower: they live on the edges).
-
-        Returns:
-            The layout, its trajectory and the gate logits.
-
-        Raises:
-            InputError: when the embedding does not fit the model, when the gate logits belong to other edges or are
-                given together with ``use_gate=False``, or when ``attention`` is unknown.
-        """
-        ...
-
-    def parameters(self) -> Iterator[torch.nn.Parameter]: ...  # noqa: D102
-    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
-    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> Any: ...  # noqa: D102
-    def train(self, mode: bool = True) -> Self: ...  # noqa: D102
-    def eval(self) -> Self: ...  # noqa: D102
-    def to(self, device: torch.device | str, /) -> Self: ...  # noqa: D102
-    def cpu(self) -> Self: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -173,19 +100,6 @@ def check_gate_support(gate_logits: Tensor, edge_index: Tensor) -> None:
         f"expected gate logits for the {edge_index.size(1)} edges of the graph in use, found {gate_logits.size(0)}: "
         "they belong to another support; compute them on these edges, or pass use_gate=False for an oracle graph.",
     )
-
-
-def embedding_networks(in_channels: int, hidden_channels: int) -> tuple[Sequential, Sequential]:
-    """The networks of the initial state, c -> 2 c_s -> c_s, and of the initial coordinates, c -> c_s -> 2."""
-    return (
-        Sequential(Linear(in_channels, 2 * hidden_channels), GELU(), Linear(2 * hidden_channels, hidden_channels)),
-        Sequential(Linear(in_channels, hidden_channels), GELU(), Linear(hidden_channels, 2)),
-    )
-
-
-def initial_layout(guess: Tensor, graphs: GraphInput, std: float, generator: torch.Generator | None) -> Tensor:
-    """The first guess with noise of this standard deviation, gauge-fixed per graph, shape (n, 2)."""
-    return gauge_fix(guess + initial_noise(guess, std, generator), graphs.batch, graphs.num_graphs)
 
 
 def initial_noise(pos: Tensor, std: float, generator: torch.Generator | None) -> Tensor:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Int
 from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_gears._checks import expect, nearest_name
-from pyg_gears.models.base import StructureOutput, embedding_networks, initial_layout, read_gate, read_graphs
-from pyg_gears.models.recycling import Recycle, blocks_of, run_recycles
+from pyg_gears.models.recycling import Recycle, blocks_of
+from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.nn import EdgeGate, IPAConv, PairBias
 from pyg_gears.nn.geometry_bias import GeoMode
 
@@ -25,7 +24,7 @@ geo in the last. ``d7``: one shared block, 5 recycles, normalised q and k, clamp
 validated baseline)."""
 
 
-class IPALite(torch.nn.Module):
+class IPALite(StructureModel):
     r"""Coordinates from an embedding and its candidate graph.
 
     .. math::
@@ -92,16 +91,14 @@ class IPALite(torch.nn.Module):
         gate: torch.nn.Module | None = None,
         pair: bool = False,
     ) -> None:
-        super().__init__()
-        expect(recycles >= 1, f"IPALite expected at least one recycle, found {recycles}; ask for one or more.")
+        if gate is None:
+            gate = EdgeGate(in_channels, gate_channels, heads=heads if gate_heads else None)
+        super().__init__(in_channels, hidden_channels, recycles, gate, beta, noise, detach)
         expect(
             0 <= geo_from < recycles or geo == "none",
             f"IPALite expected geo_from in 0..{recycles - 1}, found {geo_from}; no recycle would use the geometry.",
         )
-        self.in_channels, self.recycles, self.shared = in_channels, recycles, shared
-        self.geo_from, self.beta, self.noise, self.detach = geo_from, beta, noise, detach
-        self.gate = EdgeGate(in_channels, gate_channels, heads=heads if gate_heads else None) if gate is None else gate
-        self.embed_state, self.embed_pos = embedding_networks(in_channels, hidden_channels)
+        self.shared, self.geo_from = shared, geo_from
         self.blocks = ModuleList(
             IPAConv(
                 hidden_channels,
@@ -135,62 +132,10 @@ class IPALite(torch.nn.Module):
         )
         return cls(in_channels, **{**PRESETS[name], **overrides})
 
-    def forward(
-        self,
-        batch: Any,
-        edge_index: Int[Tensor, "2 e"] | None = None,
-        gate_logits: Tensor | None = None,
-        use_gate: bool = True,
-        noise: float | None = None,
-        generator: torch.Generator | None = None,
-        *,
-        beta: float | None = None,
-        detach_gate: bool = False,
-        step_scale: float = 1.0,
-        attention: str = "learned",
-        return_terms: bool = False,
-    ) -> StructureOutput:
-        """Lay out every graph of a batch.
-
-        Args:
-            batch: PyG Batch, or a single Data, with ``x`` (n, c) and ``edge_index`` (2, e).
-            edge_index: Edges to travel on instead of the batch's own (an oracle graph).
-            gate_logits: Gate logits on these edges; computed by the model's gate if omitted.
-            use_gate: False leaves the gate out (its bias is 0).
-            noise: Standard deviation of the initial noise; by default the model's in training mode and 0 otherwise.
-            generator: Source of the noise; torch's global one if omitted.
-            beta: Weight of the gate in this call; the model's if omitted.
-            detach_gate: Stop the gradient from the layout to the gate; the gate logits returned keep theirs.
-            step_scale: Factor of the step size in this call.
-            attention: "learned", or an intervention from the second recycle on: "uniform_after_first" (all incoming
-                edges of a node, its self-loop too, weigh the same), "gate_only_after_first" (only the gate decides).
-            return_terms: Return the attention terms of each recycle (slower: they live on the edges).
-
-        Returns:
-            The layout, its trajectory and the gate logits.
-
-        Raises:
-            InputError: when the embedding does not fit the model, when the gate logits belong to other edges or are
-                given together with ``use_gate=False``, or when ``attention`` is unknown.
-        """
-        graphs = read_graphs(batch, edge_index, self.in_channels)
-        gate_logits = read_gate(self.gate, graphs, gate_logits, use_gate)
-        bias = None
-        if gate_logits is not None:
-            bias = (self.beta if beta is None else beta) * (gate_logits.detach() if detach_gate else gate_logits)
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
-        pos = initial_layout(self.embed_pos(graphs.x), graphs, std, generator)
-        return run_recycles(
-            [
-                Recycle(block, bias, step_scale * block.step, use_geo=recycle >= self.geo_from)
-                for recycle, block in enumerate(blocks_of(self.blocks, self.recycles))
-            ],
-            self.embed_state(graphs.x),
-            pos,
-            graphs,
-            gate_logits,
-            None if self.pair is None else self.pair(graphs.x, graphs.edge_index),
-            attention=attention,
-            detach=self.detach,
-            return_terms=return_terms,
-        )
+    def rounds(self, gate: Tensor | None, beta: float, step_scale: float) -> list[Recycle]:
+        """One bias and one step size in all rounds; geometry from ``geo_from`` on."""
+        bias = None if gate is None else beta * gate
+        return [
+            Recycle(block, bias, step_scale * block.step, use_geo=recycle >= self.geo_from)
+            for recycle, block in enumerate(blocks_of(self.blocks, self.recycles))
+        ]

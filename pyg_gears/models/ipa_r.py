@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor
 from torch.nn import ModuleList, Parameter
 
-from pyg_gears._checks import expect
-from pyg_gears.models.base import StructureOutput, embedding_networks, initial_layout, read_gate, read_graphs
-from pyg_gears.models.recycling import Recycle, blocks_of, run_recycles
+from pyg_gears.models.recycling import Recycle, blocks_of
+from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.nn import EdgeGate, IPAConv, PairBias
 from pyg_gears.nn.geometry_bias import GeoMode
 
@@ -23,7 +21,7 @@ TAU = 2.0
 BETA = 2.0
 
 
-class IPAR(torch.nn.Module):
+class IPAR(StructureModel):
     r"""Coordinates from an embedding and its candidate graph, every round with weights of its own.
 
     .. math::
@@ -85,12 +83,10 @@ class IPAR(torch.nn.Module):
         gate_heads: bool = False,
         gate: torch.nn.Module | None = None,
     ) -> None:
-        super().__init__()
-        expect(recycles >= 1, f"IPAR expected at least one recycle, found {recycles}; ask for one or more.")
-        self.in_channels, self.recycles = in_channels, recycles
-        self.beta, self.step, self.noise, self.detach = beta, step, noise, detach
-        self.gate = EdgeGate(in_channels, gate_channels, heads=heads if gate_heads else None) if gate is None else gate
-        self.embed_state, self.embed_pos = embedding_networks(in_channels, hidden_channels)
+        if gate is None:
+            gate = EdgeGate(in_channels, gate_channels, heads=heads if gate_heads else None)
+        super().__init__(in_channels, hidden_channels, recycles, gate, beta, noise, detach)
+        self.step = step
         self.blocks = ModuleList(
             IPAConv(
                 hidden_channels,
@@ -123,50 +119,13 @@ class IPAR(torch.nn.Module):
         """The step size eta_r of every round, shape (recycles,)."""
         return 2 * self.step * self.raw_step.sigmoid()
 
-    def forward(
-        self,
-        batch: Any,
-        edge_index: Int[Tensor, "2 e"] | None = None,
-        gate_logits: Tensor | None = None,
-        use_gate: bool = True,
-        noise: float | None = None,
-        generator: torch.Generator | None = None,
-        *,
-        beta: float | None = None,
-        detach_gate: bool = False,
-        step_scale: float = 1.0,
-        attention: str = "learned",
-        return_terms: bool = False,
-    ) -> StructureOutput:
-        """Lay out every graph of a batch, see :meth:`pyg_gears.models.StructureModel.__call__`.
-
-        ``beta`` scales the learned weights of the rounds, ``step_scale`` their learned step sizes.
-
-        Raises:
-            InputError: when the embedding does not fit the model, when the gate logits belong to other edges or are
-                given together with ``use_gate=False``, or when ``attention`` is unknown.
-        """
-        graphs = read_graphs(batch, edge_index, self.in_channels)
-        gate_logits = read_gate(self.gate, graphs, gate_logits, use_gate)
+    def rounds(self, gate: Tensor | None, beta: float, step_scale: float) -> list[Recycle]:
+        """Learned weights of the gate, scaled by ``beta / 2``, and learned step sizes, scaled by ``step_scale``."""
         biases: list[Tensor | None] = [None] * self.recycles
-        if gate_logits is not None:
-            scale = (self.beta if beta is None else beta) / BETA
-            spoken = gate_logits.detach() if detach_gate else gate_logits
-            biases = [scale * weight * spoken for weight in self.gate_weights]
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
-        pos = initial_layout(self.embed_pos(graphs.x), graphs, std, generator)
+        if gate is not None:
+            biases = [beta / BETA * weight * gate for weight in self.gate_weights]
         blocks, steps = blocks_of(self.blocks, self.recycles), step_scale * self.steps
-        return run_recycles(
-            [Recycle(block, bias, step) for block, bias, step in zip(blocks, biases, steps, strict=True)],
-            self.embed_state(graphs.x),
-            pos,
-            graphs,
-            gate_logits,
-            self.pair(graphs.x, graphs.edge_index),
-            attention=attention,
-            detach=self.detach,
-            return_terms=return_terms,
-        )
+        return [Recycle(block, bias, step) for block, bias, step in zip(blocks, biases, steps, strict=True)]
 
 
 def _along(values: tuple[float, ...], count: int) -> Tensor:

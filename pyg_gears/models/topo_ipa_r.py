@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from jaxtyping import Int
 from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_gears._checks import expect
-from pyg_gears.models.base import StructureOutput, embedding_networks, initial_layout, read_gate, read_graphs
-from pyg_gears.models.recycling import Recycle, blocks_of, run_recycles
+from pyg_gears.models.recycling import Recycle, blocks_of
+from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.nn import GateFormer, IPAConv
 from pyg_gears.nn.geometry_bias import GeoMode
 
 
-class TopoIPAR(torch.nn.Module):
+class TopoIPAR(StructureModel):
     r"""Coordinates from an embedding and its candidate graph, by a contextual gate and one block used in every round.
 
     .. math::
@@ -72,16 +71,13 @@ class TopoIPAR(torch.nn.Module):
         layout: Literal["auto", "edge", "dense"] = "auto",
         gate: torch.nn.Module | None = None,
     ) -> None:
-        super().__init__()
-        expect(recycles >= 1, f"TopoIPAR expected at least one recycle, found {recycles}; ask for one or more.")
+        gate = GateFormer(in_channels) if gate is None else gate
+        super().__init__(in_channels, hidden_channels, recycles, gate, beta, noise, detach)
         expect(
             0 <= geo_from < recycles or geo == "none",
             f"TopoIPAR expected geo_from in 0..{recycles - 1}, found {geo_from}; no recycle would use the geometry.",
         )
-        self.in_channels, self.recycles, self.geo_from = in_channels, recycles, geo_from
-        self.beta, self.first_step, self.noise, self.detach = beta, first_step, noise, detach
-        self.gate = GateFormer(in_channels) if gate is None else gate
-        self.embed_state, self.embed_pos = embedding_networks(in_channels, hidden_channels)
+        self.geo_from, self.first_step = geo_from, first_step
         block = IPAConv(
             hidden_channels,
             heads=heads,
@@ -95,36 +91,12 @@ class TopoIPAR(torch.nn.Module):
             dropout=dropout,
         )
         self.blocks = ModuleList([block])
+        self.pair = None
 
-    def forward(
-        self,
-        batch: Any,
-        edge_index: Int[Tensor, "2 e"] | None = None,
-        gate_logits: Tensor | None = None,
-        use_gate: bool = True,
-        noise: float | None = None,
-        generator: torch.Generator | None = None,
-        *,
-        beta: float | None = None,
-        detach_gate: bool = False,
-        step_scale: float = 1.0,
-        attention: str = "learned",
-        return_terms: bool = False,
-    ) -> StructureOutput:
-        """Lay out every graph of a batch, see :meth:`pyg_gears.models.StructureModel.__call__`.
-
-        Raises:
-            InputError: when the embedding does not fit the model, when the gate logits belong to other edges or are
-                given together with ``use_gate=False``, or when ``attention`` is unknown.
-        """
-        graphs = read_graphs(batch, edge_index, self.in_channels)
-        gate_logits = read_gate(self.gate, graphs, gate_logits, use_gate)
-        bias = None
-        if gate_logits is not None:
-            bias = (self.beta if beta is None else beta) * (gate_logits.detach() if detach_gate else gate_logits)
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
-        pos = initial_layout(self.embed_pos(graphs.x), graphs, std, generator)
-        rounds = [
+    def rounds(self, gate: Tensor | None, beta: float, step_scale: float) -> list[Recycle]:
+        """A shorter first step; geometry from ``geo_from`` on."""
+        bias = None if gate is None else beta * gate
+        return [
             Recycle(
                 block,
                 bias,
@@ -133,13 +105,3 @@ class TopoIPAR(torch.nn.Module):
             )
             for recycle, block in enumerate(blocks_of(self.blocks, self.recycles))
         ]
-        return run_recycles(
-            rounds,
-            self.embed_state(graphs.x),
-            pos,
-            graphs,
-            gate_logits,
-            attention=attention,
-            detach=self.detach,
-            return_terms=return_terms,
-        )
