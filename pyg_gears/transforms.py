@@ -51,10 +51,7 @@ class CandidateGraph(BaseTransform):
         projection: Float[Tensor, "c d"] | None = None,
         gate_target: GateTarget = "walk",
     ) -> None:
-        expect(
-            gate_target in GATE_TARGETS,
-            f"CandidateGraph expected gate_target among {', '.join(GATE_TARGETS)}, found {gate_target!r}; name one.",
-        )
+        _check_gate_target("CandidateGraph", gate_target)
         self.k, self.metric, self.mutual, self.jaccard = k, metric, mutual, jaccard
         self.projection, self.gate_target = projection, gate_target
 
@@ -88,10 +85,11 @@ class GeometricTargets(BaseTransform):
         gate_target: As for :class:`CandidateGraph`; of two transforms the later one decides.
 
     Raises:
-        InputError: when the graph has no ``pos``, or fewer than three nodes.
+        InputError: when the graph has no ``pos``, or fewer than three nodes, or for another ``gate_target``.
     """
 
     def __init__(self, k: int | None = None, gate_target: GateTarget = "walk") -> None:
+        _check_gate_target("GeometricTargets", gate_target)
         self.k, self.gate_target = k, gate_target
 
     def forward(self, data: Data) -> Data:
@@ -122,6 +120,13 @@ class GeometricTargets(BaseTransform):
 
     def __repr__(self) -> str:
         return f"GeometricTargets(k={self.k}, gate_target={self.gate_target!r})"
+
+
+def _check_gate_target(name: str, kind: str) -> None:
+    expect(
+        kind in GATE_TARGETS,
+        f"{name} expected gate_target among {', '.join(GATE_TARGETS)}, found {kind!r}; name one.",
+    )
 
 
 def _set_gate_target(data: Data, kind: GateTarget) -> Data:

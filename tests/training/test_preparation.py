@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pyg_gears.data import MinisetLoader, Slide
+from pyg_gears.graphs import candidate_graph
 from pyg_gears.training.preparation import check_slides, held_out_name, prepare
 
 
@@ -79,3 +80,19 @@ def test_minisets_have_a_seed_of_their_own(tiny_recipe, tissue, prepared) -> Non
     assert torch.equal(other.encoder.components, prepared.encoder.components)
     assert not torch.equal(other.train[0].node_id, prepared.train[0].node_id)
     assert not torch.equal(other.validation[0].node_id, prepared.validation[0].node_id)
+
+
+def test_the_candidate_graph_of_the_recipe_is_that_of_the_minisets(tiny_recipe, tissue) -> None:
+    graph = {"k": 12, "mutual": True, "jaccard": 0.05, "projection": 4, "gate_target": "mix"}
+    found = prepare(tiny_recipe.change({"graph": graph}), tissue.slides, None, None, None)
+    kept = found.candidates
+    assert (kept.k, kept.mutual, kept.jaccard, kept.gate_target) == (12, True, 0.05, "mix")
+    assert kept.projection.shape == (6, 4)
+    for minisets in (found.train, found.validation):
+        one = minisets[0]
+        plain = candidate_graph(one.x, k=12, mutual=True, jaccard=0.05, projection=kept.projection)
+        assert torch.equal(one.edge_index, plain)
+    # Learned from the training spots alone.
+    slides = [*tissue.slides[:2], scrambled(tissue.slides[2])]
+    other = prepare(tiny_recipe.change({"graph": graph}), slides, None, None, None)
+    assert torch.equal(other.candidates.projection, kept.projection)

@@ -40,6 +40,17 @@ def test_assignments_change_one_field_each() -> None:
         ({"embedding": {"target_sum": 0}}, "expected embedding.target_sum above 0"),
         ({"minisets": {"kind": "locl"}}, "Expected a sampling of"),
         ({"loss": {"stress_kind": "square"}}, "expected loss.stress_kind among"),
+        ({"loss": {"distill_kind": "layout"}}, "expected loss.distill_kind among walk, distances"),
+        ({"loss": {"trust": -0.1}}, "expected loss.trust at least 0"),
+        ({"graph": {"jaccard": 1.5}}, "expected graph.jaccard from 0 to 1"),
+        ({"graph": {"projection": -1}}, "expected graph.projection at least 0"),
+        ({"graph": {"gate_target": "walk3"}}, "expected graph.gate_target among walk, walk2, mix"),
+        ({"gate": {"kind": "formr"}}, r"expected gate.kind among edge, former, found 'formr' \(did you mean 'former'"),
+        ({"gate": {"limit": 0.0}}, "expected gate.limit above 0"),
+        ({"gate": {"dropout": 1.0}}, "expected gate.dropout from 0 to 0.95"),
+        ({"gate": {"kind": "former", "per_head": True}}, "expected gate.per_head=false with gate.kind='former'"),
+        ({"model": {"kind": "ipa"}}, "expected model.kind among ipa_lite, ipa_r, topo_ipa_r"),
+        ({"model": {"geo_from": -1}}, "expected model.geo_from at least 0"),
     ],
 )
 def test_bad_recipes_are_refused(values: dict[str, object], message: str) -> None:

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from pyg_gears.targets import gate_target, log_transitions, random_walk_target
+from pyg_gears.transforms import CandidateGraph, GeometricTargets
+
+
+def example(n: int = 40) -> Data:
+    generator = torch.Generator().manual_seed(0)
+    return Data(
+        x=torch.randn(n, 5, generator=generator), pos=torch.rand(n, 2, dtype=torch.float64, generator=generator)
+    )
+
+
+def dense(pos: torch.Tensor) -> torch.Tensor:
+    walk = random_walk_target(pos)
+    t = torch.zeros(len(pos), len(pos), dtype=pos.dtype)
+    t[walk.edge_index[1], walk.edge_index[0]] = log_transitions(
+        walk.log_ref, walk.multiplicity, walk.edge_index, len(pos)
+    ).exp()
+    return t
+
+
+@pytest.mark.parametrize("order", ["targets first", "candidates first"])
+@pytest.mark.parametrize("kind", ["walk", "walk2", "mix"])
+def test_every_kind_is_its_formula(kind, order) -> None:
+    data = example()
+    t = dense(data.pos)
+    transforms = [GeometricTargets(gate_target=kind), CandidateGraph(k=7, gate_target=kind)]
+    found = data
+    for transform in transforms if order == "targets first" else transforms[::-1]:
+        found = transform(found)
+    expected = torch.zeros(found.edge_index.size(1), dtype=torch.float64)
+    for step, weight in ((t, kind != "walk2"), (t @ t, kind != "walk")):
+        if not weight:
+            continue
+        for i in range(len(t)):
+            mine = [e for e, (a, b) in enumerate(found.edge_index.T.tolist()) if b == i and a != i]
+            mass = step[i, found.edge_index[0, mine]]
+            expected[mine] += mass / mass.sum() / (2 if kind == "mix" else 1)
+    torch.testing.assert_close(found.gate_target, expected)
+
+
+def test_a_graph_without_a_walk_gives_zeros() -> None:
+    edges = torch.tensor([[0, 1, 0], [0, 0, 1]])
+    empty = torch.zeros(2, 0, dtype=torch.long)
+    assert torch.equal(gate_target(edges, empty, torch.zeros(0), 2, "mix"), torch.zeros(3))
+
+
+def test_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="CandidateGraph expected gate_target among walk, walk2, mix, found 'walk3'"):
+        CandidateGraph(gate_target="walk3")
+    with pytest.raises(ValueError, match="GeometricTargets expected gate_target among walk, walk2, mix"):
+        GeometricTargets(gate_target="none")
+
+
+def test_the_names_of_the_transforms_tell_their_choices() -> None:
+    name = repr(CandidateGraph(k=5, mutual=True, projection=torch.eye(3, 2), gate_target="mix"))
+    assert name == (
+        "CandidateGraph(k=5, metric='cosine', mutual=True, jaccard=0.0, projection=(3, 2), gate_target='mix')"
+    )
