@@ -64,7 +64,8 @@ EXPERIMENTS = (
     Experiment(
         name="gate-target",
         question="Should the gate learn one step of the random walk, two, or the mean of both?",
-        found="Published: two steps lose to one. Not yet measured here. The gate KL is each variant's own, the precision is not.",
+        found="Published: two steps lose to one. Not yet measured here. The gate KL is each variant's own, the "
+        "precision is not.",
         variants=tuple(
             Variant(label, {"graph": {"gate_target": target}})
             for label, target in (("one step", "walk"), ("two steps", "walk2"), ("mean", "mix"))
@@ -102,7 +103,9 @@ EXPERIMENTS = (
     Experiment(
         name="gate-timescales",
         question="What do a detached bias, a ramp, trust and ranking bring to the gate, each added to the ones before?",
-        found="Not yet measured here; the whole is the recommended remedy for the drift of the gate.",
+        found="Recommended against the drift of the gate. Here (mouse hippocampus, section 3 unseen, 400 minisets, "
+        "two seeds): detached, "
+        "with its loss at full weight, precision rises from 0.50 to 0.51 and H-gate stays (1.20 and 1.20).",
         variants=(
             Variant("together", {"gate": TOGETHER, "loss": PLAIN}),
             Variant("detached", {"gate": {**TOGETHER, "detached": True}, "loss": PLAIN}),

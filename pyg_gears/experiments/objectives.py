@@ -10,7 +10,10 @@ EXPERIMENTS = (
     Experiment(
         name="augmentation",
         question="How much noise on H, dropout of H and dropout of edges does generalisation want?",
-        found="Published: noise 0.3, dropout 0.1, edge dropout 0.2. Not yet measured here.",
+        found="Published: noise 0.3, dropout 0.1, edge dropout 0.2. Here (mouse hippocampus, section 3 unseen, 400 "
+        "minisets): slide noise "
+        "0.15, 0.3, 0.5, 0.8 gives H-gate 1.18, 1.13 (3 seeds), 1.12 (2), 1.25 (1); noise 0.7 on H is worse than 0.4 "
+        "(1.28, 1.23).",
         variants=(
             AS_IS,
             Variant("none", {"training": PLAIN}),
@@ -23,7 +26,9 @@ EXPERIMENTS = (
     Experiment(
         name="walk-stress",
         question="How do cap and ramp of the random-walk weight and the weight of the stress work together?",
-        found="Published: a cap of 1 overfits slides, 0.3 is best. Not yet measured here.",
+        found="Published: a cap of 1 overfits slides, 0.3 is best. Here (mouse hippocampus, section 3, one seed): "
+        "walk 1 with stress 0.3 "
+        "gives 1.24, the recipe 1.23.",
         variants=tuple(
             Variant(
                 f"walk {cap:g}, ramp {ramp:g}, stress {stress:g}",

@@ -32,7 +32,8 @@ EXPERIMENTS = (
     Experiment(
         name="ladder",
         question="Which rung breaks: the targets, one miniset, many minisets without information in H, or the unseen slide?",
-        found="Published, mouse liver, encoder fitted on all slides: 0.16 with the true graph, 0.44 with gated candidates of an "
+        found="Published, mouse liver, encoder fitted on all slides: 0.16 with the true graph, 0.44 with gated "
+        "candidates of an "
         "unseen slide, 2.85 with random embeddings. Coordinates moved directly, and one miniset alone: not yet measured here.",
         variants=(Variant("own embedding"), Variant("noise", embedding="noise")),
         measure=("coordinates", "single-overfit"),
@@ -55,7 +56,9 @@ EXPERIMENTS = (
     Experiment(
         name="topology",
         question="How much of the gap to the true graph do missing candidates make, and how much wrong weights?",
-        found="Published: gap 0.28, bad gating explains 99.6 % of it; plain kNN(H), k = 50, gives 0.72. Not yet measured here.",
+        found="Published: gap 0.28, bad gating explains 99.6 % of it; plain kNN(H), k = 50, gives 0.72. Here (quick "
+        "model, mouse "
+        "hippocampus, section 3 | 4 unseen): gap 0.90 | 0.99, gating explains all of it (1.00 | 0.98); no gate 1.56 | 1.46.",
         variants=(
             AS_IS,
             Variant("no gate, k 100", {"graph": {"k": 100}, "gate": {"beta": 0.0, "beta_start": 0.0}}),
@@ -66,7 +69,10 @@ EXPERIMENTS = (
     Experiment(
         name="poison-pills",
         question="Does the energy fall apart when the embedding, or the graph, is made meaningless?",
-        found="Published: shuffled H at least 6 times worse, a random graph of equal degrees towards 0.88. Not measured here.",
+        found="Published: shuffled H at least 6 times worse, a random graph of equal degrees towards 0.88. Here "
+        "(quick model, mouse "
+        "hippocampus, section 3): shuffled 4.8, other miniset 4.8, random H 4.3 times worse; a random graph is no "
+        "worse (0.95).",
         variants=(AS_IS,),
         measure=("poison-pills",),
     ),
