@@ -20,6 +20,8 @@ from pyg_gears.experiments.interventions import (
     uniform_attention,
 )
 from pyg_gears.experiments.trained_run import TrainedRun
+from pyg_gears.inference import InferenceSettings, reconstruct_layout
+from pyg_gears.metrics import evaluate_layout
 from pyg_gears.training.oracle import mean_energies
 
 Evaluation = Callable[[TrainedRun], dict[str, float]]
@@ -86,6 +88,21 @@ def robustness(run: TrainedRun) -> dict[str, float]:
     return {f"k {k}": energy for k, energy in found.energy.items()} | {"range": found.range}
 
 
+def layout(run: TrainedRun) -> dict[str, float]:
+    """The whole held-out slide, laid out from patches as cells would be, against its true positions.
+
+    Returns:
+        ``spearman`` of the pairwise distances, ``trust_20`` and ``recall_15``: means over the held-out slides.
+    """
+    settings = InferenceSettings(candidates=run.prepared.candidates, metric=run.recipe.graph.metric)
+    found = []
+    for slide in run.prepared.held_out:
+        inside = slice(None) if slide.allowed is None else slide.allowed
+        pos = reconstruct_layout(run.model, slide.x[inside], settings, run.seed, progress=False).pos
+        found.append(evaluate_layout(pos, slide.pos[inside].numpy()))
+    return {name: sum(one[name] for one in found) / len(found) for name in ("spearman", "trust_20", "recall_15")}
+
+
 EVALUATIONS: dict[str, Evaluation] = {
     "coordinates": coordinates,
     "single-overfit": single_overfit,
@@ -97,6 +114,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "smoothing-recycles": smoothing_recycles,
     "step-scale": step_scale,
     "recycle-distillation": recycle_distillation,
+    "layout": layout,
     "gap": gap,
     "poison-pills": pills,
     "candidate-robustness": robustness,

@@ -28,6 +28,7 @@ EXPERIMENTS = (
             AS_IS,
             Variant("former, two time scales", TWO_TIMESCALES),
         ),
+        measure=("layout",),
     ),
     Experiment(
         name="ladder",

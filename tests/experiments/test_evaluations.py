@@ -5,6 +5,8 @@ import math
 import pytest
 
 from pyg_gears.experiments.evaluations import EVALUATIONS, measure
+from pyg_gears.inference import InferenceSettings, reconstruct_layout
+from pyg_gears.metrics import evaluate_layout
 from pyg_gears.training.oracle import mean_energies
 
 
@@ -34,3 +36,12 @@ def test_probes_give_plain_numbers_that_agree_with_the_run(name, trained) -> Non
     if name == "poison-pills":
         assert found["factor shuffled"] == pytest.approx(found["shuffled"] / found["clean"])
         assert not math.isnan(found["random_graph"])
+
+
+def test_the_layout_is_that_of_the_held_out_slide(trained) -> None:
+    found = EVALUATIONS["layout"](trained)
+    (slide,) = trained.prepared.held_out
+    settings = InferenceSettings(candidates=trained.prepared.candidates, metric=trained.recipe.graph.metric)
+    pos = reconstruct_layout(trained.model, slide.x, settings, trained.seed, progress=False).pos
+    truth = evaluate_layout(pos, slide.pos.numpy())
+    assert found == {name: truth[name] for name in ("spearman", "trust_20", "recall_15")}
