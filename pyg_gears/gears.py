@@ -105,7 +105,8 @@ class Gears:
             Itself, fitted.
 
         Raises:
-            InputError: for slides that cannot be used together, or a ``work_dir`` of another run.
+            InputError: for slides that cannot be used together, a model that the recipe's choices cannot make, or a
+                ``work_dir`` of another run.
         """
         named = [s if isinstance(s, Slide) else slide_from_anndata(s, f"slide_{i}") for i, s in enumerate(slides)]
         query = cells if cells is None or isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
@@ -217,6 +218,7 @@ class Gears:
         return gears
 
     def _fit(self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool) -> Gears:
+        build_model(self.recipe, 8, seed=0)  # refuses, before any work, what single fields do not tell
         prepared = prepare(self.recipe, slides, cells, validate, work, progress=progress)
         claim_folder(work, fingerprint(self.recipe, prepared.train.slides, prepared.validation.slides))
         self.encoder, self.candidates, self.members = prepared.encoder, prepared.candidates, []

@@ -12,6 +12,8 @@ from pyg_gears import Gears, Recipe
 from pyg_gears.data import simulate_tissue
 from pyg_gears.encoders import ExpressionEncoder
 from pyg_gears.inference import InferenceSettings
+from pyg_gears.models import TopoIPAR
+from pyg_gears.nn import GateFormer
 
 TINY = {
     "embedding": {"kind": "spatial", "components": 6},
@@ -113,6 +115,36 @@ def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
         Gears.load(tmp_path)
     with pytest.raises(ValueError, match=r"lack|miss"):
         fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))
+
+
+def test_a_model_that_cannot_be_built_is_refused_before_any_work(tissue, recipe, tmp_path) -> None:
+    wrong = recipe.change({"model": {"kind": "topo_ipa_r", "recycles": 2}})
+    work = tmp_path / "work"
+    with pytest.raises(ValueError, match=r"TopoIPAR expected geo_from in 0\.\.1, found 2"):
+        Gears(wrong).fit(tissue.slides, work_dir=work, progress=False)
+    assert not work.exists()
+
+
+def test_candidates_gate_and_model_of_the_recipe_travel_in_the_file(tissue, recipe, tmp_path) -> None:
+    chosen = {
+        "graph": {"mutual": True, "projection": 4},
+        "gate": {"kind": "former", "heads": 2, "detached": True},
+        "model": {"kind": "topo_ipa_r", "recycles": 3},
+        "training": {"epochs": 1, "pretrain_steps": 2},
+    }
+    gears = Gears(recipe.change(chosen)).fit(tissue.slides, progress=False)
+    gears.save(tmp_path / "model")
+    loaded = Gears.load(tmp_path / "model")
+    used = loaded.settings().candidates
+    assert (used.k, used.mutual) == (15, True)
+    assert torch.equal(used.projection, gears.candidates.projection)
+    assert isinstance(loaded.members[0], TopoIPAR)
+    assert isinstance(loaded.members[0].gate, GateFormer)
+    one, two = (g.reconstruct(tissue.cells, progress=False).pos for g in (gears, loaded))
+    np.testing.assert_array_equal(one, two)
+    # The projection is searched in: without it the candidates are others, and so is the layout.
+    loaded.candidates.projection = None
+    assert not np.array_equal(loaded.reconstruct(tissue.cells, progress=False).pos, one)
 
 
 def test_a_work_folder_of_another_run_is_refused(tissue, recipe, tmp_path) -> None:
