@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from pyg_gears.diagnostics.figure_style import OTHER, PALETTE, new_figure
+from pyg_gears.diagnostics.figure_style import OTHER, PALETTE, legend_below, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -202,17 +202,3 @@ def _recycle_ticks(axes: Axes, recycles: int, *, last: bool) -> None:
 def slide_label(slide: SlideDiagnosis, *, lines: int = 2) -> str:
     """Name of the slide and whether the model has seen it."""
     return f"{slide.name}{' ' if lines == 1 else chr(10)}({slide.status})"
-
-
-def legend_below(
-    figure: Figure, panels: Iterable[Axes], *, columns: int = 5, order: Sequence[str] = (), skip: str = ""
-) -> None:
-    """One legend under the whole figure of what the panels show, each label once; names of ``order`` come first."""
-    known: dict[str, Any] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            if label != skip:
-                known.setdefault(label, handle)
-    names = [*(name for name in order if name in known), *(name for name in known if name not in order)]
-    shown = [known[name] for name in names]
-    figure.legend(shown, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

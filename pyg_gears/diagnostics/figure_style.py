@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,3 +85,17 @@ def panel_height(width: float, *layouts: Float[np.ndarray, "n 2"]) -> float:
 def point_size(n: int) -> float:
     """Area of a point, in square points, that lets n cells cover about the same share of a panel."""
     return float(np.clip(9000 / n, 1.5, 45))
+
+
+def legend_below(
+    figure: Figure, panels: Iterable[Axes], *, columns: int = 5, order: Sequence[str] = (), skip: str = ""
+) -> None:
+    """One legend under the whole figure of what the panels show, each label once; names of ``order`` come first."""
+    known: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            if label != skip:
+                known.setdefault(label, handle)
+    names = [*(name for name in order if name in known), *(name for name in known if name not in order)]
+    shown = [known[name] for name in names]
+    figure.legend(shown, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

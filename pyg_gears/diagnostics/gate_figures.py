@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pyg_gears.diagnostics.attention_figures import legend_below, slide_label
-from pyg_gears.diagnostics.figure_style import OTHER, PALETTE, new_figure
+from pyg_gears.diagnostics.attention_figures import slide_label
+from pyg_gears.diagnostics.figure_style import OTHER, PALETTE, legend_below, new_figure
 from pyg_gears.diagnostics.gate_probe import average_precision
 
 if TYPE_CHECKING:
