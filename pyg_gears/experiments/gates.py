@@ -15,7 +15,9 @@ EXPERIMENTS = (
     Experiment(
         name="contextual-gate",
         question="Does a gate that sees the neighbourhood beat one that sees only the two ends of an edge?",
-        found="Not yet measured here.",
+        found="On its own time scale (see closing-the-gap): precision@30 higher by 0.00 to 0.01, T-edge lower, H-gate "
+        "higher on the "
+        "hippocampus, layouts as good.",
         variants=(
             Variant("edge", {"gate": EDGE}),
             Variant("former", {"gate": {**FORMER, "layers": 2}}),

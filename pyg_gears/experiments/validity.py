@@ -22,7 +22,10 @@ EXPERIMENTS = (
     Experiment(
         name="closing-the-gap",
         question="How far is the true graph from D7 as published, from the recipe, and from the recipe with a gate in context?",
-        found="Not yet measured here.",
+        found="Quick preset, mouse hippocampus 3 | 1 unseen, breast tumour B4 unseen: H-gate 1.29 | 0.87, 1.04 for "
+        "D7; 1.15 | 0.85, 1.16 for the "
+        "recipe; 1.35 | 1.04, 1.14 for the gate in context. Spearman of the whole section 0.63 | 0.62; 0.69 | 0.76; "
+        "0.70 | 0.75.",
         variants=(
             Variant("d7 as published", PUBLISHED),
             AS_IS,
@@ -42,7 +45,9 @@ EXPERIMENTS = (
     Experiment(
         name="seed-stability",
         question="How far apart do seeds of the structure model end, with the same encoder and minisets?",
-        found="Published: standard deviation 0.014 of the H-gate energy. Not yet measured here.",
+        found="Published: standard deviation 0.014 of the H-gate energy. Here (quick preset, hippocampus 3, 1, breast "
+        "tumour B4; 2 or 3 "
+        "seeds): 0.059, 0.036, 0.020.",
         variants=(AS_IS,),
         measure=("recycle-energies",),
         seeds=(0, 1, 2, 3, 4),
@@ -50,7 +55,8 @@ EXPERIMENTS = (
     Experiment(
         name="slide-folds",
         question="Does the result hold whichever slide is held out?",
-        found="Not yet measured here; wanted: all folds within 0.05.",
+        found="Wanted: all folds within 0.05. Here (quick preset, mouse hippocampus): 0.85 with section 1 unseen, "
+        "1.15 with section 3.",
         variants=(AS_IS,),
         measure=("gap",),
     ),
