@@ -15,8 +15,8 @@ EXPERIMENTS = (
     Experiment(
         name="contextual-gate",
         question="Does a gate that sees the neighbourhood beat one that sees only the two ends of an edge?",
-        found="On its own time scale (see closing-the-gap): precision@30 higher by 0.00 to 0.01, T-edge lower, H-gate higher on the "
-        "hippocampus, layouts better on two of four sections.",
+        found="On its own time scale (see closing-the-gap): precision@30 higher by 0.00 to 0.01, T-edge lower, H-gate higher "
+        "on the hippocampus, layouts better on two of four sections.",
         variants=(
             Variant("edge", {"gate": EDGE}),
             Variant("former", {"gate": {**FORMER, "layers": 2}}),
