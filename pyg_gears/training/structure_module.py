@@ -12,10 +12,10 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.losses import gate_kl, gate_trust
+from pyg_gears.losses import gate_kl, gate_trust, geometric_energy
 from pyg_gears.models import StructureModel
 from pyg_gears.training.augmentation import augment
-from pyg_gears.training.oracle import gated_energy, oracle_energy
+from pyg_gears.training.oracle import oracle_energy
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.schedules import cosine_rate, linear_ramp, random_walk_weight
 from pyg_gears.training.structure_loss import STRESS, structure_terms
@@ -111,7 +111,8 @@ class StructureModule(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """E_geo with the gated candidates and, beside it, with the true graph; how far the gate has drifted."""
-        gated, oracle = gated_energy(self.model, batch), oracle_energy(self.model, batch)
+        output = self.model(batch)
+        gated, oracle = geometric_energy(output.pos, batch), oracle_energy(self.model, batch)
         for name, value in (("h_gate", gated), ("t_edge", oracle)):
             for part, tensor in (
                 ("", value.as_subclass(Tensor)),
@@ -120,8 +121,13 @@ class StructureModule(lightning.LightningModule):
             ):
                 self.log(f"{name}{part}", tensor, batch_size=batch.num_graphs, sync_dist=True)
         if self.earlier_gate is not None:
-            now, before = (gate(batch.x, batch.edge_index) for gate in (self.model.gate, self.earlier_gate.eval()))
-            self.log("gate_drift", gate_trust(now, before, batch), batch_size=batch.num_graphs, sync_dist=True)
+            earlier = self.earlier_gate.eval()(batch.x, batch.edge_index)
+            self.log(
+                "gate_drift",
+                gate_trust(output.gate_logits, earlier, batch),
+                batch_size=batch.num_graphs,
+                sync_dist=True,
+            )
 
     def on_validation_epoch_end(self) -> None:
         """Offer the energy to early stopping once the random-walk weight has reached its cap."""
