@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 
 from pyg_gears._checks import expect
@@ -63,6 +63,12 @@ class CandidateGraph(BaseTransform):
         )
         data.edge_index = candidate_graph(data.x, **self._choices())
         return _set_gate_target(data, self.gate_target)
+
+    def batch_edges(self, batch: Batch) -> Int[Tensor, "2 e"]:
+        """Candidates of every graph of a batch, searched anew from its ``x``."""
+        # On the CPU, where the candidates of training are found: the same embedding gives the same graph, bit for bit.
+        own = {**self._choices(), "projection": None if self.projection is None else self.projection.cpu()}
+        return candidate_graph(batch.x.cpu(), **own, batch=batch.batch.cpu()).to(batch.x.device)
 
     def __repr__(self) -> str:
         shown = {**self._choices(), "gate_target": self.gate_target}

@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears._checks import expect
-from pyg_gears.diagnostics.candidate_choice import CandidateChoice
 from pyg_gears.diagnostics.evaluation_batches import Minisets, MinisetTable, evaluation_batches
 from pyg_gears.diagnostics.gap_decomposition import miniset_energies
 from pyg_gears.diagnostics.true_neighbors import true_neighbors
 from pyg_gears.losses.energy import STRESS_WEIGHT
 from pyg_gears.losses.membership import membership
+from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import Metric
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def candidate_robustness(
             members, n = membership(batch, int(batch.num_nodes)), int(batch.num_nodes)
             known = batch.rw_edge_index[1].bincount(minlength=n).double()
             for k in ks:
-                edges = CandidateChoice(k, metric, mutual, jaccard, projection).edges(batch)
+                edges = CandidateGraph(k, metric, mutual, jaccard, projection).batch_edges(batch)
                 walk, stress = miniset_energies(model(batch, edge_index=edges).pos, batch)
                 table.add(f"energy {k}", ids, walk + STRESS_WEIGHT * stress)
                 found = known.new_zeros(n).index_add(

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from pyg_gears.diagnostics.candidate_choice import CandidateChoice
 from pyg_gears.diagnostics.evaluation_batches import Minisets, MinisetTable, evaluation_batches
 from pyg_gears.diagnostics.gap_decomposition import miniset_energies
 from pyg_gears.losses.energy import STRESS_WEIGHT
 from pyg_gears.losses.membership import membership
+from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import Metric
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def poison_pills(
     Raises:
         InputError: when there is no miniset.
     """
-    choice = CandidateChoice(k, metric, mutual, jaccard, projection)
+    search = CandidateGraph(k, metric, mutual, jaccard, projection)
     table = MinisetTable(len(minisets))
     sizes = [int(minisets[i].num_nodes or 0) for i in range(len(minisets))]
 
@@ -86,7 +86,7 @@ def poison_pills(
 
     with evaluation_batches(model, minisets, node_budget) as batches:
         for ids, batch in batches:
-            clean, x = choice.edges(batch), batch.x
+            clean, x = search.batch_edges(batch), batch.x
             table.add("clean", ids, energy(batch, clean))
             first = membership(batch, x.size(0)).ptr[:-1].tolist()
             graphs = [
@@ -106,7 +106,7 @@ def poison_pills(
                 if parts:
                     poisoned = batch.clone()
                     poisoned.x = torch.cat(parts)
-                    table.add(name, ids, energy(poisoned, choice.edges(poisoned)))
+                    table.add(name, ids, energy(poisoned, search.batch_edges(poisoned)))
             table.add("random_graph", ids, energy(batch, _random_edges(clean, first, [(len(o), g) for o, g in graphs])))
     if len(minisets) == 1:
         table.add("other_miniset", [], torch.empty(0))
