@@ -33,7 +33,7 @@ def run(
         options: Further arguments of Lightning's Trainer.
 
     Raises:
-        KeyboardInterrupt: on Ctrl-C, once Lightning has shut down.
+        KeyboardInterrupt: on Ctrl-C or a termination signal, once Lightning has shut down.
     """
     # Lightning and the loaders draw from the global generator.
     with _quiet(), torch.random.fork_rng(devices=[]):
@@ -52,7 +52,7 @@ def run(
         try:
             trainer.fit(module, ckpt_path=start, weights_only=True)
         except SystemExit as stop:
-            # Lightning turns Ctrl-C into an exit and leaves further ones without effect.
+            # Lightning turns both into an exit and leaves further ones without effect.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise KeyboardInterrupt from stop
 
