@@ -16,16 +16,19 @@ __version__ = "0.1.0"
 
 _HOME = {"Gears": "pyg_gears.gears", "Recipe": "pyg_gears.training.recipe"}
 _ROOMS = (
+    "baselines",
     "data",
-    "diagnostics",
     "encoders",
+    "errors",
     "geometry",
     "graphs",
-    "inference",
+    "lab",
+    "layout",
     "losses",
     "metrics",
     "models",
     "nn",
+    "report",
     "targets",
     "testing",
     "training",

@@ -15,11 +15,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears import __version__
-from pyg_gears._checks import expect
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, embed_slide, encoder_from_state
-from pyg_gears.inference import (
+from pyg_gears.errors import expect
+from pyg_gears.layout import (
     ConfidenceCalibration,
     InferenceSettings,
     LayoutOutput,

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.targets import (
     GATE_TARGETS,

@@ -11,7 +11,7 @@ from anndata import AnnData
 from pyg_gears import Gears, Recipe
 from pyg_gears.data import simulate_tissue
 from pyg_gears.encoders import ExpressionEncoder
-from pyg_gears.inference import InferenceSettings
+from pyg_gears.layout import InferenceSettings
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
 

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "pyg_gears"
 ROOMS = [
     "typing",
-    "_checks",
+    "errors",
     "testing",
     "geometry",
     "data",
@@ -23,11 +23,12 @@ ROOMS = [
     "nn",
     "models",
     "metrics",
+    "baselines",
     "training",
-    "inference",
-    "diagnostics",
-    "experiments",
+    "layout",
     "gears",
+    "report",
+    "lab",
     "cli",
 ]
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from pyg_gears._checks import expect
 from pyg_gears.cli.evaluate import evaluate
 from pyg_gears.cli.fit import fit
 from pyg_gears.cli.reconstruct import reconstruct
 from pyg_gears.cli.simulate import simulate
+from pyg_gears.errors import expect
 
 
 @click.command()

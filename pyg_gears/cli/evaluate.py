@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 
 
 @click.command()
@@ -25,8 +25,8 @@ def evaluate(
     seed: int,
 ) -> None:
     """Compare a layout with the truth, and with what ridge, kNN and spectral embeddings reach."""
-    from pyg_gears.diagnostics import evaluate as run
-    from pyg_gears.diagnostics import format_table
+    from pyg_gears.report import evaluate as run
+    from pyg_gears.report import format_table
 
     # `--reference A B C` gives the option A; B and C arrive as files after the layout.
     layout, more = files[0], files[1:]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pyg_gears._checks import InputError, expect
+from pyg_gears.errors import InputError, expect
 
 
 @click.command()

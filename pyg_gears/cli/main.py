@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import traceback
 import warnings
@@ -11,27 +10,13 @@ from typing import Any
 import click
 
 from pyg_gears import __version__
-from pyg_gears._checks import InputError
+from pyg_gears.cli.lazy_group import LazyGroup
+from pyg_gears.errors import InputError
 
-COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "batch-effect", "diagnose", "experiment", "demo")
-
-
-class _Lazy(click.Group):
-    """Load a command's module only when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        command = getattr(importlib.import_module(f"pyg_gears.cli.{name}"), name)
-        assert isinstance(command, click.Command)
-        return command
+COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "demo", "lab")
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(cls=LazyGroup, package="pyg_gears.cli", commands=COMMANDS)
 @click.version_option(__version__)
 def group() -> None:
     """Give dissociated cells their place back: learn from spatial slides, lay out cells by expression alone."""

@@ -33,8 +33,8 @@ def reconstruct(
     assignments: tuple[str, ...],
 ) -> None:
     """Lay out cells by their expression; coordinates in the file, if any, are not looked at."""
-    from pyg_gears._checks import expect
     from pyg_gears.data import check_h5ad, check_output, read_cells, write_layout
+    from pyg_gears.errors import expect
 
     expect(
         (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
@@ -44,7 +44,7 @@ def reconstruct(
     query = read_cells(cells)
 
     from pyg_gears.gears import Gears
-    from pyg_gears.inference import InferenceSettings
+    from pyg_gears.layout import InferenceSettings
     from pyg_gears.training.configuration import from_mapping, parse_assignments
 
     gears = Gears.load(model)

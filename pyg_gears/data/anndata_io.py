@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
-from pyg_gears._checks import InputError, expect
 from pyg_gears.data.slide import MIN_CELLS, MIN_GENES, MIN_SPOTS, Slide, check_cells, check_slide
 from pyg_gears.data.whole_file import whole_file
+from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from torch.utils.data import Dataset
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from pyg_gears._checks import expect
 from pyg_gears.data.fields import refuse_coordinates
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.miniset import build_miniset
 from pyg_gears.data.packed import Packed, pack_data, read_packed, unpack_data, write_packed
 from pyg_gears.data.sampling import SAMPLERS, WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
 from pyg_gears.data.splits import EmbeddedSlide
+from pyg_gears.errors import expect
 from pyg_gears.typing import FilePath
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_gears._checks import InputError, expect, nearest_name
+from pyg_gears.errors import InputError, expect, nearest_name
 
 
 class Field(NamedTuple):

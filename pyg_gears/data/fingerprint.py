@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 
 # The code between a slide and a stored miniset.
 _ROOMS = ("geometry", "data", "graphs", "targets", "transforms.py")

@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 from torch_geometric.data import Batch, Data
 
-from pyg_gears._checks import expect
 from pyg_gears.data.fields import refuse_coordinates
+from pyg_gears.errors import expect
 
 
 class NodeBudgetSampler(Sampler[list[int]]):

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 
 
 def build_miniset(

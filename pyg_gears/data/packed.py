@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_gears._checks import expect
 from pyg_gears.data.whole_file import whole_file
+from pyg_gears.errors import expect
 from pyg_gears.typing import FilePath
 
 Packed = dict[str, np.ndarray]

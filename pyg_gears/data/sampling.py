@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from torch import Generator, Tensor
 
-from pyg_gears._checks import expect, nearest_name
+from pyg_gears.errors import expect, nearest_name
 
 SAMPLERS = ("local", "global", "expression", "mixed")
 """The kinds of sampling that ``draw_miniset`` knows."""

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 
 MIN_SPOTS = 30
 MIN_CELLS = 3

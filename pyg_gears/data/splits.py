@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pyg_gears._checks import expect, nearest_name
+from pyg_gears.errors import expect, nearest_name
 
 MIN_BLOCK = 16
 

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
-from pyg_gears._checks import InputError, expect, nearest_name
 from pyg_gears.data.anndata_io import check_output, write_slide
 from pyg_gears.data.slide import MIN_CELLS, MIN_SPOTS, Slide
 from pyg_gears.data.tissue import draw_rule, draw_section, draw_types, express, lay_spots, pose_section, scatter_cells
+from pyg_gears.errors import InputError, expect, nearest_name
 from pyg_gears.typing import FilePath
 
 TISSUES = ("lobules", "layers", "gradient")

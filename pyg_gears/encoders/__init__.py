@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyg_gears.encoders.aligned import AlignedEncoder
 from pyg_gears.encoders.base import Encoder
 from pyg_gears.encoders.candidate_projection import fit_candidate_projection
 from pyg_gears.encoders.centered_genes import CenteredGenes
@@ -15,15 +14,12 @@ from pyg_gears.encoders.genes import variable_genes
 from pyg_gears.encoders.gradient_reversal import SlideAdversary, reverse_gradient
 from pyg_gears.encoders.neighbor_agreement import NeighborAgreement, neighbor_agreement
 from pyg_gears.encoders.pca import PCAEncoder
-from pyg_gears.encoders.pooled_pca import PooledPCAEncoder
 from pyg_gears.encoders.single_cell_adapter import AdapterWeights, SCAdapter
-from pyg_gears.encoders.slide_probe import ProbeOutput, slide_probe, within_cluster_probe
 from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within, spatial_infonce
 from pyg_gears.encoders.vicreg import VICRegOutput, vicreg
 
 __all__ = [
     "AdapterWeights",
-    "AlignedEncoder",
     "CenteredGenes",
     "DomainGap",
     "Encoder",
@@ -33,8 +29,6 @@ __all__ = [
     "NeighborAgreement",
     "Normalization",
     "PCAEncoder",
-    "PooledPCAEncoder",
-    "ProbeOutput",
     "SCAdapter",
     "SlideAdversary",
     "VICRegOutput",
@@ -51,9 +45,7 @@ __all__ = [
     "neighbors_within",
     "normalize_expression",
     "reverse_gradient",
-    "slide_probe",
     "spatial_infonce",
     "variable_genes",
     "vicreg",
-    "within_cluster_probe",
 ]

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
 
 SPOTS = 512

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears._checks import expect
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.centering import Normalization, center, normalize_expression
+from pyg_gears.errors import expect
 
 
 class CenteredGenes:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data.slide import Slide
+from pyg_gears.errors import expect, nearest_name
 from pyg_gears.typing import FloatArray
 
 MIN_STD = 1e-6

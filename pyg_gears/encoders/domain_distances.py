@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 

@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float
 from scipy import sparse
 from torch import Tensor, nn
 
-from pyg_gears._checks import expect
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import Encoder
 from pyg_gears.encoders.centered_genes import CenteredGenes
 from pyg_gears.encoders.expression_network import ExpressionNetwork
 from pyg_gears.encoders.pca import PCAEncoder
+from pyg_gears.errors import expect
 
 ALIGNMENT_ROUNDS = 3
 TYPES: dict[str, Any] = {"components": PCAEncoder, "genes": CenteredGenes}

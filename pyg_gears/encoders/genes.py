@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pyg_gears._checks import expect
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression
+from pyg_gears.errors import expect
 
 
 def variable_genes(slides: Sequence[Slide], count: int, normalization: Normalization | None = None) -> tuple[str, ...]:

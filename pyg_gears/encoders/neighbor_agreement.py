@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
 from pyg_gears.graphs import knn
 from pyg_gears.typing import IntArray, Metric

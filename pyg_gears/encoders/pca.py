@@ -11,7 +11,6 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
-from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.centering import Normalization, center, gene_statistics, inverse_std, normalize_expression
 from pyg_gears.encoders.components import (
@@ -25,6 +24,7 @@ from pyg_gears.encoders.components import (
     spatial_components,
 )
 from pyg_gears.encoders.smoothing import median_depth, smooth_shallow
+from pyg_gears.errors import expect, nearest_name
 from pyg_gears.graphs import knn
 from pyg_gears.typing import FloatArray
 

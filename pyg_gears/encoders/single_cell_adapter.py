@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pyg_gears._checks import expect, nearest_name
 from pyg_gears.encoders.domain_distances import coral, covariance, median_bandwidths, mmd
+from pyg_gears.errors import expect, nearest_name
 
 MIN_SHRINKAGE = 0.01
 BATCH = 128

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
 
 MASKED = -1e30

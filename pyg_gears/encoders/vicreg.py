@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 
 EPS = 1e-4
 

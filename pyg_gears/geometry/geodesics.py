@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 
 
 class LandmarkPathsOutput(NamedTuple):

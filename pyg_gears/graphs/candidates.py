@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.graphs.jaccard import jaccard as neighbourhood_overlap
 from pyg_gears.graphs.knn import knn
 from pyg_gears.graphs.mutual import mutual as is_mutual

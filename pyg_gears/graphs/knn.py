@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 
 EXACT_LIMIT = 50_000
 """``method="auto"`` searches exactly up to this number of rows."""

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.graphs.segments import segment_log_softmax
 from pyg_gears.losses.membership import membership
 

@@ -13,7 +13,6 @@ from pyg_gears.metrics.labels import PurityOutput, community_purity, morans_i
 from pyg_gears.metrics.layout_pair import LayoutPair, layout_pair
 from pyg_gears.metrics.neighborhoods import NeighborhoodAgreement, neighborhood_agreement
 from pyg_gears.metrics.pose import PoseAgreement, align, pose_agreement
-from pyg_gears.metrics.rivals import simple_rivals
 
 __all__ = [
     "BETTER",
@@ -46,5 +45,4 @@ __all__ = [
     "pair_distances",
     "pose_agreement",
     "roc_curve",
-    "simple_rivals",
 ]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.metrics.calibration import neighborhood_errors
 from pyg_gears.metrics.distances import correlation, pair_distances
 from pyg_gears.metrics.layout_pair import LayoutLike, layout_pair

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
 from pyg_gears.metrics.layout_pair import LayoutLike, as_layout, in_gauge
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 
 LayoutLike: TypeAlias = Tensor | NDArray[Any]

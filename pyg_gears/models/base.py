@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.nn import AttentionTerms
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_gears._checks import expect, nearest_name
+from pyg_gears.errors import expect, nearest_name
 from pyg_gears.models.recycling import Recycle, blocks_of
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.nn import EdgeGate, IPAConv, PairBias

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.models.base import GraphInput, StructureOutput
 from pyg_gears.nn import IPAConv, PaddedGraphs, pad_graphs

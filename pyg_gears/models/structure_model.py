@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn import GELU, Linear, ModuleList, Sequential
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.models.base import StructureOutput, initial_noise, read_gate, read_graphs
 from pyg_gears.models.recycling import Recycle, run_recycles

@@ -9,7 +9,7 @@ from torch.nn import Linear
 from torch.nn.functional import gelu
 from torch_geometric.nn import MessagePassing
 
-from pyg_gears._checks import InputError, expect
+from pyg_gears.errors import InputError, expect
 from pyg_gears.nn.edge_pairs import edge_pairs
 from pyg_gears.nn.pair_mlp import pair_mlp
 

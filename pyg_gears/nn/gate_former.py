@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Sequential
 from torch_geometric.nn import MessagePassing
 
-from pyg_gears._checks import InputError, expect
+from pyg_gears.errors import InputError, expect
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.edge_embedding import edge_embedding
 from pyg_gears.nn.edge_mlp import edge_mlp, edge_update

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, Parameter, Sequential
 from torch_geometric.nn import MessagePassing
 
-from pyg_gears._checks import InputError, expect
+from pyg_gears.errors import InputError, expect
 from pyg_gears.nn.attention_terms import attention_terms
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 
 MASKED = -1e30
 """Bias of a pair that is no edge: finite, so that a row without edges stays finite."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import Linear
 from torch.nn.functional import gelu
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.nn.edge_pairs import edge_pairs
 from pyg_gears.nn.pair_mlp import pair_mlp
 

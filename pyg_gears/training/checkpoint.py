@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from pyg_gears._checks import InputError, expect
 from pyg_gears.data.whole_file import whole_file
+from pyg_gears.errors import InputError, expect
 
 FORMAT = 3
 FILE = "model.pt"

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_type_hints
 
-from pyg_gears._checks import InputError, expect, nearest_name
+from pyg_gears.errors import InputError, expect, nearest_name
 
 Config = TypeVar("Config")
 

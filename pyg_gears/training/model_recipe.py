@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyg_gears._checks import expect
+from pyg_gears.errors import expect
 from pyg_gears.targets import GATE_TARGETS, GateTarget
 from pyg_gears.training.configuration import check_choice, check_range
 from pyg_gears.typing import Metric

@@ -7,8 +7,8 @@ from jaxtyping import Int
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_gears._checks import expect
 from pyg_gears.data import MinisetDataset, MinisetLoader
+from pyg_gears.errors import expect
 from pyg_gears.losses import EnergyOutput, geometric_energy
 from pyg_gears.models import StructureModel
 

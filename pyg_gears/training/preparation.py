@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.transforms import Compose
 
-from pyg_gears._checks import expect, nearest_name
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, shared_genes, split_slides
 from pyg_gears.encoders import Encoder, Normalization, fit_candidate_projection, variable_genes
+from pyg_gears.errors import expect, nearest_name
 from pyg_gears.graphs import knn
 from pyg_gears.training.encoder_training import fit_encoder
 from pyg_gears.training.model_recipe import GraphRecipe

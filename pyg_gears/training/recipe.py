@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyg_gears._checks import expect
 from pyg_gears.data.dataset import MinisetRecipe
+from pyg_gears.errors import expect
 from pyg_gears.training.configuration import check_choice, check_range, from_mapping, to_mapping
 from pyg_gears.training.encoder_recipe import EncoderRecipe
 from pyg_gears.training.model_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe

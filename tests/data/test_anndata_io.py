@@ -13,7 +13,6 @@ import pandas
 import pytest
 from scipy.sparse import csc_matrix, csr_array, csr_matrix
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import (
     Slide,
     cells_from_anndata,
@@ -25,6 +24,7 @@ from pyg_gears.data import (
     write_layout,
     write_slide,
 )
+from pyg_gears.errors import InputError
 
 N, G = 40, 6
 

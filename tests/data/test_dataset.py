@@ -10,7 +10,6 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform, Compose
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import (
     FIELDS,
     EmbeddedSlide,
@@ -21,6 +20,7 @@ from pyg_gears.data import (
     check_fields,
     split_slides,
 )
+from pyg_gears.errors import InputError
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 

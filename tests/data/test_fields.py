@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import FIELDS, check_fields, refuse_coordinates
+from pyg_gears.errors import InputError
 
 
 def example(n: int, seed: int) -> Data:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch_geometric.transforms import BaseTransform, Compose, RandomJitter
 
-from pyg_gears._checks import InputError
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import MinisetDataset, MinisetLoader, MinisetRecipe, NodeBudgetSampler, check_fields
+from pyg_gears.errors import InputError
 
 
 @given(

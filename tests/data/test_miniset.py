@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import build_miniset, check_fields
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import nearest_neighbors
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import pack_data, read_packed, unpack_data, write_packed
+from pyg_gears.errors import InputError
 
 
 def example() -> Data:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import SAMPLERS, WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
+from pyg_gears.errors import InputError
 
 
 def seeded(seed: int) -> Generator:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import Slide, check_cells, check_slide, shared_genes
+from pyg_gears.errors import InputError
 
 
 def make(n: int = 40, g: int = 5, **changes: object) -> Slide:

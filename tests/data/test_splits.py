@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import EmbeddedSlide, spatial_block, split_slides
+from pyg_gears.errors import InputError
 
 
 def embedded(name: str, n: int, seed: int = 0) -> EmbeddedSlide:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from pyg_gears._checks import InputError
 from pyg_gears.data import read_cells, read_slide, simulate_tissue, write_simulation
 from pyg_gears.data.synthetic import TISSUES
+from pyg_gears.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -15,17 +15,15 @@ def draw(n: int, seed: int, c: int = 4) -> torch.Tensor:
 def test_the_same_distribution_is_near() -> None:
     gap = domain_gap(draw(300, 0), draw(300, 1), seed=0)
     assert not gap.far
-    assert gap.probe < 0.6
     assert gap.coral < 0.02
     assert abs(gap.mmd) < 0.01
     assert gap.covariance < 0.4
 
 
-def test_equal_means_but_another_spread_are_seen_by_probe_and_distances() -> None:
+def test_equal_means_but_another_spread_are_seen_by_the_distances() -> None:
     cells, spots = 0.3 * draw(300, 0), draw(300, 1)
     gap = domain_gap(cells - cells.mean(dim=0), spots - spots.mean(dim=0), seed=0)
     assert gap.far
-    assert gap.probe > 0.75
     assert gap.mmd > 0.06
     assert gap.covariance > 0.78
 
@@ -47,9 +45,9 @@ def test_large_sets_are_sampled_by_the_seed() -> None:
 
 
 def test_verdict() -> None:
-    assert not DomainGap(1.0, 9.0, 0.06, 0.78).far
-    assert DomainGap(0.5, 0.0, 0.0601, 0.0).far
-    assert DomainGap(0.5, 0.0, 0.0, 0.7801).far
+    assert not DomainGap(9.0, 0.06, 0.78).far
+    assert DomainGap(0.0, 0.0601, 0.0).far
+    assert DomainGap(0.0, 0.0, 0.7801).far
 
 
 def slow_covariance_difference(x: np.ndarray, y: np.ndarray) -> float:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.graphs import candidate_graph, jaccard, knn, mutual
 
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.graphs import knn
 
 module = sys.modules["pyg_gears.graphs.knn"]  # the function of the same name hides it as an attribute

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.metrics.confidence import confidence_agreement, local_error
 
 

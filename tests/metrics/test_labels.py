@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.metrics.labels import community_purity, layout_graph, leiden, morans_i
 
 

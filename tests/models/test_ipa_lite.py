@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.models import IPALite

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, gelu, layer_norm
 from torch_geometric import EdgeIndex
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.nn import gate_former, pair_mlp
 from pyg_gears.nn.gate_former import GateFormer

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.nn import GeometryBias
 from pyg_gears.nn.geometry_bias import edge_median
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, softplus
 from torch_geometric import EdgeIndex
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.nn import IPAConv, pad_graphs
 

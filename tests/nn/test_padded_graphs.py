@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.nn import pad_graphs
 
 RAGGED = torch.tensor([0, 0, 0, 1, 2, 2])

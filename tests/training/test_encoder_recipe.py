@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pyg_gears._checks import InputError
+from pyg_gears.errors import InputError
 from pyg_gears.training import Recipe
 from pyg_gears.training.encoder_recipe import EncoderRecipe
 

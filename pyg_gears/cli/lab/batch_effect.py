@@ -1,0 +1,52 @@
+"""``pyg-gears lab batch-effect``: how far slides differ, and what corrections make of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("batch-effect")
+@click.argument("slides", nargs=-1, required=True, metavar="SLIDE.h5ad...")
+@click.option("--cells", help="Dissociated cells to compare with the spots (.h5ad).")
+@click.option("--model", type=click.Path(path_type=Path), metavar="MODEL_DIR", help="Fitted model to compare too.")
+@click.option(
+    "--held-out",
+    multiple=True,
+    metavar="NAME",
+    help="Slide left out of every fit (its file's stem); default: each in turn.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, table and figures."
+)
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
+def batch_effect(
+    slides: tuple[str, ...], cells: str | None, model: Path | None, held_out: tuple[str, ...], out: Path, seed: int
+) -> None:
+    """Report how far slides differ in expression and in each embedding, on slides that the fit has not seen too."""
+    from pyg_gears.errors import expect
+    from pyg_gears.lab.batch_effect.batch_effect_report import batch_effect as run
+    from pyg_gears.lab.batch_effect.batch_effect_report import check_batch_effect
+
+    # `--held-out A B` gives the option A; B arrives among the slides, without a suffix.
+    paths = tuple(word for word in slides if word.endswith(".h5ad") or not held_out)
+    names = (*held_out, *(word for word in slides if word not in paths))
+    check_batch_effect(paths, out, cells, held_out=names)
+    fitted = []
+    if model is not None:
+        expect(
+            (model / "model.pt").is_file(),
+            f"expected a model folder at {model}, found none; run `pyg-gears fit` first.",
+        )
+        from pyg_gears.gears import Gears
+        from pyg_gears.lab.batch_effect.comparison_rows import FittedRow
+
+        gears = Gears.load(model)
+        assert gears.encoder is not None
+        # A held-out block lies on a slide that training did see.
+        unseen = () if gears.report["held_out_is_block"] else gears.report["held_out"]
+        fitted.append(FittedRow("model", gears.encoder, frozenset(gears.report["slides"]) - frozenset(unseen)))
+    run(paths, out, cells, held_out=names, fitted=fitted, seed=seed)
+    click.echo((out / "report.txt").read_text(encoding="utf-8"))
+    click.echo(f"wrote {out}")

@@ -1,0 +1,47 @@
+"""``pyg-gears lab diagnose``: what gate and attention of a fitted model do on slides with known positions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
+@click.argument("slides", nargs=-1, required=True, metavar="SLIDE.h5ad...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
+@click.option("--minisets", default=50, type=click.IntRange(1), help="Minisets drawn from each slide.")
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
+def diagnose(model: Path, slides: tuple[str, ...], out: Path, minisets: int, seed: int) -> None:
+    """Report where attention and gate look, what the inferred graph costs, and whether the model is ready for more."""
+    from pyg_gears.errors import expect
+    from pyg_gears.lab.probes.diagnosis import check_diagnosis
+    from pyg_gears.lab.probes.diagnosis import diagnose as run
+
+    expect(
+        (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
+    )
+    check_diagnosis(slides, out, minisets)
+
+    from pyg_gears.gears import Gears
+
+    gears = Gears.load(model)
+    assert gears.encoder is not None
+    held_out = frozenset(gears.report["held_out"])
+    # A held-out block lies on a slide that training did see.
+    seen = frozenset(gears.report["slides"]) - (frozenset() if gears.report["held_out_is_block"] else held_out)
+    run(
+        gears.members,
+        gears.encoder,
+        gears.recipe,
+        slides,
+        out,
+        seen=seen,
+        validated=held_out - seen,
+        minisets=minisets,
+        seed=seed,
+        candidates=gears.candidates,
+    )
+    click.echo((out / "report.txt").read_text(encoding="utf-8"))
+    click.echo(f"wrote {out}")

@@ -1,0 +1,90 @@
+"""``pyg-gears lab experiment``: a named grid over the recipe, resumable; one table and one figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("slides", nargs=-1, metavar="SLIDE.h5ad...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write, or one to go on with.")
+@click.option("--list", "show", is_flag=True, help="Say what every experiment asks and what was found.")
+@click.option("--seeds", metavar="N | S,S,...", help="So many seeds (0, 1, ...), or these; default: the experiment's.")
+@click.option("--folds", default="all", metavar="NAME,NAME | all", help="Slides to hold out in turn (file stems).")
+@click.option("--preset", default="standard", type=click.Choice(["quick", "standard", "thorough"]), help="Base recipe.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One field of the base recipe, e.g. graph.k=80."
+)
+@click.option("--processes", default=1, type=click.IntRange(1), help="Runs side by side, one thread each.")
+def experiment(
+    name: str | None,
+    slides: tuple[str, ...],
+    out: Path | None,
+    show: bool,
+    seeds: str | None,
+    folds: str,
+    preset: str,
+    assignments: tuple[str, ...],
+    processes: int,
+) -> None:
+    """Train and measure the variants of an experiment on every fold with every seed; stopped, it goes on when called again."""
+    from pyg_gears.errors import expect
+    from pyg_gears.lab.experiments.catalogue import describe_catalogue, find_experiment
+
+    if show:
+        click.echo(describe_catalogue(), nl=False)
+        return
+    expect(
+        name is not None,
+        "expected the name of an experiment, found none; `pyg-gears lab experiment --list` names them.",
+    )
+    assert name is not None
+    chosen = find_experiment(name)
+    expect(out is not None, "expected --out DIR, found none; name a folder for table, figure and runs.")
+    assert out is not None
+    from pyg_gears.training.configuration import parse_assignments
+    from pyg_gears.training.recipe import Recipe
+
+    fields = parse_assignments(assignments)
+    recipe = Recipe.preset(preset).change(fields)
+    chosen.refuse_varied(fields)
+    chosen.recipes(recipe)
+    numbers = read_seeds(seeds)
+    from pyg_gears.data import check_h5ad, read_slide
+
+    for path in slides:
+        check_h5ad(path, spatial=True)
+    from pyg_gears.lab.experiments.runner import run_experiment
+
+    output = run_experiment(
+        chosen,
+        [read_slide(path) for path in slides],
+        out,
+        recipe=recipe,
+        seeds=numbers,
+        folds=None if folds == "all" else [fold for fold in folds.split(",") if fold],
+        processes=processes,
+    )
+    click.echo(output.table)
+    click.echo(f"wrote {out}")
+
+
+def read_seeds(text: str | None) -> list[int] | None:
+    """Seeds from ``3`` (0, 1 and 2) or ``0,5``; None for the experiment's own.
+
+    Raises:
+        InputError: for anything else.
+    """
+    if text is None:
+        return None
+    from pyg_gears.errors import expect
+
+    parts = text.replace(" ", "").rstrip(",").split(",")
+    expect(
+        all(part.isdecimal() for part in parts) and text.strip() != "0",
+        f"expected --seeds like 3 (seeds 0, 1 and 2) or 0,5 (these seeds), found {text!r}; write one of the two.",
+    )
+    return [int(part) for part in parts] if "," in text else list(range(int(parts[0])))

@@ -1,0 +1,47 @@
+"""Named grids over the recipe: each asks one question, is run with resume, and ends in one table and one figure.
+
+Names are loaded when first used: the list of experiments must not wait for the training.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyg_gears.lab.experiments.catalogue import CATALOGUE, describe_catalogue, find_experiment
+    from pyg_gears.lab.experiments.evaluations import EVALUATIONS
+    from pyg_gears.lab.experiments.experiment import Experiment, Variant
+    from pyg_gears.lab.experiments.run_record import RunRecord
+    from pyg_gears.lab.experiments.runner import ExperimentOutput, run_experiment
+
+_HOME = {
+    "catalogue": ("CATALOGUE", "describe_catalogue", "find_experiment"),
+    "evaluations": ("EVALUATIONS",),
+    "experiment": ("Experiment", "Variant"),
+    "run_record": ("RunRecord",),
+    "runner": ("ExperimentOutput", "run_experiment"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "CATALOGUE",
+    "EVALUATIONS",
+    "Experiment",
+    "ExperimentOutput",
+    "RunRecord",
+    "Variant",
+    "describe_catalogue",
+    "find_experiment",
+    "run_experiment",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'pyg_gears.lab.experiments' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pyg_gears.lab.experiments.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

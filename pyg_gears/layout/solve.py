@@ -1,0 +1,251 @@
+"""The global solve: one layout from a sparse graph of measured distances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array
+
+from pyg_gears.errors import expect
+from pyg_gears.geometry.geodesics import landmark_mds, landmark_paths
+from pyg_gears.layout.connectivity import linking_edges
+
+HUBER = 1.345 * 1.4826
+"""Residuals beyond this many median absolute residuals count linearly (95 % efficient for Gaussian errors)."""
+SETTLING = (4, 3, 3)
+"""Rounds before the Huber threshold is read off the residuals: of plain stress, then twice with the one so far."""
+CG_STEPS = 10
+TOLERANCE = 1e-6
+"""The solve stops early when a round lowers the objective by less than this share."""
+
+
+@dataclass(frozen=True)
+class SolveOutput:
+    """A layout and how well it meets the distances."""
+
+    pos: Float[np.ndarray, "n 2"]
+    """Coordinates, in the unit of the distances."""
+    start: Float[np.ndarray, "n 2"]
+    """The start that the anchor refers to."""
+    history: tuple[float, ...]
+    """Huber objective before the first and after every round (from the final threshold on); never rises."""
+    threshold: float
+    """Huber threshold on the standardised residual."""
+    residual: Float[np.ndarray, " e"]
+    """| layout distance - measured distance | of every edge."""
+
+    def report(self, weight: Float[np.ndarray, " e"], distance: Float[np.ndarray, " e"]) -> dict[str, float]:
+        """Stress-1 (weighted) and mean, median and maximum residual, in the unit of the distances."""
+        square = float((weight * distance**2).sum())
+        return {
+            "stress": float(np.sqrt((weight * self.residual**2).sum() / square)) if square > 0 else 0.0,
+            "residual_mean": float(self.residual.mean()),
+            "residual_median": float(np.median(self.residual)),
+            "residual_max": float(self.residual.max()),
+        }
+
+
+def isomap_start(
+    n: int, pairs: Int[np.ndarray, "2 e"], distance: Float[np.ndarray, " e"], landmarks: int = 32
+) -> Float[np.ndarray, "n 2"]:
+    """Landmark Isomap: shortest paths from farthest-point landmarks, classical scaling, triangulation.
+
+    Args:
+        n: Cells.
+        pairs: Edges, each once, shape (2, e); they must connect all cells.
+        distance: Their lengths, shape (e,).
+        landmarks: How many (at most n).
+
+    Returns:
+        Coordinates, shape (n, 2), with a jitter of 1e-6 of their extent, which tells coinciding cells apart.
+    """
+    length = np.maximum(distance, 1e-9 * max(float(distance.max(initial=0.0)), 1e-30))
+    graph = csr_array((length, (pairs[0], pairs[1])), shape=(n, n))
+    paths = landmark_paths((graph + graph.T).tocsr(), landmarks)
+    pos = landmark_mds(paths.landmarks, paths.distance)
+    extent = float(np.sqrt((pos**2).sum(axis=1).mean())) or 1.0
+    return pos + 1e-6 * extent * np.random.default_rng(0).standard_normal(pos.shape)
+
+
+def solve_layout(
+    n: int,
+    pairs: Int[np.ndarray, "2 e"],
+    distance: Float[np.ndarray, " e"],
+    weight: Float[np.ndarray, " e"] | None = None,
+    start: Float[np.ndarray, "n 2"] | None = None,
+    iterations: int = 30,
+    anchor: float = 1e-3,
+    polish: int = 0,
+) -> SolveOutput:
+    r"""Minimise the weighted Huber stress, with a small pull to the start.
+
+    .. math:: \sum_{ij} \rho_\delta(\sqrt{w_{ij}} (\|x_i - x_j\| - d_{ij})) + \tfrac{\alpha}{2} \sum_i W_i \|x_i -
+    x_i^0\|^2,
+        \quad W_i = \sum_j w_{ij}
+
+    Majorisation twice over: the Huber function by a weighted square (iterative reweighting), the stress by de Leeuw's
+    quadratic (SMACOF). The quadratic is lowered by conjugate gradients with Jacobi preconditioning from the present
+    layout, so that every round lowers the objective, however few steps it takes. No step size.
+
+    Args:
+        n: Cells, at least 1.
+        pairs: Edges, each once, shape (2, e).
+        distance: Measured distances, shape (e,), non-negative.
+        weight: Inverse variances, shape (e,), non-negative; ones if omitted. Only ratios matter.
+        start: Start layout, shape (n, 2); landmark Isomap if omitted (which needs a connected graph).
+        iterations: Rounds at most, after 10 in which the Huber threshold settles.
+        anchor: alpha.
+        polish: Iterations of L-BFGS on the same objective at the end.
+
+    Returns:
+        Layout, objective of every round, residuals.
+
+    Raises:
+        InputError: For distances or weights that are negative or not finite.
+
+    Source: de Leeuw (1977), "Applications of convex analysis to multidimensional scaling"; Huber (1964); the sparse
+    form with iterative reweighting is ours.
+    """
+    distance = np.asarray(distance, dtype=np.float64)
+    weight = np.ones(len(distance)) if weight is None else np.asarray(weight, dtype=np.float64)
+    for name, values in (("distances", distance), ("weights", weight)):
+        bad = int((~(np.isfinite(values) & (values >= 0))).sum())
+        expect(bad == 0, f"expected finite, non-negative {name}, found {bad} that are not; drop those pairs")
+    start = isomap_start(n, pairs, distance) if start is None else np.asarray(start, dtype=np.float64)
+    weight = weight / (weight.mean() or 1.0) if len(weight) else weight
+    system = _Stress(n, pairs, distance, weight, start, anchor)
+    pos = start.copy()
+    threshold = np.inf
+    for rounds in SETTLING if len(distance) else ():
+        for _ in range(rounds):
+            pos = system.step(pos, threshold)
+        scatter = float(np.median(np.abs(system.standardized(pos))))
+        threshold = HUBER * scatter if scatter > 0 else np.inf
+    history = [system.objective(pos, threshold)]
+    for _ in range(iterations):
+        pos = system.step(pos, threshold)
+        history.append(system.objective(pos, threshold))
+        if history[-2] - history[-1] <= TOLERANCE * history[-1]:
+            break
+    if polish:
+        pos = _polish(system, pos, threshold, polish)
+        history.append(system.objective(pos, threshold))
+    residual = np.empty(len(distance))
+    residual[system.order] = np.abs(system.length(pos) - system.distance)
+    return SolveOutput(pos, start, tuple(history), threshold, residual)
+
+
+class _Stress:
+    """The objective and its majorisation on a fixed graph."""
+
+    def __init__(
+        self,
+        n: int,
+        pairs: Int[np.ndarray, "2 e"],
+        distance: Float[np.ndarray, " e"],
+        weight: Float[np.ndarray, " e"],
+        start: Float[np.ndarray, "n 2"],
+        anchor: float,
+    ) -> None:
+        # In row order the weights of the edges are the data of a triangular matrix as they stand.
+        low, high = np.minimum(*pairs), np.maximum(*pairs)
+        self.order = np.lexsort((high, low))
+        self.n, self.i, self.j, self.start = n, low[self.order], high[self.order], start
+        self.distance, self.weight = distance[self.order], weight[self.order]
+        ptr = np.searchsorted(self.i, np.arange(n + 1)).astype(np.int32)
+        self.upper = csr_array((np.zeros(len(low)), self.j.astype(np.int32), ptr), shape=(n, n))
+        self.pull = anchor * self._degree(self.weight)
+        # A cell without weight stays at its start.
+        self.pull[self.pull == 0] = 1e-12
+
+    def _degree(self, weight: Float[np.ndarray, " e"]) -> Float[np.ndarray, " n"]:
+        return np.bincount(self.i, weight, self.n) + np.bincount(self.j, weight, self.n)
+
+    def length(self, pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " e"]:
+        # Columns on their own: several times faster than gathering rows.
+        x, y = np.ascontiguousarray(pos.T)
+        return np.sqrt((x[self.i] - x[self.j]) ** 2 + (y[self.i] - y[self.j]) ** 2)
+
+    def standardized(self, pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " e"]:
+        return np.sqrt(self.weight) * (self.length(pos) - self.distance)
+
+    def objective(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> float:
+        z = np.abs(self.standardized(pos))
+        inner = np.minimum(z, threshold)
+        huber = inner * (z - inner / 2)
+        return float(huber.sum() + 0.5 * (self.pull * ((pos - self.start) ** 2).sum(axis=1)).sum())
+
+    def _huber_weight(self, length: Float[np.ndarray, " e"], threshold: float) -> Float[np.ndarray, " e"]:
+        z = np.sqrt(self.weight) * np.abs(length - self.distance)
+        return self.weight * np.minimum(1.0, threshold / np.maximum(z, 1e-300))
+
+    def gradient(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> Float[np.ndarray, "n 2"]:
+        length = self.length(pos)
+        weight = self._huber_weight(length, threshold)
+        pressure = weight * (1 - np.divide(self.distance, length, out=np.zeros_like(length), where=length > 0))
+        return self._laplacian(pressure, pos) + self.pull[:, None] * (pos - self.start)
+
+    def _laplacian(self, weight: Float[np.ndarray, " e"], pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        return self._degree(weight)[:, None] * pos - self._neighbors(weight)(pos)
+
+    def _neighbors(self, weight: Float[np.ndarray, " e"]) -> Callable[[np.ndarray], np.ndarray]:
+        """The product with the symmetric weight matrix."""
+        self.upper.data = weight
+        lower = self.upper.T
+        return lambda pos: self.upper @ pos + lower @ pos
+
+    def step(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> Float[np.ndarray, "n 2"]:
+        """Conjugate gradients on the quadratic that touches the objective at ``pos`` and lies above it elsewhere."""
+        length = self.length(pos)
+        weight = self._huber_weight(length, threshold)
+        force = weight * np.divide(self.distance, length, out=np.zeros_like(length), where=length > 0)
+        target = self._laplacian(force, pos) + self.pull[:, None] * self.start
+        diagonal = (self._degree(weight) + self.pull)[:, None]
+        neighbors = self._neighbors(weight)
+        residual = target - diagonal * pos + neighbors(pos)
+        # The two axes are separate systems with the same matrix.
+        z = residual / diagonal
+        direction, energy = z.copy(), (residual * z).sum(axis=0)
+        first, pos = energy.copy(), pos.copy()
+        for _ in range(CG_STEPS):
+            if not (energy > 1e-8 * first).any():
+                break
+            image = diagonal * direction - neighbors(direction)
+            curvature = (direction * image).sum(axis=0)
+            alpha = np.divide(energy, curvature, out=np.zeros(2), where=curvature > 0)
+            pos += alpha * direction
+            residual -= alpha * image
+            z = residual / diagonal
+            renewed = (residual * z).sum(axis=0)
+            direction = z + np.divide(renewed, energy, out=np.zeros(2), where=energy > 0) * direction
+            energy = renewed
+        return pos
+
+
+def _polish(
+    system: _Stress, pos: Float[np.ndarray, "n 2"], threshold: float, iterations: int
+) -> Float[np.ndarray, "n 2"]:
+    """L-BFGS for the last digits; kept only if it lowers the objective."""
+    from scipy.optimize import minimize
+
+    def objective(flat: Float[np.ndarray, " n2"]) -> tuple[float, Float[np.ndarray, " n2"]]:
+        layout = flat.reshape(-1, 2)
+        return system.objective(layout, threshold), system.gradient(layout, threshold).ravel()
+
+    options: Any = {"maxiter": iterations, "maxcor": 20}
+    found: Any = minimize(objective, pos.ravel(), jac=True, method="L-BFGS-B", options=options)
+    better: Float[np.ndarray, "n 2"] = found.x.reshape(-1, 2)
+    return better if found.fun <= system.objective(pos, threshold) else pos
+
+
+def connect_pairs(n: int, pairs: Int[np.ndarray, "2 e"], keep: np.ndarray, cost: Float[np.ndarray, " e"]) -> np.ndarray:
+    """The mask ``keep`` with the cheapest dropped pairs added that join the parts it leaves."""
+    dropped = np.flatnonzero(~keep)
+    links = linking_edges(n, pairs[:, keep], pairs[:, dropped], cost[dropped]).chosen
+    mask = keep.copy()
+    mask[dropped[links]] = True
+    return mask

@@ -1,0 +1,204 @@
+"""Stitching: many votes on a pair become one distance with a confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pyg_gears.layout.solve import connect_pairs
+from pyg_gears.layout.votes import VotesOutput
+
+MIN_COMPARISONS = 10
+"""Pairs that a patch must share with others of its kind before its disagreement counts (5 cells have 10 pairs)."""
+MAX_LAG = 8
+"""A vote is compared with at most this many others on its pair."""
+SCALE_LIMIT = 4.0
+"""The precision of a patch follows its scale at most this many times up or down from the median of its kind."""
+KEEP = 6
+"""Pairs a cell keeps at least, however badly supported."""
+
+
+@dataclass(frozen=True)
+class StitchOutput:
+    """One distance a pair, with what stands behind it."""
+
+    pairs: Int[np.ndarray, "2 e"]
+    """Kept pairs (i < j), shape (2, e)."""
+    distance: Float[np.ndarray, " e"]
+    """Weighted median of the votes, in the common unit."""
+    support: Int[np.ndarray, " e"]
+    """Patches that voted."""
+    dispersion: Float[np.ndarray, " e"]
+    """Weighted mean absolute deviation of the votes' log-distance; the median of its kind where only one vote was
+    cast."""
+    confidence: Float[np.ndarray, " e"]
+    """(1 - 2^-support) exp(-dispersion / median dispersion), in (0, 1)."""
+    weight: Float[np.ndarray, " e"]
+    """Inverse variance for the solve: confidence times the mean precision of the votes."""
+    reliability: Float[np.ndarray, " p"]
+    """a_p of every patch, in (0, 1]."""
+    disagreement: float
+    """Mean absolute difference of log-distances between overlapping patches of one kind."""
+    dropped: int
+    """Pairs left out for little support or a wide spread."""
+
+
+def vote_weights(
+    votes: VotesOutput, scale: Float[np.ndarray, " p"], is_global: Bool[np.ndarray, " p"]
+) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"], float]:
+    r"""Reliability and precision of every patch.
+
+    .. math:: a_p = \exp(-r_p / \mathrm{median}\, r), \quad r_p = \mathrm{mean} |\log d_p - \log d_q|
+
+    over the votes that p shares with other patches q of its kind (local with local, global with global: the two differ
+    in what they can resolve, which is no fault of either). The precision is :math:`\exp(-2 s_p)`: the error of a patch
+    goes with its scale. Where the method counts overlaps of at least 5 cells, we count at least 10 shared pairs, pooled
+    over all overlaps: at 20,000 cells two global patches share three cells, but each shares hundreds of pairs with all
+    the others.
+
+    Args:
+        votes: The votes.
+        scale: Log-scale of every patch.
+        is_global: Kind of every patch.
+
+    Returns:
+        Reliability (patches,), precision (patches,), mean disagreement.
+    """
+    patches = len(scale)
+    value = votes.log_distance.mean(axis=0, dtype=np.float64) + scale[votes.patch]
+    total, count = np.zeros(patches), np.zeros(patches)
+    for kind in (False, True):
+        mine = np.flatnonzero(is_global[votes.patch] == kind)
+        for lag in range(1, MAX_LAG + 1):
+            a, b = mine[:-lag], mine[lag:]
+            same = votes.pair[a] == votes.pair[b]
+            if not same.any():
+                break
+            a, b = a[same], b[same]
+            gap = np.abs(value[a] - value[b])
+            for one in (a, b):
+                total += np.bincount(votes.patch[one], gap, patches)
+                count += np.bincount(votes.patch[one], minlength=patches)
+    ratio = np.ones(patches)
+    precision = np.ones(patches)
+    known = count >= MIN_COMPARISONS
+    for kind in (False, True):
+        chosen = is_global == kind
+        if (chosen & known).any():
+            typical = float(np.median((total / np.maximum(count, 1))[chosen & known]))
+            if typical > 0:
+                ratio[chosen & known] = (total / np.maximum(count, 1))[chosen & known] / typical
+        if chosen.any():
+            middle = np.median(scale[chosen])
+            limit = np.log(SCALE_LIMIT)
+            precision[chosen] = np.exp(-2 * (middle + np.clip(scale[chosen] - middle, -limit, limit)))
+    disagreement = float(total.sum() / count.sum()) if count.sum() else 0.0
+    return np.exp(-ratio), precision, disagreement
+
+
+def weighted_median(
+    value: Float[np.ndarray, " t"], weight: Float[np.ndarray, " t"], group: Int[np.ndarray, " t"], groups: int
+) -> Float[np.ndarray, " g"]:
+    """Weighted median of each group: the cumulated weight of the sorted values, interpolated at one half.
+
+    With equal weights it is the ordinary median (the mean of the two middle values for an even number).
+
+    Args:
+        value: Values, shape (t,).
+        weight: Positive weights, shape (t,).
+        group: Group of each value, 0..groups-1, none empty.
+        groups: Number of groups.
+
+    Returns:
+        One value a group, shape (groups,).
+    """
+    order = np.lexsort((value, group))
+    value, weight, group = value[order], weight[order], group[order]
+    last = np.searchsorted(group, np.arange(groups), side="right") - 1
+    first = np.searchsorted(group, np.arange(groups), side="left")
+    total = np.cumsum(weight)
+    before = (total - weight)[first]
+    middle = (total - weight / 2 - before[group]) / (total[last] - before)[group]
+    # The first value of each group whose middle has passed one half; the sum over the group counts those that have not.
+    upper = first + np.minimum(np.bincount(group, middle < 0.5, groups).astype(np.int64), last - first)
+    lower = np.maximum(upper - 1, first)
+    span = middle[upper] - middle[lower]
+    share = np.where((span > 0) & (middle[upper] >= 0.5), (0.5 - middle[lower]) / np.where(span > 0, span, 1.0), 1.0)
+    share = np.clip(share, 0.0, 1.0)
+    return value[lower] + share * (value[upper] - value[lower])
+
+
+def stitch_votes(
+    n: int,
+    votes: VotesOutput,
+    scale: Float[np.ndarray, " p"],
+    is_global: Bool[np.ndarray, " p"],
+    min_support: int = 2,
+    max_spread: float = 3.0,
+) -> StitchOutput:
+    """Reconcile the votes: weighted median, support and dispersion a pair, and a graph of the pairs to trust.
+
+    Dropped are pairs whose dispersion exceeds ``max_spread`` times the median, and pairs of local patches that fewer
+    than ``min_support`` patches voted on. Exempt from the second are pairs that only global patches hold (hardly two of
+    them ever hold the same pair). Every cell keeps its 6 best pairs, and what the rest would leave apart is joined
+    again.
+
+    Args:
+        n: Cells.
+        votes: The votes.
+        scale: Log-scale of every patch.
+        is_global: Kind of every patch.
+        min_support: Patches that must have voted on a local pair.
+        max_spread: Limit of the dispersion in units of its median.
+
+    Returns:
+        The stitched graph.
+    """
+    reliability, precision, disagreement = vote_weights(votes, scale, is_global)
+    voters, size = len(votes.log_distance), votes.pairs.shape[1]
+    group = np.tile(votes.pair, voters)
+    patch_weight = reliability * precision
+    # Relative weights only; single precision halves the memory of the sort.
+    weight = np.tile((patch_weight / patch_weight.max())[votes.patch], voters)
+    value = (votes.log_distance + scale[votes.patch]).ravel()
+    median = weighted_median(value, weight, group, size)
+    total = np.bincount(group, weight, size)
+    dispersion = np.bincount(group, weight * np.abs(value - median[group]), size) / total
+    support = np.bincount(votes.pair, minlength=size)
+    several = np.bincount(group, minlength=size) > 1
+    only_global = np.bincount(votes.pair, ~is_global[votes.patch], size) == 0
+    for kind in (only_global, ~only_global):
+        known = kind & several
+        dispersion[kind & ~several] = np.median(dispersion[known]) if known.any() else 0.0
+    typical = float(np.median(dispersion))
+    spread = dispersion / typical if typical > 0 else np.zeros(size)
+    confidence = (1 - 0.5**support) * np.exp(-np.minimum(spread, 30.0))
+    keep = (spread <= max_spread) & ((support >= min_support) | only_global)
+    keep |= _best_of_each_cell(n, votes.pairs, confidence)
+    keep = connect_pairs(n, votes.pairs, keep, -confidence)
+    weight = confidence * total / (support * voters)
+    return StitchOutput(
+        pairs=votes.pairs[:, keep],
+        distance=np.exp(median[keep]),
+        support=support[keep],
+        dispersion=dispersion[keep],
+        confidence=confidence[keep],
+        weight=weight[keep],
+        reliability=reliability,
+        disagreement=disagreement,
+        dropped=int((~keep).sum()),
+    )
+
+
+def _best_of_each_cell(
+    n: int, pairs: Int[np.ndarray, "2 e"], confidence: Float[np.ndarray, " e"]
+) -> Bool[np.ndarray, " e"]:
+    """Pairs that are among the ``KEEP`` most confident of either end."""
+    cell = pairs.ravel()
+    order = np.lexsort((-np.tile(confidence, 2), cell))
+    rank = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])
+    keep = np.zeros(pairs.shape[1], dtype=bool)
+    keep[order[rank < KEEP] % pairs.shape[1]] = True
+    return keep

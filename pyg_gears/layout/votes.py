@@ -1,0 +1,107 @@
+"""Votes: what every patch says about the distance of every pair of cells that somebody measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array
+
+from pyg_gears.layout.patches import PatchesOutput
+
+TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class VotesOutput:
+    """Measured pairs of cells and the votes on them, sorted by pair."""
+
+    pairs: Int[np.ndarray, "2 p"]
+    """Pairs (i < j), shape (2, p), without repeats, in ascending order."""
+    pair: Int[np.ndarray, " t"]
+    """Pair of each vote, ascending, shape (t,)."""
+    patch: Int[np.ndarray, " t"]
+    """Patch that votes, shape (t,)."""
+    log_distance: Float[np.ndarray, "v t"]
+    """Logarithm of the distance in the patch's own gauge, for every voter, float32, shape (voters, t)."""
+
+
+def collect_votes(
+    patches: PatchesOutput, pos: Float[np.ndarray, "v total 2"], neighbors: int = 12, landmarks: int = 8, seed: int = 0
+) -> VotesOutput:
+    """Measure distances within the patches.
+
+    A patch *proposes* the pairs of its own kNN graph (in the mean of its voters' distances) and, for the longer ones,
+    ``landmarks`` random partners a cell. Then every patch that holds both cells of a proposed pair votes on it: were it
+    to vote on its own proposals alone, a pair that looks close in one patch and far in another would only ever be heard
+    of as close.
+
+    Args:
+        patches: The patches.
+        pos: Their coordinates, each patch in its own gauge, shape (voters, total, 2).
+        neighbors: Nearest neighbours of a cell in its patch.
+        landmarks: Longer distances a cell and patch (rounded up to an even number).
+        seed: Chooses the longer ones.
+
+    Returns:
+        The votes. Memory grows linearly in cells, cover and voters.
+    """
+    n = patches.n
+    keys = [np.zeros(0, dtype=np.int64)]
+    for patch in range(len(patches)):
+        cells = patches[patch].astype(np.int64)
+        a, b = propose_pairs(pos[:, patches.ptr[patch] : patches.ptr[patch + 1]], neighbors, landmarks, [seed, patch])
+        keys.append(np.unique(np.minimum(cells[a], cells[b]) * n + np.maximum(cells[a], cells[b])))
+    key = np.unique(np.concatenate(keys))
+    pairs = np.stack([key // n, key % n])
+    graph = csr_array((np.arange(len(key)), pairs[1], np.searchsorted(pairs[0], np.arange(n + 1))), shape=(n, n))
+
+    found, voters, values = [], [], []
+    place = np.full(n, -1, dtype=np.int64)
+    for patch in range(len(patches)):
+        cells = patches[patch]
+        place[cells] = np.arange(len(cells))
+        pair, a, b = _pairs_inside(graph, cells, place)
+        place[cells] = -1
+        own = pos[:, patches.ptr[patch] : patches.ptr[patch + 1]]
+        gap = own[:, a] - own[:, b]
+        found.append(pair)
+        voters.append(np.full(len(pair), patch, dtype=np.int64))
+        values.append(np.log(np.maximum(np.hypot(gap[..., 0], gap[..., 1]), TINY)).astype(np.float32))
+    pair, voter = np.concatenate(found), np.concatenate(voters)
+    order = np.argsort(pair, kind="stable")
+    return VotesOutput(pairs, pair[order], voter[order], np.concatenate(values, axis=1)[:, order])
+
+
+def propose_pairs(
+    pos: Float[np.ndarray, "v m 2"], neighbors: int, landmarks: int, seed: list[int]
+) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
+    """Pairs of one patch: kNN, and neighbours on random rings (which give every cell the same number of partners)."""
+    m = pos.shape[1]
+    mean = np.zeros((m, m), dtype=np.float32)
+    for one in pos:
+        mean += np.hypot(one[:, None, 0] - one[None, :, 0], one[:, None, 1] - one[None, :, 1])
+    np.fill_diagonal(mean, np.inf)
+    degree = min(neighbors, m - 1)
+    near = np.argpartition(mean, degree - 1, axis=1)[:, :degree]
+    a, b = [np.repeat(np.arange(m), degree)], [near.ravel()]
+    rng = np.random.default_rng(seed)
+    for _ in range(-(-landmarks // 2) if m > 2 else 0):
+        ring = rng.permutation(m)
+        a.append(ring)
+        b.append(np.roll(ring, 1))
+    return np.concatenate(a), np.concatenate(b)
+
+
+def _pairs_inside(
+    graph: csr_array, cells: Int[np.ndarray, " m"], place: Int[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
+    """Proposed pairs with both cells in a patch: the pair and the two places in the patch."""
+    start, stop = graph.indptr[cells].astype(np.int64), graph.indptr[cells + 1].astype(np.int64)
+    count = stop - start
+    row = np.repeat(np.arange(len(cells)), count)
+    entry = np.arange(count.sum()) + np.repeat(start - np.cumsum(count) + count, count)
+    other = place[graph.indices[entry]]
+    inside = other >= 0
+    return graph.data[entry[inside]].astype(np.int64), row[inside], other[inside]

@@ -1,0 +1,198 @@
+"""Judge a layout file: metrics against the truth, the simple rivals beside it, checks without truth, figures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyg_gears.data.anndata_io import cells_from_anndata, check_h5ad, check_output, read_slide
+from pyg_gears.data.whole_file import whole_file
+from pyg_gears.errors import expect
+from pyg_gears.report.report_folder import check_report_folder, plain, report_folder
+from pyg_gears.typing import FilePath, FloatArray
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+OURS = "gears"
+LABEL_KEYS = ("cell_type", "celltype", "type", "label", "labels", "annotation", "layer", "cluster")
+MORAN_GENES = 50
+
+
+def evaluate(
+    layout_path: FilePath,
+    truth_key: str = "spatial",
+    references: Sequence[FilePath] = (),
+    json_path: FilePath | None = None,
+    figures_dir: FilePath | None = None,
+    *,
+    label_key: str | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Evaluate the layout of a file, and of the simple rivals when reference slides are named.
+
+    Everything is checked before anything is computed. JSON and figures appear whole or not at all.
+
+    Args:
+        layout_path: ``.h5ad`` with ``obsm["X_gears"]``, ``obs["gears_confidence"]`` and the cells' counts in ``X``.
+        truth_key: Name in ``obsm`` of the true positions. Without them only checks that need no truth are made.
+        references: ``.h5ad`` slides that the rivals learn from; the query's expression is the layout's own ``X``.
+        json_path: A new file for the report (numbers that are not defined become null).
+        figures_dir: A new or empty folder for the figures (PNG).
+        label_key: Column of ``obs`` with cell types; by default the first of ``LABEL_KEYS`` with at least two types.
+        seed: Seed of all draws.
+
+    Returns:
+        The report: ``layout``, ``cells``, ``truth_key`` (None without truth), ``references``, ``label_key``, ``seed``,
+        ``notes`` (sentences), ``methods`` (name -> metrics of ``metrics.evaluate_layout``, ours under "gears"),
+        ``confidence`` (rho of ``metrics.confidence_agreement``) and ``label_free`` (name -> purity and the mean Moran's
+        I of the 50 most variable genes; neither is to be maximised: clusters of expression exceed the truth, whose
+        values are given too).
+
+    Raises:
+        InputError: for a file that is no layout, bad references, truth of another shape, or outputs that exist.
+    """
+    _check_files(layout_path, references, json_path, figures_dir)
+    import anndata
+
+    adata = anndata.read_h5ad(os.fspath(layout_path))
+    cells = cells_from_anndata(adata, Path(layout_path).stem)
+    truth = _truth(adata, truth_key, Path(layout_path).stem)
+    labels, label_key = _labels(adata, label_key)
+    slides = [read_slide(path) for path in references]
+
+    from pyg_gears import metrics
+    from pyg_gears.baselines import simple_rivals
+
+    layouts: dict[str, FloatArray] = {OURS: np.asarray(adata.obsm["X_gears"], dtype=np.float64)}
+    if slides:
+        layouts |= simple_rivals(slides, cells, seed=seed)
+    confidence = np.asarray(adata.obs["gears_confidence"], dtype=np.float64)
+    notes = _notes(truth, truth_key, slides, labels)
+    report: dict[str, Any] = {
+        "layout": os.fspath(layout_path),
+        "cells": adata.n_obs,
+        "truth_key": truth_key if truth is not None else None,
+        "references": [slide.name for slide in slides],
+        "label_key": label_key,
+        "seed": seed,
+        "notes": notes,
+        "methods": {},
+        "confidence": None,
+    }
+    if truth is not None:
+        report["methods"] = {name: metrics.evaluate_layout(pos, truth, seed=seed) for name, pos in layouts.items()}
+        rho = metrics.confidence_agreement(confidence, layouts[OURS], truth, seed=seed)
+        report["confidence"] = rho._asdict()
+    shown = layouts if truth is None else {**layouts, "truth": truth}
+    genes = _variable_genes(cells)
+    report["label_free"] = {name: _label_free(pos, genes[1], labels, notes, seed) for name, pos in shown.items()}
+    if figures_dir is not None:
+        distances = adata.obsp.get("gears_distances")
+        _write_figures(figures_dir, report, layouts, truth, confidence, genes, labels, distances, seed)
+    if json_path is not None:
+        with whole_file(json_path) as temporary:
+            temporary.write_text(json.dumps(plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return report
+
+
+def _check_files(
+    layout_path: FilePath, references: Sequence[FilePath], json_path: FilePath | None, figures_dir: FilePath | None
+) -> None:
+    import h5py
+
+    name = check_h5ad(layout_path, spatial=False).name
+    with h5py.File(layout_path, "r") as file:
+        has_layout = "X_gears" in file.get("obsm", {}) and "gears_confidence" in file["obs"]
+    expect(
+        has_layout,
+        f"{name}: expected a layout in obsm['X_gears'] and obs['gears_confidence'], found none; "
+        "make one with pyg-gears reconstruct.",
+    )
+    for path in references:
+        check_h5ad(path, spatial=True)
+    if json_path is not None:
+        check_output(json_path)
+    if figures_dir is not None:
+        from pyg_gears.report.figure_style import new_figure
+
+        new_figure(1, 1)  # a missing matplotlib is said now, not after the metrics
+        check_report_folder(figures_dir)
+
+
+def _truth(adata: AnnData, key: str, name: str) -> FloatArray | None:
+    if key not in adata.obsm:
+        expect(
+            key == "spatial",
+            f"{name}: expected true positions in obsm[{key!r}], found {sorted(adata.obsm)}; name one of them.",
+        )
+        return None
+    truth = np.asarray(adata.obsm[key])
+    expect(
+        truth.ndim == 2 and truth.shape[1] == 2 and truth.dtype.kind in "fiu",
+        f"{name}: expected true positions of shape (n, 2) in obsm[{key!r}], found {truth.dtype} of shape "
+        f"{truth.shape}; keep the two coordinates in the plane of the section.",
+    )
+    return truth.astype(np.float64)
+
+
+def _labels(adata: AnnData, key: str | None) -> tuple[np.ndarray | None, str | None]:
+    if key is not None:
+        columns = ", ".join(map(str, adata.obs.columns))
+        expect(key in adata.obs, f"Expected cell types in obs[{key!r}], found columns {columns}; name one of them.")
+    for name in (key,) if key is not None else LABEL_KEYS:
+        if name in adata.obs and 2 <= adata.obs[name].nunique() < adata.n_obs:
+            return np.asarray(adata.obs[name].astype(str)), name
+    return None, None
+
+
+def _notes(truth: FloatArray | None, key: str, slides: Sequence[Any], labels: np.ndarray | None) -> list[str]:
+    notes = []
+    if truth is None:
+        notes.append(f"No true positions in obsm[{key!r}]: only checks that need no truth were made.")
+    if not slides:
+        notes.append("No reference slide was named: no rivals were computed.")
+    if labels is None:
+        notes.append("No column of cell types was found: no purity was computed.")
+    return notes
+
+
+def _variable_genes(cells: Any) -> tuple[list[str], FloatArray]:
+    """Names and normalised expression (n, p) of the most variable genes."""
+    from pyg_gears.encoders import normalize_expression, variable_genes
+
+    names = list(variable_genes([cells], MORAN_GENES))
+    column = {gene: i for i, gene in enumerate(cells.genes)}
+    # Normalised before the genes are chosen: the library size is that of all genes.
+    expression = normalize_expression(cells)[:, [column[gene] for gene in names]]
+    return names, expression.toarray().astype(np.float64)
+
+
+def _label_free(
+    pos: FloatArray, genes: FloatArray, labels: np.ndarray | None, notes: list[str], seed: int
+) -> dict[str, float | int]:
+    from pyg_gears.metrics import community_purity, morans_i
+
+    scores: dict[str, float | int] = {"moran_i": float(np.nanmean(morans_i(pos, genes)))}
+    if labels is not None:
+        try:
+            purity = community_purity(pos, labels, seed=seed)
+        except ImportError as error:
+            if str(error) not in notes:
+                notes.append(str(error))
+        else:
+            scores |= {"purity": purity.purity, "purity_chance": purity.chance, "communities": purity.communities}
+    return scores
+
+
+def _write_figures(figures_dir: FilePath, *args: Any) -> None:
+    from pyg_gears.report.layout_figures import layout_figures
+
+    with report_folder(figures_dir) as folder:
+        for name, figure in layout_figures(*args).items():
+            figure.savefig(folder / f"{name}.png", dpi=150)

@@ -1,0 +1,72 @@
+"""A folder of results that appears whole or not at all, and JSON without NaN."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyg_gears.data.anndata_io import check_output
+from pyg_gears.errors import InputError
+from pyg_gears.typing import FilePath
+
+
+def check_report_folder(folder: FilePath) -> None:
+    """Check that results can be written to a new or empty folder, before any work is done for them.
+
+    Raises:
+        InputError: when it holds something, or cannot be made.
+    """
+    folder = Path(folder)
+    if not (folder.is_dir() and not any(folder.iterdir())):
+        check_output(folder)
+
+
+@contextmanager
+def report_folder(folder: FilePath) -> Iterator[Path]:
+    """Write into a hidden folder beside ``folder``; it takes that name only when the block ends without an error.
+
+    Args:
+        folder: A new or empty folder.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        InputError: when the folder cannot be written.
+    """
+    folder = Path(folder)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        temporary.mkdir()
+        yield temporary
+        # An existing empty folder is replaced by the full one in one step.
+        os.replace(temporary, folder)
+    except OSError as error:
+        raise InputError(f"Expected a writable folder at {folder}, found {error.strerror}; name another.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's types: mappings, lists, Python numbers; what is not finite becomes None.
+
+    >>> plain({"a": (np.float32(0.5), float("nan"))})
+    {'a': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value

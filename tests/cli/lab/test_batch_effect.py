@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyg_gears.cli.fit import fit
+from pyg_gears.cli.lab.batch_effect import batch_effect
+from pyg_gears.data import write_simulation
+from pyg_gears.errors import InputError
+from pyg_gears.lab.batch_effect import batch_effect_report
+
+
+def run(*arguments: object) -> None:
+    batch_effect.main([str(a) for a in arguments], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> list[Path]:
+    return write_simulation(tmp_path_factory.mktemp("files"), tissue="layers", slides=3, cells=40, seed=0, spots=45)
+
+
+def test_slides_in_folder_and_table_out(files, tmp_path, capsys) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "report"
+    run(*files[:3], "--held-out", "slide_0", "slide_2", "--out", out)
+    printed = capsys.readouterr().out
+    assert (out / "report.txt").read_text() in printed
+    assert "slide_0, slide_2 left out" in printed
+    report = json.loads((out / "report.json").read_text())
+    assert report["folds"] == [["slide_0", "slide_2"]]
+    assert report["rows"]["spatial-20"]["folds"][0]["held_out"] == ["slide_0", "slide_2"]
+    assert list(out.glob("*.png"))
+
+
+def test_bad_input(files, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(InputError, match="expected two or more slides, found 1"):
+        run(files[0], "--out", tmp_path / "r")
+    with pytest.raises(InputError, match="expected a model folder at"):
+        run(*files[:2], "--model", tmp_path / "none", "--out", tmp_path / "r")
+    with pytest.raises(InputError, match="expected --held-out to name one of the slides slide_0, slide_1, found 'x'"):
+        run(*files[:2], "--held-out", "x", "--out", tmp_path / "r")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
+    pytest.importorskip("matplotlib")
+    model, out, called = tmp_path / "model", tmp_path / "report", {}
+    fields = [
+        "embedding.kind=spatial",
+        "embedding.components=4",
+        "embedding.genes=80",
+        "minisets.count=4",
+        "minisets.min_size=15",
+    ]
+    fields += ["minisets.max_size=20", "graph.k=8", "model.members=1", "model.hidden_channels=8", "model.heads=2"]
+    fields += ["model.head_channels=4", "model.recycles=1", "training.epochs=1", "training.pretrain_steps=1"]
+    fields += ["training.validation=2", "training.node_budget=60"]
+    settings = [part for field in fields for part in ("--set", field)]
+    fit.main([*map(str, files[:2]), "--validate", "slide_1", "--out", str(model), *settings], standalone_mode=False)
+
+    def spy(slides, out, cells, **options) -> None:
+        called.update(options)
+        out.mkdir()
+        (out / "report.txt").write_text("table")
+
+    monkeypatch.setattr(batch_effect_report, "batch_effect", spy)
+    run(*files[:2], "--model", model, "--out", out)
+    (row,) = called["fitted"]
+    assert row.name == "model"
+    assert row.encoder.out_channels == 4
+    assert row.seen == {"slide_0"}

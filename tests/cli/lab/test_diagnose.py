@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyg_gears.cli.fit import fit
+from pyg_gears.cli.lab.diagnose import diagnose
+from pyg_gears.data import write_simulation
+from pyg_gears.errors import InputError
+from pyg_gears.gears import Gears
+from pyg_gears.lab.probes import diagnosis
+
+TINY = {
+    "embedding": {"kind": "spatial", "components": 4, "genes": 80},
+    "minisets": {"count": 4, "min_size": 20, "max_size": 24},
+    "graph": {"k": 8},
+    "gate": {"channels": 8},
+    "model": {"members": 1, "hidden_channels": 8, "heads": 2, "head_channels": 4, "recycles": 2},
+    "training": {"epochs": 1, "pretrain_steps": 1, "validation": 2, "node_budget": 60},
+}
+
+
+def run(*arguments: object) -> None:
+    diagnose.main([str(a) for a in arguments], standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> list[Path]:
+    return write_simulation(tmp_path_factory.mktemp("files"), tissue="layers", slides=3, cells=40, seed=0, spots=45)
+
+
+@pytest.fixture(scope="module")
+def model(files, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "model"
+    config = folder.with_name("recipe.yaml")
+    config.write_text(json.dumps(TINY))
+    arguments = [*map(str, files[:2]), "--validate", "slide_1", "--config", str(config), "--out", str(folder)]
+    fit.main(arguments, standalone_mode=False)
+    return folder
+
+
+def test_model_and_slides_in_folder_and_tables_out(files, model, tmp_path, capsys) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "report"
+    run(model, files[2], "--out", out, "--minisets", 1, "--seed", 1)
+    assert (out / "report.txt").read_text() in capsys.readouterr().out
+    report = json.loads((out / "report.json").read_text())
+    assert (report["minisets"], report["seed"], report["members"]) == (1, 1, 1)
+    assert [(slide["name"], slide["status"]) for slide in report["slides"]] == [("slide_2", "held out")]
+    assert len(list(out.glob("*.png"))) == 8
+    assert len(list((out / "maps").glob("*.png"))) == 6
+
+
+@pytest.mark.parametrize(("is_block", "seen"), [(False, {"slide_0"}), (True, {"slide_0", "slide_1"})])
+def test_what_training_has_seen_is_told(files, model, tmp_path, monkeypatch, is_block, seen) -> None:
+    pytest.importorskip("matplotlib")
+    called: dict[str, Any] = {}
+    load = Gears.load
+
+    def loaded(folder: Path) -> Gears:
+        gears = load(folder)
+        gears.report["held_out_is_block"] = is_block
+        return gears
+
+    def spy(members, encoder, recipe, slides, out, **options) -> None:
+        called.update(options, members=members, encoder=encoder, recipe=recipe)
+        out.mkdir()
+        (out / "report.txt").write_text("table")
+
+    monkeypatch.setattr(Gears, "load", loaded)
+    monkeypatch.setattr(diagnosis, "diagnose", spy)
+    run(model, *files[:3], "--out", tmp_path / "report")
+    assert called["seen"] == seen
+    assert called["validated"] == {"slide_1"} - seen
+    assert (called["minisets"], called["seed"]) == (50, 0)
+    assert len(called["members"]) == 1
+    assert called["encoder"].out_channels == 4
+    assert called["candidates"].k == called["recipe"].graph.k == 8
+
+
+def test_bad_input(files, model, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(InputError, match="expected a model folder at"):
+        run(tmp_path / "none", files[0], "--out", tmp_path / "r")
+    with pytest.raises(InputError, match="expected slides with different names"):
+        run(model, files[0], files[0], "--out", tmp_path / "r")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pyg_gears.lab.experiments import fold
+from pyg_gears.lab.experiments.fold import Preparation, prepare_folds
+
+
+def test_keys_follow_what_preparation_reads_and_nothing_else(recipe) -> None:
+    base = Preparation("slide_1", recipe, "own")
+    for changes in ({"loss": {"rank": 0.1}}, {"gate": {"beta": 1.0}}, {"training": {"lr": 1e-3}}):
+        other = Preparation("slide_1", recipe.change(changes), "own")
+        assert (other.key, other.encoder_key) == (base.key, base.encoder_key)
+    for changes in ({"graph": {"k": 10}}, {"minisets": {"count": 6}}, {"training": {"validation": 3}}):
+        other = Preparation("slide_1", recipe.change(changes), "own")
+        assert other.key != base.key
+        assert other.encoder_key == base.encoder_key
+    for other in (
+        Preparation("slide_0", recipe, "own"),
+        Preparation("slide_1", recipe.change({"embedding": {"components": 5}}), "own"),
+        Preparation("slide_1", recipe.change({"training": {"seed": 1}}), "own"),
+    ):
+        assert other.key != base.key
+        assert other.encoder_key != base.encoder_key
+    assert Preparation("slide_1", recipe, "noise").key != base.key
+    assert Preparation("slide_1", recipe, "noise").encoder_key == base.encoder_key
+
+
+def test_one_slide_is_held_out_and_minisets_wait_on_disk(recipe, slides, tmp_path) -> None:
+    preparation = Preparation("slide_0", recipe, "own")
+    prepared = prepare_folds([preparation], slides, tmp_path)[preparation.key]
+    assert [slide.name for slide in prepared.train.slides] == ["slide_1"]
+    assert [slide.name for slide in prepared.validation.slides] == ["slide_0"]
+    assert len(list(prepared.train.folder.iterdir())) == len(prepared.train)
+    assert len(list(prepared.validation.folder.iterdir())) == len(prepared.validation)
+    assert not prepared.train._kept
+    assert prepared.train.keep_in_memory
+
+
+def test_noise_keeps_the_spread_of_channels_and_the_targets(recipe, slides, tmp_path) -> None:
+    own, noise = (Preparation("slide_1", recipe, kind) for kind in ("own", "noise"))
+    found = prepare_folds([own, noise], slides, tmp_path)
+    a, b = found[own.key], found[noise.key]
+    x, y = a.train.slides[0].x, b.train.slides[0].x
+    assert torch.corrcoef(torch.stack([x.flatten(), y.flatten()]))[0, 1].abs() < 0.2
+    torch.testing.assert_close(y.mean(dim=0), x.mean(dim=0), atol=0.5 * float(x.std()), rtol=0)
+    torch.testing.assert_close(y.std(dim=0), x.std(dim=0), rtol=0.35, atol=0)
+    assert torch.equal(a.validation[0].stress_distance, b.validation[0].stress_distance)
+    assert not torch.equal(a.validation[0].edge_index, b.validation[0].edge_index)
+    again = prepare_folds([noise], slides, tmp_path)[noise.key]
+    assert torch.equal(again.train.slides[0].x, y)
+
+
+def test_the_encoder_is_trained_once_for_all_graphs(recipe, slides, tmp_path, monkeypatch) -> None:
+    encoder = {"front_components": 8, "out_channels": 4, "hidden": [4], "steps": 2, "evaluate_every": 1, "folds": 2}
+    learned = recipe.change({"embedding": {"kind": "learned"}, "encoder": {**encoder, "repeats": 1}})
+    from pyg_gears.training.encoder_module import EncoderModule
+
+    steps, step = [], EncoderModule.training_step
+    monkeypatch.setattr(
+        EncoderModule, "training_step", lambda self, *a: (steps.append(1), step(self, *a))[1], raising=True
+    )
+    preparations = [Preparation("slide_1", learned.change({"graph": {"k": k}}), "own") for k in (10, 15)]
+    found = prepare_folds(preparations, slides, tmp_path)
+    assert len(steps) == 2
+    a, b = (found[preparation.key] for preparation in preparations)
+    assert torch.equal(a.train.slides[0].x, b.train.slides[0].x)
+    assert a.train[0].edge_index.size(1) < b.train[0].edge_index.size(1)
+
+
+def test_the_preparation_reads_no_other_field(recipe, slides, tmp_path, monkeypatch) -> None:
+    """Else runs that differ in it would share minisets by mistake."""
+    read = set()
+
+    class Spy:
+        def __init__(self, target, path):
+            self.__dict__.update(target=target, path=path)
+
+        def __getattr__(self, name):
+            value = getattr(self.target, name)
+            if type(value).__module__.startswith("pyg_gears.training") and type(value).__name__ == "TrainingRecipe":
+                return Spy(value, "training")
+            read.add(f"{self.path}.{name}" if self.path else name)
+            return value
+
+    fold.prepare(Spy(recipe, ""), slides, None, "slide_1", tmp_path)
+    assert read - {"training.seed", "training.validation"} <= {"embedding", "encoder", "minisets", "graph"}
+    assert read >= {"embedding", "minisets", "graph", "training.validation"}
+
+
+def test_a_fold_without_the_slide_is_refused(recipe, slides, tmp_path) -> None:
+    with pytest.raises(ValueError, match="expected --validate to name one of the slides"):
+        prepare_folds([Preparation("nowhere", recipe, "own")], slides, tmp_path)

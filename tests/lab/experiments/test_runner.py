@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from pyg_gears.errors import InputError
+from pyg_gears.lab.experiments import Experiment, Variant, run_experiment, runner, train_run
+from pyg_gears.training.structure_module import StructureModule, TrainingDiverged
+
+pytest.importorskip("matplotlib")
+
+
+class Killed(Exception):
+    pass
+
+
+def numbers(output) -> dict:
+    """All numbers but the time."""
+    return {
+        (r.variant, r.fold, r.seed): {name: value for name, value in r.numbers().items() if name != "seconds"}
+        for r in output.records
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(experiment, recipe, slides, tmp_path_factory):
+    out = tmp_path_factory.mktemp("grid") / "out"
+    return run_experiment(experiment, slides, out, recipe=recipe, seeds=[0, 1], progress=False)
+
+
+def test_a_grid_is_variants_times_folds_times_seeds(finished, experiment, slides) -> None:
+    grid = [(v.label, s.name, seed) for v in experiment.variants for s in slides for seed in (0, 1)]
+    assert list(numbers(finished)) == grid
+    for record in finished.records:
+        found = record.numbers()
+        assert found["recycle-energies: recycle 3"] == pytest.approx(found["h_gate"], abs=1e-5)
+        assert 0 <= found["precision"] <= 1
+        assert 0 <= found["healthy"] <= 1
+        assert found["best_epoch"] in (1, 2)
+        assert found["seconds"] > 0
+        assert found["parameters"] > 100
+    values = numbers(finished)
+    assert values["as is", "slide_0", 0]["h_gate"] != values["as is", "slide_0", 1]["h_gate"]
+    assert values["as is", "slide_0", 0]["candidate_recall"] > values["k 10", "slide_0", 0]["candidate_recall"]
+    assert values["as is", "slide_0", 0]["candidate_recall"] > values["noise", "slide_0", 0]["candidate_recall"]
+
+
+def test_the_folder_holds_results_and_no_work(finished) -> None:
+    out = finished.folder
+    assert sorted(file.name for file in out.iterdir()) == [
+        *("figure.png", "run", "runs", "runs.csv", "table.csv", "table.txt")
+    ]
+    assert (out / "table.txt").read_text() == finished.table
+    assert "12 runs; held out: slide_0, slide_1; seeds 0, 1" in finished.table
+    record = json.loads((out / "runs" / "k_10" / "slide_1" / "seed_1.json").read_text())
+    assert (record["variant"], record["fold"], record["seed"], record["failed"]) == ("k 10", "slide_1", 1, None)
+    assert (out / "runs" / "k_10" / "slide_1" / "seed_1.csv").read_text().startswith("epoch,")
+
+
+def test_finished_runs_are_not_run_again_and_more_may_be_asked_for(
+    finished, experiment, recipe, slides, monkeypatch
+) -> None:
+    monkeypatch.setattr(train_run, "train_structure", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(runner, "prepare_folds", lambda *a, **k: 1 / 0)
+    again = run_experiment(experiment, slides, finished.folder, recipe=recipe, seeds=[1], progress=False)
+    assert numbers(again) == {key: value for key, value in numbers(finished).items() if key[2] == 1}
+    with pytest.raises(ZeroDivisionError):
+        run_experiment(experiment, slides, finished.folder, recipe=recipe, seeds=[2], progress=False)
+
+
+def test_a_killed_grid_goes_on_where_it_stood(finished, experiment, recipe, slides, out, monkeypatch) -> None:
+    step, calls = StructureModule.training_step, []
+    options = {"recipe": recipe, "seeds": [0, 1], "progress": False}
+
+    def die(self, batch, index):
+        # The third run, in its second epoch.
+        if self.current_epoch == 1 and not self.pretrain and len(calls) == 3:
+            raise Killed
+        return step(self, batch, index)
+
+    train = train_run.train_structure
+
+    def count(*arguments, **options):
+        calls.append(options["folder"])
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(train_run, "train_structure", count)
+    with monkeypatch.context() as patch:
+        patch.setattr(StructureModule, "training_step", die)
+        with pytest.raises(Killed):
+            run_experiment(experiment, slides, out, folds=["slide_0"], **options)
+    assert len(calls) == 3
+    assert len(list((out / "runs").rglob("*.json"))) == 2
+    assert "2 runs" in (out / "table.txt").read_text()
+    interrupted = calls[-1]
+    assert (interrupted / "last.ckpt").exists()
+    epochs = []
+    with monkeypatch.context() as patch:
+        start = StructureModule.on_train_epoch_start
+        patch.setattr(
+            StructureModule,
+            "on_train_epoch_start",
+            lambda self: (epochs.append((len(calls), self.current_epoch, self.pretrain)), start(self))[1],
+        )
+        resumed = run_experiment(experiment, slides, out, folds=["slide_0"], **options)
+    assert calls.count(interrupted) == 2
+    assert len(calls) == 3 + 4
+    # The interrupted run repeats neither its pretraining nor its first epoch.
+    number = 1 + calls[3:].index(interrupted) + 3
+    assert [epoch[1:] for epoch in epochs if epoch[0] == number] == [(1, False)]
+    assert numbers(resumed) == {key: value for key, value in numbers(finished).items() if key[1] == "slide_0"}
+    redone = next(r for r in resumed.records if r.values["seconds"] is None)
+    assert out / "work" / "runs" / redone.variant.replace(" ", "_") / redone.fold / f"seed_{redone.seed}" == interrupted
+    assert not (out / "work").exists()
+
+
+def test_two_processes_give_the_numbers_of_one(finished, experiment, recipe, slides, out) -> None:
+    one = replace(experiment, variants=experiment.variants[:1])
+    options = {"recipe": recipe, "seeds": [0, 1], "folds": ["slide_1"], "progress": False}
+    both = run_experiment(one, slides, out, processes=2, **options)
+    expected = numbers(finished)
+    assert numbers(both) == {key: expected[key] for key in numbers(both)}
+    assert len(both.records) == 2
+
+
+def test_a_training_that_diverges_is_a_result(experiment, recipe, slides, out, monkeypatch) -> None:
+    def diverge(self):
+        raise TrainingDiverged("training diverged: nan")
+
+    monkeypatch.setattr(StructureModule, "on_validation_epoch_end", diverge)
+    output = run_experiment(
+        replace(experiment, variants=experiment.variants[:1]),
+        slides,
+        out,
+        recipe=recipe,
+        seeds=[0],
+        folds=["slide_1"],
+        progress=False,
+    )
+    (record,) = output.records
+    assert record.failed == "training diverged: nan"
+    assert record.numbers() == {}
+    assert "1 diverged" in output.table
+
+
+def test_another_grid_is_refused_in_the_same_folder(finished, experiment, recipe, slides, tmp_path) -> None:
+    out = finished.folder
+    for other, base, used in (
+        (replace(experiment, name="other"), recipe, slides),
+        (experiment, recipe.change({"training": {"lr": 1e-3}}), slides),
+        (experiment, recipe, [slides[0], replace(slides[1], pos=slides[1].pos + 1)]),
+    ):
+        with pytest.raises(InputError, match="expected the recipe and slides of the run begun in"):
+            run_experiment(other, used, out, recipe=base, progress=False)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="expected a new folder or one of this experiment for --out"):
+        run_experiment(experiment, slides, tmp_path, recipe=recipe, progress=False)
+    # Wording is no other experiment.
+    reworded = replace(experiment, found="Nothing.")
+    assert run_experiment(reworded, slides, out, recipe=recipe, seeds=[0], progress=False).records
+
+
+def test_what_cannot_be_run_is_refused_before_any_work(experiment, recipe, slides, out) -> None:
+    def refused(message: str, *, chosen=experiment, used=slides, **options) -> None:
+        with pytest.raises(InputError, match=message):
+            run_experiment(chosen, used, out, recipe=recipe, progress=False, **options)
+        assert not out.exists()
+
+    refused("expected two or more slides, found 1", used=slides[:1])
+    refused(r"expected --folds to name slides among slide_0, slide_1, found 'slide1' \(did you", folds=["slide1"])
+    refused("expected folds that are named once, found none", folds=[])
+    refused("expected folds that are named once, found slide_0, slide_0", folds=["slide_0", "slide_0"])
+    refused("expected different seeds of at least 0, found -1", seeds=[-1])
+    refused("expected different seeds of at least 0, found 1, 1", seeds=[1, 1])
+    refused("expected at least one process, found 0", processes=0)
+    refused("expected evaluations among .* found 'gap-'", chosen=replace(experiment, measure=("gap-",)))
+    late = Experiment("late", "Late?", "No.", (Variant("late", {"model": {"geo": "rbf", "geo_from": 9}}),))
+    refused("expected geo_from in", chosen=late)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyg_gears.layout.connectivity import linking_edges, parts
+
+
+def kruskal(n, kept, offered, cost):
+    root = list(range(n))
+
+    def find(a):
+        while root[a] != a:
+            a = root[a]
+        return a
+
+    for a, b in kept.T:
+        root[find(a)] = find(b)
+    total = 0.0
+    for edge in np.argsort(cost, kind="stable"):
+        a, b = find(offered[0, edge]), find(offered[1, edge])
+        if a != b:
+            root[a] = b
+            total += cost[edge]
+    return total
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 25), st.integers(0, 20), st.integers(0, 60), st.integers(0, 999))
+def test_a_minimum_spanning_forest(n, k, e, seed):
+    rng = np.random.default_rng(seed)
+    kept, offered = rng.integers(0, n, (2, k)), rng.integers(0, n, (2, e))
+    cost = rng.integers(0, 9, e).astype(float)
+    found = linking_edges(n, kept, offered, cost)
+    both = np.concatenate([kept, offered[:, found.chosen]], axis=1)
+    everything = np.concatenate([kept, offered], axis=1)
+    assert np.array_equal(parts(n, both), parts(n, everything))
+    assert np.isclose(cost[found.chosen].sum(), kruskal(n, kept, offered, cost))
+    assert found.chosen.sum() == parts(n, kept).max() - parts(n, both).max()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
+
+from pyg_gears.errors import InputError
+from pyg_gears.layout import locality_graph
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(2, 60),
+    st.integers(1, 12),
+    st.floats(0, 0.9),
+    st.sampled_from(["cosine", "euclidean"]),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_no_cell_is_lost(n, k, jaccard, metric, duplicated, seed):
+    x = torch.randn(n, 5, generator=torch.Generator().manual_seed(seed))
+    x = x[torch.arange(n) // 5] if duplicated else x
+    found = locality_graph(x, k, jaccard, metric)
+    dense = found.graph.toarray()
+    assert connected_components(found.graph)[0] == 1
+    assert (dense == dense.T).all()
+    assert not dense.diagonal().any()
+    assert set(np.unique(dense)) <= {0.0, 1.0}
+    # Every link joins two parts, no more and no fewer.
+    assert found.links + found.bridges == found.components - 1
+
+
+def test_mutual_edges_with_overlap_stay_and_others_go():
+    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(1))
+    found = locality_graph(x, 6, 0.2, "euclidean")
+    distance = torch.cdist(x.double(), x.double()).fill_diagonal_(torch.inf).numpy()
+    lists = [set(row) for row in np.argsort(distance, axis=1)[:, :6]]
+    expected = np.zeros((40, 40), dtype=bool)
+    for i in range(40):
+        for j in lists[i]:
+            overlap = len(lists[i] & lists[j]) / len(lists[i] | lists[j])
+            expected[i, j] = i in lists[j] and overlap > 0.2
+    extra = found.graph.toarray().astype(bool) & ~expected
+    assert (found.graph.toarray().astype(bool) >= expected).all()
+    assert extra.sum() == 2 * (found.links + found.bridges)
+    assert found.isolated == (~expected.any(axis=1)).sum()
+
+
+def test_two_islands_are_bridged_by_their_nearest_cells():
+    x = torch.cat([torch.arange(6.0), 100 + torch.arange(6.0)])[:, None]
+    found = locality_graph(x, 2, 0.0, "euclidean")
+    assert found.bridges == 1
+    assert found.graph[[5], [6]] == 1
+
+
+def test_one_cell_is_refused():
+    with pytest.raises(InputError, match="at least 2 cells, found 1"):
+        locality_graph(torch.zeros(1, 3))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+
+from pyg_gears.layout import PatchesOutput, VotesOutput, collect_votes, group_factor, synchronize_scales
+from pyg_gears.layout.scales import GLOBAL_PRIOR, VOTE_NOISE
+
+
+def chain_of_patches(seed=0, n=600, size=120, noise=0.05):
+    """Windows along a strip, each in a gauge of its own."""
+    rng = np.random.default_rng(seed)
+    pos = np.stack([np.sort(rng.random(n)) * 6, rng.random(n)], 1)
+    cells = [np.arange(first, first + size) for first in range(0, n - size + 1, size // 2)]
+    scale = rng.normal(size=len(cells))
+    parts = [
+        np.exp(-s) * (pos[own] + noise * rng.standard_normal((size, 2))) for s, own in zip(scale, cells, strict=True)
+    ]
+    ptr = np.arange(len(cells) + 1) * size
+    patches = PatchesOutput(np.concatenate(cells), ptr, np.zeros(len(cells), dtype=bool), n)
+    return pos, patches, np.concatenate(parts)[None].astype(np.float32), scale
+
+
+def test_scales_are_recovered():
+    _, patches, pos, scale = chain_of_patches()
+    found = synchronize_scales(collect_votes(patches, pos), patches.is_global)
+    assert np.abs(found - (scale - scale.mean())).max() < 0.05
+
+
+def test_exact_distances_give_exact_scales():
+    _, patches, pos, scale = chain_of_patches(noise=0.0)
+    found = synchronize_scales(collect_votes(patches, pos), patches.is_global)
+    assert np.abs(found - (scale - scale.mean())).max() < 1e-4
+
+
+def test_one_bad_patch_does_not_spoil_the_others():
+    _, patches, pos, scale = chain_of_patches()
+    bad = 4
+    pos[:, patches.ptr[bad] : patches.ptr[bad + 1]] = np.random.default_rng(9).standard_normal((1, 120, 2))
+    found = synchronize_scales(collect_votes(patches, pos), patches.is_global)
+    error = np.delete(found - scale, bad)
+    # It is one link of a chain, so that the two sides can shift against each other; within a side all is well.
+    assert np.ptp(error[:bad]) < 0.1
+    assert np.ptp(error[bad:]) < 0.1
+
+
+def test_two_global_patches_meet_at_their_common_value():
+    # Ten pairs, voted on by two global patches that differ by a factor e: the prior shrinks the difference.
+    pairs = np.stack([np.arange(10), np.arange(1, 11)])
+    pair = np.repeat(np.arange(10), 2)
+    value = np.tile([0.0, 1.0], 10)[None].astype(np.float32)
+    votes = VotesOutput(pairs, pair, np.tile([0, 1], 10), value)
+    free = synchronize_scales(votes, np.array([False, False]))
+    assert np.allclose(free, [0.5, -0.5], atol=1e-3)
+    held = synchronize_scales(votes, np.array([True, True]))
+    # Minimise 10 u w (1 + s_1 - s_0)^2 / 2 + ridge (s_0^2 + s_1^2), with u = 1 / |residual|.
+    near = np.exp(1.0) / (np.exp(1.0) + 0.3**2)
+    ridge = (VOTE_NOISE / GLOBAL_PRIOR) ** 2
+    gap, u = 0.0, 1.0
+    for _ in range(8):
+        strength = 10 * u * near / 2
+        gap = strength / (strength + ridge / 2)
+        u = 1 / max(abs(1 - gap) / 2, 0.05)
+    assert np.allclose(held[0] - held[1], gap, atol=1e-3)
+
+
+def test_the_group_factor_ignores_the_error_of_the_layout():
+    pos, patches, own, scale = chain_of_patches(noise=0.0)
+    rng = np.random.default_rng(1)
+    coarse = 3.0 * (pos + 0.3 * rng.standard_normal(pos.shape))  # errors as large as a patch is thick
+    assert abs(group_factor(patches, own, scale, coarse) - np.log(3.0)) < 0.05
+    assert group_factor(patches, 0 * own, scale, coarse) == 0.0
+
+
+def test_patches_without_common_cells_keep_their_gauge():
+    patches = PatchesOutput(np.arange(20), np.array([0, 10, 20]), np.array([False, False]), 20)
+    votes = collect_votes(patches, np.random.default_rng(0).random((1, 20, 2)).astype(np.float32), 3, 2)
+    assert synchronize_scales(votes, patches.is_global).tolist() == [0.0, 0.0]

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pytest
+from scipy.sparse import csr_array, csr_matrix
+
+from pyg_gears.data import Slide, write_layout, write_slide
+from pyg_gears.errors import InputError
+from pyg_gears.metrics import BETTER, evaluate_layout
+from pyg_gears.report import evaluate, format_table
+
+FIGURES = {
+    "calibration.png",
+    "comparison.png",
+    "distance_distortion.png",
+    "edge_roc.png",
+    "layout_confidence.png",
+    "layout_genes.png",
+    "layout_types.png",
+    "local_rmse.png",
+    "solve_residuals.png",
+    "true_and_predicted.png",
+}
+
+
+def _slide(name: str, n: int, seed: int) -> Slide:
+    generator = np.random.default_rng(seed)
+    pos = generator.random((n, 2))
+    load = np.random.default_rng(99).normal(size=(2, 30))
+    counts = generator.poisson(np.exp(1.0 + 2 * (pos - 0.5) @ load)).astype(np.float32)
+    return Slide(name, csr_array(counts), tuple(f"g{i}" for i in range(30)), tuple(f"{name}{i}" for i in range(n)), pos)
+
+
+def _layout_file(folder: Path, *, obsm: str = "spatial", types: bool = True) -> tuple[Path, np.ndarray, np.ndarray]:
+    slide = _slide("cells", 90, 0)
+    assert slide.pos is not None
+    blind = Slide(slide.name, slide.counts, slide.genes, slide.cells)
+    kinds = {"cell_type": np.where(slide.pos[:, 0] > 0.5, "right", "left")} if types else {}
+    write_slide(folder / "cells.h5ad", blind, obs=kinds, obsm={obsm: slide.pos})
+    generator = np.random.default_rng(1)
+    noise = np.where(slide.pos[:, 1] > 0.5, 0.15, 0.01)
+    pos = slide.pos + noise[:, None] * generator.normal(size=(90, 2))
+    i, j = np.triu_indices(90, 1)
+    distances = csr_matrix((np.linalg.norm(pos[i] - pos[j], axis=1) * 1.1, (i, j)), shape=(90, 90))
+    path = folder / "layout.h5ad"
+    write_layout(path, folder / "cells.h5ad", pos=pos, confidence=1 - noise, distances=distances, info={"recipe": "x"})
+    return path, pos, slide.pos
+
+
+def _reference(folder: Path) -> Path:
+    path = folder / "reference.h5ad"
+    write_slide(path, _slide("reference", 100, 5))
+    return path
+
+
+def test_everything_with_truth_references_json_and_figures(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("igraph")
+    path, pos, truth = _layout_file(tmp_path)
+    report = evaluate(
+        path, references=[_reference(tmp_path)], json_path=tmp_path / "r.json", figures_dir=tmp_path / "figures"
+    )
+    assert list(report["methods"]) == [
+        "gears",
+        "ridge_pca",
+        "ridge_joint_smoothed",
+        "knn_regression",
+        "spectral",
+        "tsne",
+    ]
+    assert report["methods"]["gears"] == evaluate_layout(pos, truth)
+    assert report["confidence"]["local_rho"] > 0.3
+    assert report["label_free"]["gears"]["purity"] > 0.8
+    assert set(report["label_free"]) == {*report["methods"], "truth"}
+    assert report["notes"] == []
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert written["methods"]["gears"]["spearman"] == report["methods"]["gears"]["spearman"]
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES
+    assert all((tmp_path / "figures" / name).read_bytes().startswith(b"\x89PNG") for name in FIGURES)
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+    table = format_table(report)
+    assert all(key in table for key in BETTER)
+    assert "ridge+graph" in table
+    assert "GEARS is best in" in table
+
+
+def test_without_truth_only_label_free_checks(tmp_path: Path) -> None:
+    path, _, _ = _layout_file(tmp_path, obsm="elsewhere", types=False)
+    report = evaluate(path, json_path=tmp_path / "r.json")
+    assert report["truth_key"] is None
+    assert report["methods"] == {}
+    assert list(report["label_free"]) == ["gears"]
+    assert report["label_free"]["gears"]["moran_i"] > 0.2
+    table = format_table(report)
+    assert "No true positions in obsm['spatial']: only checks that need no truth were made." in table
+    assert "spearman" not in table
+    assert json.loads((tmp_path / "r.json").read_text())["confidence"] is None
+
+
+def test_named_truth_and_figures_without_references(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path, _, _ = _layout_file(tmp_path, obsm="spatial_true", types=False)
+    (tmp_path / "figures").mkdir()
+    report = evaluate(path, "spatial_true", figures_dir=tmp_path / "figures")
+    assert list(report["methods"]) == ["gears"]
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES - {"layout_types.png"}
+    assert "name reference slides" in format_table(report)
+
+
+def test_missing_igraph_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    path, _, _ = _layout_file(tmp_path)
+    report = evaluate(path)
+    assert "purity" not in report["label_free"]["gears"]
+    assert [note for note in report["notes"] if "pyg_gears[eval]" in note] != []
+
+
+def test_missing_matplotlib_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    path, _, _ = _layout_file(tmp_path, types=False)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ImportError, match=r"pip install pyg_gears\[plot\]"):
+        evaluate(path, figures_dir=tmp_path / "figures", json_path=tmp_path / "r.json")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"truth_key": "nowhere"}, r"expected true positions in obsm\['nowhere'\], found \['X_gears', 'spatial'\]"),
+        ({"label_key": "nothing"}, r"Expected cell types in obs\['nothing'\], found columns cell_type"),
+        ({"references": ["missing.h5ad"]}, "Expected an .h5ad file at .*missing.h5ad, found nothing"),
+        ({"json_path": "layout.h5ad"}, "Expected a new file"),
+        ({"json_path": "no/where.json"}, "Expected a folder"),
+        ({"figures_dir": "."}, "Expected a new file"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path: Path, arguments: dict[str, Any], text: str) -> None:
+    path, _, _ = _layout_file(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for key in ("json_path", "figures_dir"):
+        if key in arguments:
+            arguments = {**arguments, key: tmp_path / arguments[key]}
+    if "references" in arguments:
+        arguments = {"references": [tmp_path / name for name in arguments["references"]]}
+    with pytest.raises(InputError, match=text):
+        evaluate(path, **arguments)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_slide_is_no_layout(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a layout in obsm\['X_gears'\]"):
+        evaluate(_reference(tmp_path))
+
+
+def test_truth_of_another_shape(tmp_path: Path) -> None:
+    path, _, truth = _layout_file(tmp_path)
+    adata = anndata.read_h5ad(path)
+    adata.obsm["spatial"] = np.column_stack([truth, truth[:, 0]])
+    adata.write_h5ad(tmp_path / "three.h5ad")
+    with pytest.raises(InputError, match=r"expected true positions of shape \(n, 2\).*\(90, 3\)"):
+        evaluate(tmp_path / "three.h5ad")
