@@ -24,6 +24,8 @@ setup(
         "click>=8.1",  # command line
         "tqdm>=4.60",  # progress of long inference
         "PyYAML>=6.0",  # recipes
+        "pydantic>=2.7",  # ranges, choices and variants of the recipe
+        "pandas>=2.0",  # tables of the reports; AnnData brings it anyway
         "jaxtyping>=0.2.30",  # shapes in signatures; pure Python, free at run time
     ],
     extras_require={

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pyg_gears"
 ROOMS = [
     "typing",
     "errors",
+    "configuration",
     "testing",
     "geometry",
     "data",

@@ -1,0 +1,206 @@
+"""Frozen, checked configuration: sections of a recipe, variants by ``kind``, one sentence for every mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from pyg_gears.errors import InputError, expect, nearest_name
+
+
+class Configuration(BaseModel):
+    """A section of a recipe: frozen, typed, without unknown fields; a mistake is an ``InputError``.
+
+    A field that holds one of several variants is a union of sections, told apart by their literal field ``kind``. A variant
+    brings its own fields, so nothing can be set that has no effect.
+
+    >>> class Noise(Configuration):
+    ...     std: float = 0.1
+    >>> Noise().change({"std": 0.2})
+    Noise(std=0.2)
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(_sentence(type(self), error)) from None
+
+    # Sections inside sections are then validated by the outermost one, whose message knows the whole path.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, values: Any) -> Any:
+        """Pydantic would read ``true`` as 1."""
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+                raise PydanticCustomError("number", "a number", {"field": name, "value": value})
+        return values
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """The defaults with the named fields changed, as :meth:`change`: the inverse of :meth:`as_dict`."""
+        return cls().change(values)
+
+    def change(self, values: Mapping[str, Any]) -> Self:
+        """The section with the named fields changed, for instance ``{"training": {"epochs": 20}}``.
+
+        What is not named keeps its value. A mapping with another ``kind`` changes the variant: fields that both variants
+        have keep the value that was chosen for them, the others take the new variant's defaults.
+
+        Raises:
+            InputError: for an unknown field, a value of another type, or one out of range.
+        """
+        expect(
+            isinstance(values, Mapping),
+            f"expected a mapping of fields, found {values!r}; write one 'field: value' per line.",
+        )
+        return type(self)(**_merged(self, values))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain nested values, as JSON and YAML can hold them; :meth:`read` is the inverse."""
+        return self.model_dump(mode="json")
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Turn ``["loss.repulsion=0.1"]`` into ``{"loss": {"repulsion": 0.1}}``; values are read as YAML.
+
+    Raises:
+        InputError: for a text without ``=``, or a section and its field set at once.
+    """
+    import yaml
+
+    result: dict[str, Any] = {}
+    for text in assignments:
+        path, sign, value = text.partition("=")
+        expect(
+            sign == "=" and path != "",
+            f"expected --set key=value, found {text!r}; write for example --set training.epochs=20.",
+        )
+        *sections, last = path.strip().split(".")
+        place = result
+        for section in sections:
+            place = place.setdefault(section, {})
+            expect(
+                isinstance(place, dict),
+                f"expected a section before the last dot, found {path!r}; set either the section or its field.",
+            )
+        try:
+            place[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"expected a plain value, found {text!r}; quote it.") from None
+    return result
+
+
+def _merged(section: Configuration, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values of a section after a change, not yet checked."""
+    kind = values.get("kind", getattr(section, "kind", None))
+    if kind != getattr(section, "kind", None):
+        return {**_chosen(section, kind), **values}
+    result: dict[str, Any] = {name: getattr(section, name) for name in type(section).model_fields}
+    for name, value in values.items():
+        old = result.get(name)
+        if not isinstance(value, Mapping):
+            result[name] = value
+        elif isinstance(old, Configuration):
+            variants = {_kind(variant): variant for variant in _sections(type(section), name)}
+            chosen = variants.get(value.get("kind"), type(old))
+            kept = _merged(old, value)
+            result[name] = {key: item for key, item in kept.items() if key in chosen.model_fields or key in value}
+        else:
+            result[name] = dict(value)
+    return result
+
+
+def _chosen(section: Configuration, kind: Any) -> dict[str, Any]:
+    """The fields of a section that differ from its defaults, without its kind."""
+    default = type(section)()
+    names = [name for name in type(section).model_fields if name != "kind"]
+    return {name: getattr(section, name) for name in names if getattr(section, name) != getattr(default, name)}
+
+
+def _sections(section: type[BaseModel], name: str) -> list[type[Configuration]]:
+    """The sections that a field may hold."""
+
+    def walk(annotation: Any) -> Iterator[type[Configuration]]:
+        if isinstance(annotation, type) and issubclass(annotation, Configuration):
+            yield annotation
+        for part in get_args(annotation):
+            yield from walk(part)
+
+    field = section.model_fields.get(name)
+    return [] if field is None else list(walk(field.annotation))
+
+
+def _kind(section: type[BaseModel]) -> str | None:
+    field = section.model_fields.get("kind")
+    return None if field is None else str(field.default)
+
+
+def _sentence(section: type[BaseModel], error: ValidationError) -> str:
+    """The first mistake as expected, found, remedy."""
+    first = error.errors(include_url=False)[0]
+    path, inside, siblings = _place(section, first["loc"])
+    name, found, kind, context = ".".join(path), first["input"], first["type"], first.get("ctx", {})
+    if kind == "number":
+        name = ".".join([*path, context["field"]])
+        return f"expected {name} to be a number, found {context['value']}; change the value."
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "extra_forbidden":
+        where, known = ".".join(path[:-1]), list(inside.model_fields)
+        owner = f"{where or 'the recipe'}{f' of kind {_kind(inside)}' if _kind(inside) else ''}"
+        others = [str(_kind(variant)) for variant in siblings if path[-1] in variant.model_fields]
+        remedy = f"kind {' or '.join(others)} has it" if others else f"{owner} has {', '.join(known)}"
+        hint = "" if others else nearest_name(path[-1], known)
+        return f"expected a field of {owner}, found {name!r}{hint}; {remedy}."
+    if kind == "union_tag_invalid":
+        options = [part.strip(" '") for part in str(context["expected_tags"]).split(",")]
+        tag = str(context["tag"])
+        return f"expected {name}.kind among {', '.join(options)}, found {tag!r}{nearest_name(tag, options)}; name one."
+    if kind == "union_tag_not_found":
+        options = [str(_kind(variant)) for variant in _sections(inside, path[-1])]
+        return f"expected {name}.kind among {', '.join(options)}, found none; name one."
+    if kind == "literal_error":
+        options = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ", ").split(",")]
+        return (
+            f"expected {name} among {', '.join(options)}, found {found!r}{nearest_name(str(found), options)}; name one."
+        )
+    bounds = {
+        "greater_than": "above {gt}",
+        "greater_than_equal": "at least {ge}",
+        "less_than": "below {lt}",
+        "less_than_equal": "at most {le}",
+    }
+    if kind in bounds:
+        return f"expected {name} {bounds[kind].format(**context)}, found {found!r}; change the value."
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"expected a mapping of fields for {name or 'the recipe'}, found {found!r}; write one 'field: value' per line."
+    message = str(first["msg"]).removeprefix("Input should be ").split(",")[0]
+    return f"expected {name} to be {message}, found {found!r}; change the value."
+
+
+def _place(
+    section: type[BaseModel], location: tuple[int | str, ...]
+) -> tuple[list[str], type[BaseModel], list[type[Configuration]]]:
+    """Where a mistake lies: its path as the user writes it (variants leave their tag), its section, that section's siblings."""
+    path: list[str] = []
+    inside, siblings, below = section, list[type[Configuration]](), list[type[Configuration]]()
+    for part in location:
+        if below:
+            chosen = next((variant for variant in below if _kind(variant) == part), None)
+            inside, siblings, below = chosen or below[0], below, []
+            if chosen is not None:
+                continue
+        path.append(str(part))
+        below = _sections(inside, str(part))
+    return path, inside, siblings
