@@ -18,7 +18,7 @@ def test_python_block_runs(tmp_path, monkeypatch, capsys) -> None:
         assert full in code
         code = code.replace(full, small)
     small_recipe = (
-        'Recipe.preset("quick").change({"minisets": {"count": 6}, "training": {"epochs": 2, "pretrain_steps": 5}})'
+        'Recipe.preset("quick").change({"minisets": {"count": 6}, "training": {"epochs": 2, "pretraining": {"steps": 5}}})'
     )
     assert 'Recipe.preset("quick")' in code
     monkeypatch.chdir(tmp_path)

@@ -45,7 +45,7 @@ def experiment(
     chosen = find_experiment(name)
     expect(out is not None, "expected --out DIR, found none; name a folder for table, figure and runs.")
     assert out is not None
-    from pyg_gears.training.configuration import parse_assignments
+    from pyg_gears.configuration import parse_assignments
     from pyg_gears.training.recipe import Recipe
 
     fields = parse_assignments(assignments)
