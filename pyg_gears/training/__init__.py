@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyg_gears.training.model_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
+from pyg_gears.training.former_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
 from pyg_gears.training.recipe import EmbeddingRecipe, Recipe, TrainingRecipe
 
 __all__ = ["EmbeddingRecipe", "GateRecipe", "GraphRecipe", "LossRecipe", "ModelRecipe", "Recipe", "TrainingRecipe"]

@@ -17,7 +17,7 @@ from pyg_gears.encoders import Encoder, Normalization, fit_candidate_projection,
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.graphs import knn
 from pyg_gears.training.encoder_training import fit_encoder
-from pyg_gears.training.model_recipe import GraphRecipe
+from pyg_gears.training.former_recipe import GraphRecipe
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 

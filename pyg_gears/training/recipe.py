@@ -10,7 +10,7 @@ from pyg_gears.data.dataset import MinisetRecipe
 from pyg_gears.errors import expect
 from pyg_gears.training.configuration import check_choice, check_range, from_mapping, to_mapping
 from pyg_gears.training.encoder_recipe import EncoderRecipe
-from pyg_gears.training.model_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
+from pyg_gears.training.former_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
 
 
 @dataclass(frozen=True)

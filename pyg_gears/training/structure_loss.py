@@ -24,7 +24,7 @@ from pyg_gears.losses import (
     walk_entropy,
 )
 from pyg_gears.models import StructureModel
-from pyg_gears.training.model_recipe import LossRecipe
+from pyg_gears.training.former_recipe import LossRecipe
 from pyg_gears.training.oracle import oracle_edges
 from pyg_gears.training.recipe import Recipe
 

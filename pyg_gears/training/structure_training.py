@@ -10,36 +10,20 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from pyg_gears.data import MinisetDataset
 from pyg_gears.data.whole_file import whole_file
-from pyg_gears.models import IPAR, IPALite, StructureModel, TopoIPAR
-from pyg_gears.nn import EdgeGate, GateFormer
+from pyg_gears.models import StructureModel
 from pyg_gears.training.epoch_log import EpochLog
+from pyg_gears.training.former_recipe import model_recipe
 from pyg_gears.training.lightning_run import run
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.structure_module import STOPPING, StructureModule
 
 
 def build_model(recipe: Recipe, in_channels: int, seed: int) -> StructureModel:
-    """The structure model of a recipe with first weights drawn by ``seed``; no global random state is touched."""
-    chosen, gate = recipe.model, recipe.gate
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        layer: torch.nn.Module
-        if gate.kind == "former":
-            layer = GateFormer(in_channels, gate.channels, gate.heads, gate.layers, gate.dropout, gate.limit)
-        else:
-            layer = EdgeGate(in_channels, gate.channels, heads=chosen.heads if gate.per_head else None)
-        common: dict[str, Any] = {
-            name: getattr(chosen, name)
-            for name in ("hidden_channels", "heads", "head_channels", "recycles", "noise", "dropout", "detach", "step")
-        }
-        common |= {"gate": layer, "beta": gate.beta}
-        if chosen.kind == "ipa_r":
-            return IPAR(in_channels, **common)
-        if chosen.kind == "topo_ipa_r":
-            return TopoIPAR(in_channels, **common)
-        for name in ("shared", "qk_norm", "geo", "geo_from", "frame", "pair"):
-            common[name] = getattr(chosen, name)
-        return IPALite(in_channels, **common)
+    """The structure model of a recipe, on the CPU, with first weights drawn by ``seed``; no random state changes."""
+    # Not torch.manual_seed: that would seed the generators of all devices, which no fork of the CPU's gives back.
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return model_recipe(recipe.model, recipe.gate).build(in_channels)
 
 
 def train_structure(
