@@ -12,9 +12,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_gears.geometry import similarity_procrustes
+from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.lab.probes.true_neighbors import true_neighbors
 from pyg_gears.models import StructureOutput
-from pyg_gears.nn.segment_softmax import segment_softmax
 from pyg_gears.report.figure_style import OTHER, PALETTE, bare, new_figure, panel_height, point_size
 from pyg_gears.report.layout_figures import drawn_together
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.utils import softmax
 
-from pyg_gears.nn.segment_softmax import segment_softmax, segment_sum
+from pyg_gears.graphs.segment_softmax import segment_log_softmax, segment_softmax, segment_sum
 
 
 def example(dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,3 +52,16 @@ def test_segment_sum() -> None:
     values, index = example()
     expected = torch.stack([values[index == group].sum(dim=0) for group in range(12)])
     torch.testing.assert_close(segment_sum(values, index, 12), expected)
+    torch.testing.assert_close(segment_sum(values[:, 0], index, 12), expected[:, 0])
+
+
+@pytest.mark.parametrize("columns", [0, slice(None)])
+def test_log_softmax_is_the_logarithm_and_keeps_far_logits(columns: int | slice) -> None:
+    logits, index = example()
+    values = logits[:, columns].clone().requires_grad_()
+    expected = segment_softmax(values, index, 12).log()
+    found = segment_log_softmax(values, index, 12)
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+    assert torch.autograd.gradgradcheck(lambda v: segment_log_softmax(v, index, 12), values)
+    far = segment_log_softmax(torch.tensor([0.0, -1e6]), torch.tensor([0, 0]), 1)
+    assert far.tolist() == [0.0, -1e6]
