@@ -17,7 +17,7 @@ from torch import Tensor
 from pyg_gears import __version__
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, cells_from_anndata, slide_from_anndata
 from pyg_gears.data.fingerprint import fingerprint
-from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, embed_slide, encoder_from_state
+from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, encoder_from_state
 from pyg_gears.errors import expect
 from pyg_gears.layout import (
     ConfidenceCalibration,
@@ -145,7 +145,7 @@ class Gears:
         assert self.encoder is not None
         assert self.support is not None
         query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
-        raw, features = embed_slide(self.encoder, query)
+        raw, features = self.encoder.embed(query)
         gap = domain_gap(features, self.support.features, seed=seed)
         spots = torch.cat(self.support.x)
         x, adapted = adapt_query(raw, spots, gap, self.adapter, adapt=adapt, seed=seed)
@@ -232,9 +232,17 @@ class Gears:
         self.support = TrainingSupport.build([_drawn(slide) for slide in prepared.train.slides], prepared.features)
         self.calibration = self._calibrate(prepared, self.support)
         self.adapter = None
-        if cells is not None and self.recipe.embedding.adapter:
+        chosen = self.recipe.embedding.adapter
+        if cells is not None and chosen is not None:
             x = self.encoder.encode(cells)
-            self.adapter = SCAdapter.fit(x, torch.cat(self.support.x), seed=self.recipe.training.seed)
+            self.adapter = SCAdapter.fit(
+                x,
+                torch.cat(self.support.x),
+                weights=chosen.weights,
+                steps=chosen.steps,
+                lr=chosen.lr,
+                seed=self.recipe.training.seed,
+            )
         self.report = {
             "slides": [slide.name for slide in slides],
             "held_out": [slide.name for slide in prepared.held_out],

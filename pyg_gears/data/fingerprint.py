@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 
+from pyg_gears.configuration import Configuration
 from pyg_gears.errors import InputError
 
 # The code between a slide and a stored miniset.
@@ -54,6 +55,8 @@ def _add(digest: Any, value: Any) -> None:
         _add(digest, [[str(key), value[key]] for key in sorted(value, key=str)])
     elif is_dataclass(value) and not isinstance(value, type):
         _add(digest, {field.name: getattr(value, field.name) for field in fields(value)})
+    elif isinstance(value, Configuration):
+        _add(digest, value.as_dict())
     elif isinstance(value, BaseTransform):
         _add(digest, vars(value))
     else:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from pyg_gears.training.model_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
-from pyg_gears.training.recipe import EmbeddingRecipe, Recipe, TrainingRecipe
+from pyg_gears.training.recipe import Recipe, TrainingRecipe
 
-__all__ = ["EmbeddingRecipe", "GateRecipe", "GraphRecipe", "LossRecipe", "ModelRecipe", "Recipe", "TrainingRecipe"]
+__all__ = ["GateRecipe", "GraphRecipe", "LossRecipe", "ModelRecipe", "Recipe", "TrainingRecipe"]

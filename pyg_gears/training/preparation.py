@@ -13,10 +13,10 @@ from torch import Tensor
 from torch_geometric.transforms import Compose
 
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, shared_genes, split_slides
-from pyg_gears.encoders import Encoder, Normalization, fit_candidate_projection, variable_genes
+from pyg_gears.encoders import Encoder, fit_candidate_projection, variable_genes
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.graphs import knn
-from pyg_gears.training.encoder_training import fit_encoder
+from pyg_gears.training.encoder_training import check_embedding, fit_encoder
 from pyg_gears.training.model_recipe import GraphRecipe
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
@@ -108,6 +108,8 @@ def prepare(
         InputError: for no slides, duplicated or unknown names, or too few shared genes.
     """
     check_slides(slides, cells, validate)
+    held = held_out_name(slides, validate)
+    check_embedding(recipe.embedding, len(slides) - (held is not None), cells=cells is not None)
     genes = shared_genes([*slides, cells] if cells is not None else slides)
     slides = [slide.subset_genes(genes) for slide in slides]
     bare = [EmbeddedSlide(s.name, torch.empty(len(s), 0), torch.tensor(s.pos)) for s in slides]
@@ -121,23 +123,24 @@ def prepare(
         for part in train_part
     ]
     chosen = recipe.embedding
-    kept = variable_genes(seen, chosen.genes, Normalization(chosen.target_sum, chosen.transform, chosen.zscore))
-    encoder, crossed, features = fit_encoder(
-        recipe,
+    kept = variable_genes(seen, chosen.genes, chosen.normalization)
+    fitted = fit_encoder(
+        chosen,
         [slide.subset_genes(kept) for slide in seen],
         None if cells is None else cells.subset_genes(kept),
         [(by_name[part.name].subset_genes(kept), part.allowed) for part in validation_part],
+        seed=seed,
         folder=work and work / "encoder",
         progress=progress,
     )
-    embedded = {slide.name: encoder.encode(slide) for slide in slides}
-    train_embedded = dict(embedded)
-    if chosen.cross_fit:
-        for part, x in zip(train_part, crossed, strict=True):
-            # Spots outside the part belong to a held-out block; no miniset of training reads them.
-            whole = embedded[part.name].clone()
-            whole[slice(None) if part.allowed is None else part.allowed] = x
-            train_embedded[part.name] = whole
+    encoder = fitted.encoder
+    embedded = {part.name: found.x for part, found in zip(validation_part, fitted.held_out, strict=True)}
+    train_embedded = {}
+    for part, found in zip(train_part, fitted.train, strict=True):
+        # Spots outside the part belong to a held-out block; no miniset of training reads them.
+        whole = torch.zeros(len(part.pos), encoder.out_channels)
+        whole[slice(None) if part.allowed is None else part.allowed] = found.x
+        train_embedded[part.name] = whole
 
     def fill(part: EmbeddedSlide, x: Tensor) -> EmbeddedSlide:
         neighbors = knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index
@@ -160,4 +163,6 @@ def prepare(
     train_slides = [fill(part, train_embedded[part.name]) for part in train_part]
     train = MinisetDataset(train_slides, train_recipe, pre_transform=transform, cache=cache)
     validation = MinisetDataset(held_out, validation_recipe, pre_transform=transform, cache=cache)
-    return Prepared(encoder, train, validation, held_out, torch.cat(features), candidates)
+    return Prepared(
+        encoder, train, validation, held_out, torch.cat([found.features for found in fitted.train]), candidates
+    )

@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from pyg_gears.configuration import Configuration
 from pyg_gears.data.dataset import MinisetRecipe
 from pyg_gears.errors import expect
 from pyg_gears.training.configuration import check_choice, check_range, from_mapping, to_mapping
-from pyg_gears.training.encoder_recipe import EncoderRecipe
+from pyg_gears.training.embedding_recipe import EmbeddingRecipe, LearnedEmbedding
 from pyg_gears.training.model_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
 
 
-@dataclass(frozen=True)
-class EmbeddingRecipe:
-    """From counts to the embedding H."""
-
-    genes: int = 3000
-    """Genes read: the most variable ones of the training slides."""
-    target_sum: float = 1000.0
-    """Counts per spot after scaling."""
-    transform: str = "log1p"
-    """Of the scaled counts: "log1p" or "sqrt"."""
-    zscore: bool = False
-    """Divide every gene by its standard deviation on the slide, besides centring it."""
-    kind: str = "learned"
-    """"learned" (see ``encoder``), or components alone: "spatial" (smooth over the training slides) or "pca"."""
-    components: int = 20
-    """Components kept, the channels of H; a learned embedding has channels of its own."""
-    cross_fit: bool = True
-    """Embed training spots by components and networks that have not seen them: as sharp as new cells will be, not sharper."""
-    adapter: bool = True
-    """Fit an adapter from the cells, when there are any, to the training spots."""
-
-    def __post_init__(self) -> None:
-        check_range("embedding.genes", self.genes, 2)
-        check_choice("embedding.transform", self.transform, ("log1p", "sqrt"))
-        check_choice("embedding.kind", self.kind, ("learned", "spatial", "pca"))
-        expect(
-            self.target_sum > 0, f"expected embedding.target_sum above 0, found {self.target_sum}; change the recipe."
-        )
-        check_range("embedding.components", self.components, 2)
+class _Embedding(Configuration):
+    embedding: EmbeddingRecipe = LearnedEmbedding()
 
 
 @dataclass(frozen=True)
@@ -108,8 +82,7 @@ class TrainingRecipe:
 class Recipe:
     """A whole training run."""
 
-    embedding: EmbeddingRecipe = field(default_factory=EmbeddingRecipe)
-    encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
+    embedding: EmbeddingRecipe = field(default_factory=lambda: LearnedEmbedding())
     minisets: MinisetRecipe = field(default_factory=lambda: MinisetRecipe(max_size=256))
     graph: GraphRecipe = field(default_factory=GraphRecipe)
     gate: GateRecipe = field(default_factory=GateRecipe)
@@ -128,22 +101,29 @@ class Recipe:
             InputError: for another name.
         """
         check_choice("a preset", name, tuple(PRESETS))
-        return from_mapping(cls, PRESETS[name])
+        return cls().change(PRESETS[name])
 
     def change(self, values: Mapping[str, Any]) -> Recipe:
         """A recipe with the named fields changed, for instance ``{"training": {"epochs": 20}}``."""
-        return from_mapping(Recipe, values, self)
+        if not isinstance(values, Mapping) or "embedding" not in values:
+            return from_mapping(Recipe, values, self)
+        embedding = _Embedding(embedding=self.embedding).change({"embedding": values["embedding"]}).embedding
+        rest = {name: value for name, value in values.items() if name != "embedding"}
+        return replace(from_mapping(Recipe, rest, self), embedding=embedding)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain nested values, for JSON and YAML."""
-        return to_mapping(self)
+        return {
+            name: value.as_dict() if isinstance(value := getattr(self, name), Configuration) else to_mapping(value)
+            for name in (field.name for field in fields(self))
+        }
 
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "minisets": {"count": 200},
         "model": {"members": 1},
-        "encoder": {"repeats": 1},
+        "embedding": {"repeats": 1},
         "training": {"epochs": 8, "ramp_epochs": 4.0, "pretrain_steps": 200, "validation": 40},
     },
     "standard": {},
