@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
-from pyg_gears.encoders.base import Encoder
+from pyg_gears.encoders.base import EmbeddingOutput, Encoder
+from pyg_gears.encoders.registry import encoder_from_state, register_encoder
 from pyg_gears.encoders.single_cell_adapter import SCAdapter
 from pyg_gears.errors import expect
 
 
-class AlignedEncoder:
+@register_encoder
+class AlignedEncoder(Encoder):
     r"""Correlation alignment (CORAL) on top of a fitted encoder.
 
     .. math:: H' = (H - \mu_s)\, C_s^{-1/2} C^{1/2} + \mu
@@ -27,6 +29,8 @@ class AlignedEncoder:
         base: The encoder to correct.
         reference: Training embeddings whose mean and covariance every slide gets, shape (n, c).
     """
+
+    type_name: ClassVar[str] = "aligned"
 
     def __init__(self, base: Encoder, reference: Float[Tensor, "n c"]) -> None:
         self.base = base
@@ -56,16 +60,21 @@ class AlignedEncoder:
         """Channels c of the embedding."""
         return self.base.out_channels
 
-    def encode(self, slide: Slide) -> Float[Tensor, "n c"]:
+    def embed(self, slide: Slide) -> EmbeddingOutput:
         """Embed every spot or cell and align the result.
 
         Raises:
             InputError: when the slide lacks genes of the encoder, or has fewer than two spots that differ.
         """
-        x = self.base.encode(slide)
+        x, features = self.base.embed(slide)
         # Zero refinement steps leave the closed form: the whitening and colouring above.
-        return SCAdapter.fit(x, self.reference, steps=0)(x)
+        return EmbeddingOutput(SCAdapter.fit(x, self.reference, steps=0)(x), features)
 
     def state(self) -> Mapping[str, Any]:
         """State of the base encoder, and the reference."""
-        return {"base": dict(self.base.state()), "reference": self.reference}
+        return {"type": self.type_name, "base": dict(self.base.state()), "reference": self.reference}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> AlignedEncoder:
+        """Build the encoder that :meth:`state` described."""
+        return cls(encoder_from_state(state["base"]), state["reference"])

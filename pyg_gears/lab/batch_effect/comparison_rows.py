@@ -11,10 +11,11 @@ import torch
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import Encoder
 from pyg_gears.encoders.centering import Normalization
+from pyg_gears.encoders.component_encoder import ComponentEncoder
 from pyg_gears.encoders.genes import variable_genes
-from pyg_gears.encoders.pca import PCAEncoder
 from pyg_gears.lab.batch_effect.aligned import AlignedEncoder
 from pyg_gears.lab.batch_effect.pooled_pca import PooledPCAEncoder
+from pyg_gears.lab.batch_effect.zscored_pca import ZScoredPCAEncoder
 
 FitEncoder: TypeAlias = Callable[[Sequence[Slide]], Encoder]
 
@@ -58,10 +59,10 @@ def comparison_rows(seed: int = 0) -> tuple[ComparisonRow, ...]:
     return (
         ComparisonRow(RAW, partial(fit_pooled, count=50), adapt=True),
         ComparisonRow(CENTRED, partial(fit_pca, count=50, kind="pca"), adapt=True),
-        ComparisonRow(ZSCORED, partial(fit_pca, count=50, kind="pca", zscore=True)),
+        ComparisonRow(ZSCORED, partial(fit_zscored, count=50)),
         ComparisonRow(CORAL, fit_coral),
         ComparisonRow("centred PCA-20", partial(fit_pca, count=20, kind="pca")),
-        ComparisonRow("z-scored PCA-20", partial(fit_pca, count=20, kind="pca", zscore=True)),
+        ComparisonRow("z-scored PCA-20", partial(fit_zscored, count=20)),
         ComparisonRow("spatial-20", partial(fit_pca, count=20, kind="spatial", target_sum=1000.0), adapt=True),
         ComparisonRow("random-20", partial(fit_random, count=20, seed=seed)),
     )
@@ -77,25 +78,28 @@ def fit_coral(slides: Sequence[Slide]) -> AlignedEncoder:
     return AlignedEncoder.fit(fit_pooled(slides, 50), slides)
 
 
-def fit_pca(
-    slides: Sequence[Slide], count: int, kind: str, zscore: bool = False, target_sum: float = 1e4
-) -> PCAEncoder:
-    """Components of slides that are each centred (and z-scored) by themselves."""
-    normalization = Normalization(target_sum, zscore=zscore)
-    return PCAEncoder.fit(
+def fit_pca(slides: Sequence[Slide], count: int, kind: str, target_sum: float = 1e4) -> ComponentEncoder:
+    """Components of slides that are each centred by themselves."""
+    normalization = Normalization(target_sum)
+    return ComponentEncoder.fit(
         on_variable_genes(slides, normalization), n_components=count, kind=kind, normalization=normalization
     )
 
 
-def fit_random(slides: Sequence[Slide], count: int, seed: int) -> PCAEncoder:
+def fit_zscored(slides: Sequence[Slide], count: int) -> ZScoredPCAEncoder:
+    """Principal components of slides that are each z-scored by themselves."""
+    return ZScoredPCAEncoder.fit(on_variable_genes(slides), n_components=count)
+
+
+def fit_random(slides: Sequence[Slide], count: int, seed: int) -> ComponentEncoder:
     """Centred expression on random directions: what an encoder gives before it has learned anything."""
     kept = on_variable_genes(slides)
     generator = torch.Generator().manual_seed(seed)
     genes = kept[0].genes
     directions = torch.randn(len(genes), count, generator=generator) / len(genes) ** 0.5
-    untrained = PCAEncoder(genes, directions, 1.0, Normalization(), depth=0.0)
+    untrained = ComponentEncoder(genes, directions, 1.0, Normalization(), depth=0.0)
     scale = torch.cat([untrained.encode(slide) for slide in kept]).square().mean().sqrt().item()
-    return PCAEncoder(genes, directions, max(scale, 1e-12), Normalization(), depth=0.0)
+    return ComponentEncoder(genes, directions, max(scale, 1e-12), Normalization(), depth=0.0)
 
 
 def on_variable_genes(slides: Sequence[Slide], normalization: Normalization | None = None) -> list[Slide]:

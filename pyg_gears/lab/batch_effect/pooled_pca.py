@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,25 +12,30 @@ from scipy import sparse
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
+from pyg_gears.encoders.base import EmbeddingOutput, Encoder
 from pyg_gears.encoders.centering import Normalization, normalize_expression
 from pyg_gears.encoders.components import Block, principal_components
+from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.errors import expect
 
 
-class PooledPCAEncoder:
+@register_encoder
+class PooledPCAEncoder(Encoder):
     r"""Project all slides on the components of their pooled expression, minus one common mean.
 
     .. math:: H = \tfrac1\rho\, (X - \bar X_{train})\, V
 
-    The baseline for batch effects; :class:`~pyg_gears.encoders.PCAEncoder` subtracts each slide's own mean instead.
+    The baseline for batch effects; :class:`~pyg_gears.encoders.ComponentEncoder` subtracts each slide's own mean instead.
 
     Args:
         genes: Genes read, in this order.
         components: V, shape (g, c).
         mean: Mean normalised expression over the training spots, shape (g,).
         scale: The number :math:`\rho` that gives the training slides unit mean square.
-        normalization: How counts are normalised; its ``zscore`` is not looked at.
+        normalization: How counts are normalised.
     """
+
+    type_name: ClassVar[str] = "pooled PCA"
 
     def __init__(
         self,
@@ -88,7 +93,7 @@ class PooledPCAEncoder:
         """Channels c of the embedding."""
         return self.components.size(1)
 
-    def encode(self, slide: Slide) -> Float[Tensor, "n c"]:
+    def embed(self, slide: Slide) -> EmbeddingOutput:
         """Embed every spot or cell, float32.
 
         Raises:
@@ -96,14 +101,22 @@ class PooledPCAEncoder:
         """
         expression = normalize_expression(slide.subset_genes(self.genes), self.normalization)
         weight = self.components.double().numpy() / self.scale
-        return torch.from_numpy((expression @ weight - self.mean.numpy() @ weight).astype(np.float32))
+        x = torch.from_numpy((expression @ weight - self.mean.numpy() @ weight).astype(np.float32))
+        return EmbeddingOutput(x, x)
 
     def state(self) -> Mapping[str, Any]:
-        """The tensors and plain values that it is made of."""
+        """Plain values and tensors for :meth:`from_state`."""
         return {
+            "type": self.type_name,
             "genes": list(self.genes),
             "components": self.components,
             "mean": self.mean,
             "scale": self.scale,
             "normalization": self.normalization._asdict(),
         }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> PooledPCAEncoder:
+        """Build the encoder that :meth:`state` described."""
+        normalization = Normalization(**state["normalization"])
+        return cls(state["genes"], state["components"], state["mean"], state["scale"], normalization)

@@ -33,7 +33,7 @@ class Preparation:
     @property
     def encoder_key(self) -> str:
         """The same for preparations that train the same encoder, and so can share a folder."""
-        return fingerprint(self.fold, self._parts()[:3])[:16]
+        return fingerprint(self.fold, self._parts()[:2])[:16]
 
     @property
     def key(self) -> str:
@@ -43,7 +43,7 @@ class Preparation:
     def _parts(self) -> tuple[Any, ...]:
         recipe = self.recipe
         training = recipe.training
-        return recipe.embedding, recipe.encoder, training.seed, recipe.minisets, recipe.graph, training.validation
+        return recipe.embedding, training.seed, recipe.minisets, recipe.graph, training.validation
 
 
 def prepare_folds(preparations: Sequence[Preparation], slides: Sequence[Slide], folder: Path) -> dict[str, Prepared]:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from scipy import sparse
+from scipy.linalg import orthogonal_procrustes
 from torch import Tensor, nn
 
 from pyg_gears.data.slide import Slide
-from pyg_gears.encoders.base import Encoder
-from pyg_gears.encoders.centered_genes import CenteredGenes
+from pyg_gears.encoders.base import EmbeddingOutput, Encoder
 from pyg_gears.encoders.expression_network import ExpressionNetwork
-from pyg_gears.encoders.pca import PCAEncoder
-from pyg_gears.errors import expect
+from pyg_gears.encoders.morans_i import morans_i
+from pyg_gears.encoders.registry import encoder_from_state, register_encoder
 
 ALIGNMENT_ROUNDS = 3
-TYPES: dict[str, Any] = {"components": PCAEncoder, "genes": CenteredGenes}
+MIN_AXES = 2
+"""Axes kept however little autocorrelation they have."""
 
 
-class ExpressionEncoder:
+@register_encoder
+class LearnedEncoder(Encoder):
     r"""Networks that were trained without some of the spots each, and agree on one basis.
 
     .. math:: H = \frac1{\rho M} \sum_m \frac{h_m(f)}{\|h_m(f)\|}\, R_m
@@ -38,6 +40,8 @@ class ExpressionEncoder:
         rotations: R_m with orthonormal columns, shape (d, c) each.
         scale: The number :math:`\rho`.
     """
+
+    type_name: ClassVar[str] = "expression"
 
     def __init__(
         self,
@@ -61,17 +65,17 @@ class ExpressionEncoder:
         graphs: Sequence[sparse.csr_array],
         *,
         min_autocorrelation: float = 0.25,
-    ) -> tuple[ExpressionEncoder, list[Float[Tensor, "n c"]]]:
+    ) -> tuple[LearnedEncoder, list[Float[Tensor, "n c"]]]:
         r"""Bring the members onto common axes, drop what is not spatial, and embed the training slides as if they were new.
 
-        Networks trained apart differ by a rotation, about which cosine similarity says nothing; each is rotated onto the
+        Networks trained apart differ by a rotation, which cosine similarity leaves open; each is rotated onto the
         mean of all (Procrustes, a few rounds). The axes are those along which the out-of-bag embedding X varies most
-        smoothly over the tissue, and only axes with enough spatial autocorrelation (Moran's I) are kept:
+        smoothly over the tissue, and only axes with enough spatial autocorrelation (Moran's I over all slides) are kept:
 
         .. math:: I_k = \frac{v_k^T (\sum_s X_s^T W_s X_s)\, v_k}{v_k^T (\sum_s X_s^T X_s)\, v_k}
 
-        An axis that says nothing about place on spots that no network saw says nothing on new cells either; left in, it is
-        one more input by which the structure model can tell training spots apart.
+        An axis without spatial structure on spots that no network saw has none on new cells either; left in, it is one more
+        input by which the structure model can tell training spots apart.
 
         Args:
             front: What made the features.
@@ -115,26 +119,26 @@ class ExpressionEncoder:
         return self.rotations[0].size(1)
 
     @torch.no_grad()
-    def encode(self, slide: Slide) -> Float[Tensor, "n c"]:
-        """Embed every spot or cell, float32.
+    def embed(self, slide: Slide) -> EmbeddingOutput:
+        """Embed every spot or cell, float32; the features are those of the front encoder.
 
         Raises:
             InputError: when the slide lacks genes of the encoder.
         """
-        return self.embed(self.front.encode(slide))
+        return self.embed_features(self.front.encode(slide))
 
     @torch.no_grad()
-    def embed(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n c"]:
-        """Embed features of the front encoder."""
+    def embed_features(self, features: Float[Tensor, "n f"]) -> EmbeddingOutput:
+        """Embed spots of which the front encoder's features are known already."""
         total = torch.zeros(features.size(0), self.out_channels)
         for member, rotation in zip(self.members, self.rotations, strict=True):
             total += _directions(member, features) @ rotation
-        return total / (len(self.members) * self.scale)
+        return EmbeddingOutput(total / (len(self.members) * self.scale), features)
 
     def state(self) -> Mapping[str, Any]:
         """Plain values and tensors for :meth:`from_state`."""
         return {
-            "type": "expression",
+            "type": self.type_name,
             "front": dict(self.front.state()),
             "members": [dict(member.state_dict()) for member in self.members],
             "rotations": self.rotations,
@@ -142,60 +146,20 @@ class ExpressionEncoder:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> ExpressionEncoder:
+    def from_state(cls, state: Mapping[str, Any]) -> LearnedEncoder:
         """Build the encoder that :meth:`state` described."""
         return cls(
             encoder_from_state(state["front"]),
-            [_network(values) for values in state["members"]],
+            [ExpressionNetwork.from_state_dict(values) for values in state["members"]],
             state["rotations"],
             state["scale"],
         )
 
 
-def encoder_from_state(state: Mapping[str, Any]) -> Encoder:
-    """Build the encoder whose ``state()`` this is, whatever its class.
-
-    Raises:
-        InputError: for a state of no known encoder.
-    """
-    types = {**TYPES, "expression": ExpressionEncoder}
-    kind = state.get("type")
-    expect(
-        kind in types,
-        f"expected the state of an encoder among {', '.join(types)}, found {kind!r}; fit the model again.",
-    )
-    encoder: Encoder = types[str(kind)].from_state(state)
-    return encoder
-
-
-def embed_slide(encoder: Encoder, slide: Slide) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n f"]]:
-    """The embedding of a slide, and what the encoder's networks read; the embedding twice where there are none.
-
-    The networks answer with a direction whatever they are given. Whether expression has any structure, and whether cells
-    resemble the training spots, is still visible before them.
-    """
-    if not isinstance(encoder, ExpressionEncoder):
-        x = encoder.encode(slide)
-        return x, x
-    features = encoder.front.encode(slide)
-    return encoder.embed(features), features
-
-
-def _network(state: Mapping[str, Tensor]) -> ExpressionNetwork:
-    """A network with the widths of its weights."""
-    linear = state.get("linear.weight")
-    layers = [value for name, value in state.items() if name.startswith("mlp.") and name.endswith("weight")]
-    first, last = (linear, linear) if linear is not None else (layers[0], layers[-1])
-    hidden = [layer.size(0) for layer in layers[:-1]]
-    network = ExpressionNetwork(first.size(1), last.size(0), hidden, residual=linear is not None)
-    network.load_state_dict(dict(state))
-    return network
-
-
 def _rotation(x: Tensor, target: Tensor) -> Tensor:
     """The rotation (or reflection) of the axes that brings x closest to the target."""
-    u, _, vt = torch.linalg.svd((x.T @ target).double())
-    return (u @ vt).to(x)
+    rotation, _ = orthogonal_procrustes(x.double().numpy(), target.double().numpy())
+    return torch.from_numpy(rotation).to(x)
 
 
 def _directions(member: nn.Module, features: Tensor) -> Tensor:
@@ -205,16 +169,12 @@ def _directions(member: nn.Module, features: Tensor) -> Tensor:
 
 def _smooth_axes(slides: Sequence[Tensor], graphs: Sequence[sparse.csr_array], least: float) -> Tensor:
     """Orthonormal axes (d, c) by falling spatial covariance, those with too little autocorrelation left out."""
-    d = slides[0].size(1)
-    smooth, variance = np.zeros((d, d)), np.zeros((d, d))
-    for x, graph in zip(slides, graphs, strict=True):
-        values = (x - x.mean(dim=0)).double().numpy()
-        smooth += values.T @ (graph @ values)
-        variance += values.T @ values
+    values = np.concatenate([(x - x.mean(dim=0)).double().numpy() for x in slides])
+    graph = sparse.csr_array(sparse.block_diag(graphs))
+    smooth = values.T @ (graph @ values)
     axes = np.linalg.eigh((smooth + smooth.T) / 2).eigenvectors[:, ::-1]
-    along = np.einsum("dk,de,ek->k", axes, variance, axes)
-    autocorrelation = np.einsum("dk,de,ek->k", axes, smooth, axes) / np.maximum(along, 1e-300)
-    autocorrelation[:2] = np.inf
-    axes = axes[:, autocorrelation > least]
+    kept = morans_i(values @ axes, graph) > least
+    kept[:MIN_AXES] = True
+    axes = axes[:, kept]
     sign = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     return torch.from_numpy((axes * sign).astype(np.float32))

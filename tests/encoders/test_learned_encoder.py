@@ -11,11 +11,12 @@ from torch import Tensor
 from pyg_gears.data import simulate_tissue
 from pyg_gears.encoders import (
     CenteredGenes,
+    ComponentEncoder,
     Encoder,
-    ExpressionEncoder,
     ExpressionNetwork,
+    LearnedEncoder,
     Normalization,
-    PCAEncoder,
+    component_encoder,
     encoder_from_state,
 )
 from pyg_gears.encoders.components import neighbor_graph
@@ -29,8 +30,8 @@ def slides():
 
 
 @pytest.fixture(scope="module")
-def front(slides) -> PCAEncoder:
-    return PCAEncoder.fit(slides[:2], n_components=8, kind="pca", normalization=Normalization())
+def front(slides) -> ComponentEncoder:
+    return ComponentEncoder.fit(slides[:2], n_components=8, kind="pca", normalization=Normalization())
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +76,11 @@ def test_members_that_differ_by_a_rotation_are_brought_together(front, features,
         with torch.no_grad():
             member.linear.weight.copy_(turn @ base)
         members.append(member)
-    encoder, out_of_bag = ExpressionEncoder.assemble(
+    encoder, out_of_bag = LearnedEncoder.assemble(
         front, members, features, unseen_parts(features, 4), graphs, min_autocorrelation=-1
     )
     pooled = torch.cat(features)
-    h = encoder.embed(pooled)
+    h = encoder.embed_features(pooled).x
     directions = [F.normalize(member(pooled), dim=1) for member in members]
     for own in directions:
         torch.testing.assert_close(h @ h.T * encoder.scale**2, own @ own.T, rtol=1e-4, atol=1e-4)
@@ -104,7 +105,7 @@ def spatial_form(x: list[Tensor], slides) -> tuple[Tensor, Tensor]:
 
 def test_the_embedding_is_the_formula_on_smooth_axes_with_unit_mean_square(slides, front, features, graphs) -> None:
     unseen = unseen_parts(features, 3)
-    encoder, crossed = ExpressionEncoder.assemble(front, networks(3), features, unseen, graphs, min_autocorrelation=-1)
+    encoder, crossed = LearnedEncoder.assemble(front, networks(3), features, unseen, graphs, min_autocorrelation=-1)
     x = front.encode(slides[2])
     pairs = list(zip(encoder.members, encoder.rotations, strict=True))
     parts = [F.normalize(member(x), dim=1) @ rotation for member, rotation in pairs]
@@ -115,7 +116,7 @@ def test_the_embedding_is_the_formula_on_smooth_axes_with_unit_mean_square(slide
     assert encoder.genes == front.genes
     for rotation in encoder.rotations:
         torch.testing.assert_close(rotation @ rotation.T, torch.eye(CHANNELS), atol=1e-5, rtol=0)
-    assert float(encoder.embed(torch.cat(features)).square().mean()) == pytest.approx(1, rel=1e-4)
+    assert float(encoder.embed_features(torch.cat(features)).x.square().mean()) == pytest.approx(1, rel=1e-4)
     smooth, _ = spatial_form(crossed, slides[:2])
     assert (smooth.diagonal().diff() <= 1e-6).all()
     assert (smooth - smooth.diagonal().diag()).abs().max() < 1e-4 * smooth.abs().max()
@@ -123,24 +124,26 @@ def test_the_embedding_is_the_formula_on_smooth_axes_with_unit_mean_square(slide
 
 def test_axes_without_spatial_structure_are_dropped(slides, front, features, graphs) -> None:
     unseen = unseen_parts(features, 3)
-    whole, crossed = ExpressionEncoder.assemble(front, networks(3), features, unseen, graphs, min_autocorrelation=-1)
+    whole, crossed = LearnedEncoder.assemble(front, networks(3), features, unseen, graphs, min_autocorrelation=-1)
     smooth, plain = spatial_form(crossed, slides[:2])
     moran = smooth.diagonal() / plain.diagonal()
     least = float(moran[2:].sort().values[1:3].mean())  # between two of them
-    part, short = ExpressionEncoder.assemble(front, networks(3), features, unseen, graphs, min_autocorrelation=least)
+    part, short = LearnedEncoder.assemble(front, networks(3), features, unseen, graphs, min_autocorrelation=least)
     kept = moran > least
     kept[:2] = True
     assert 2 < part.out_channels == int(kept.sum()) < CHANNELS
     x = front.encode(slides[2])
-    torch.testing.assert_close(part.embed(x) * part.scale, whole.embed(x)[:, kept] * whole.scale, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        part.embed_features(x).x * part.scale, whole.embed_features(x).x[:, kept] * whole.scale, rtol=1e-4, atol=1e-5
+    )
     torch.testing.assert_close(short[0] * part.scale, crossed[0][:, kept] * whole.scale, rtol=1e-4, atol=1e-5)
-    two, _ = ExpressionEncoder.assemble(front, networks(3), features, unseen, graphs, min_autocorrelation=1)
+    two, _ = LearnedEncoder.assemble(front, networks(3), features, unseen, graphs, min_autocorrelation=1)
     assert two.out_channels == 2
 
 
 def test_out_of_bag_asks_only_members_that_did_not_see_the_spot(front, features, graphs) -> None:
     unseen = unseen_parts(features, 3)
-    encoder, out_of_bag = ExpressionEncoder.assemble(front, networks(3), features, unseen, graphs)
+    encoder, out_of_bag = LearnedEncoder.assemble(front, networks(3), features, unseen, graphs)
     pairs = list(zip(encoder.members, encoder.rotations, strict=True))
     for number, x in enumerate(features):
         aligned = [F.normalize(member(x), dim=1) @ rotation for member, rotation in pairs]
@@ -151,7 +154,7 @@ def test_out_of_bag_asks_only_members_that_did_not_see_the_spot(front, features,
 
 def test_the_encoder_is_frozen_and_repeats_itself(slides, front, features, graphs) -> None:
     members = [member.train() for member in networks(2)]
-    encoder, _ = ExpressionEncoder.assemble(front, members, features, unseen_parts(features, 2), graphs)
+    encoder, _ = LearnedEncoder.assemble(front, members, features, unseen_parts(features, 2), graphs)
     assert isinstance(encoder, Encoder)
     assert not any(module.training for module in encoder.members.modules())
     assert not any(parameter.requires_grad for parameter in encoder.members.parameters())
@@ -171,12 +174,12 @@ def test_a_saved_encoder_is_the_same_bit_by_bit(
     if kind == "genes":
         front, features = CenteredGenes.fit_transform(slides[:2], normalization=Normalization())
     members = networks(2, in_channels=front.out_channels, hidden=hidden, residual=kind == "components")
-    encoder, _ = ExpressionEncoder.assemble(front, members, features, unseen_parts(features, 2), graphs)
+    encoder, _ = LearnedEncoder.assemble(front, members, features, unseen_parts(features, 2), graphs)
     file = io.BytesIO()
     torch.save(encoder.state(), file)
     file.seek(0)
     again = encoder_from_state(torch.load(file, weights_only=True))
-    assert isinstance(again, ExpressionEncoder)
+    assert isinstance(again, LearnedEncoder)
     assert type(again.front) is type(front)
     assert again.genes == encoder.genes
     assert torch.equal(again.encode(slides[2]), encoder.encode(slides[2]))
@@ -184,10 +187,14 @@ def test_a_saved_encoder_is_the_same_bit_by_bit(
     assert not any(module.training for module in again.members.modules())
 
 
-def test_components_are_found_again_too_and_other_states_are_refused(slides, front) -> None:
-    again = encoder_from_state(front.state())
-    assert torch.equal(again.encode(slides[2]), front.encode(slides[2]))
-    with pytest.raises(ValueError, match=r"state of an encoder among components, genes, expression.*, found 'forest'"):
-        encoder_from_state({"type": "forest"})
-    with pytest.raises(ValueError, match="found None; fit the model again"):
-        encoder_from_state({})
+def test_embedding_and_features_come_from_one_pass(slides, front, features, graphs, monkeypatch) -> None:
+    encoder, _ = LearnedEncoder.assemble(front, networks(2), features, unseen_parts(features, 2), graphs)
+    normalised = []
+    real = component_encoder.normalize_expression
+    monkeypatch.setattr(component_encoder, "normalize_expression", lambda *args: (normalised.append(1), real(*args))[1])
+    found = encoder.embed(slides[2])
+    assert len(normalised) == 1
+    assert torch.equal(found.x, encoder.encode(slides[2]))
+    assert torch.equal(found.features, front.encode(slides[2]))
+    assert torch.equal(encoder.features(slides[2]), found.features)
+    assert torch.equal(encoder.embed_features(found.features).x, found.x)
