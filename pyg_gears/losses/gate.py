@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_gears.errors import expect
-from pyg_gears.graphs.segments import segment_log_softmax
+from pyg_gears.graphs import segment_log_softmax
 from pyg_gears.losses.membership import membership
 
 TOP_MASS = 0.5

@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.geometry import edge_squared_distance, gauge_fix, nearest_neighbors
-from pyg_gears.graphs.segments import segment_log_softmax
+from pyg_gears.graphs import segment_log_softmax
 
 EPS = 1e-8
 
