@@ -62,9 +62,7 @@ def knn(
     tensor([1, 0, 1])
     """
     expect(k >= 1, f"expected at least one neighbour, found k={k}; ask for k >= 1.")
-    expect(
-        metric in ("cosine", "euclidean"), f"expected the metric cosine or euclidean, found {metric!r}; name one."
-    )
+    expect(metric in ("cosine", "euclidean"), f"expected the metric cosine or euclidean, found {metric!r}; name one.")
     expect(
         method in ("auto", "exact", "approximate"),
         f"expected the method auto, exact or approximate, found {method!r}; name one.",
