@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def segment_softmax(logits: Float[Tensor, e * h], index: Int[Tensor, " e"], size: int) -> Float[Tensor, e * h]:
+def segment_softmax(logits: Float[Tensor, "e ..."], index: Int[Tensor, " e"], size: int) -> Float[Tensor, "e ..."]:
     r"""Softmax of every column within the groups that ``index`` names.
 
     .. math:: \alpha_e = e^{z_e} / \sum_{f : \mathrm{index}_f = \mathrm{index}_e} e^{z_f}
@@ -31,7 +31,7 @@ def segment_softmax(logits: Float[Tensor, e * h], index: Int[Tensor, " e"], size
     return _SegmentSoftmax.apply(logits, index, size)
 
 
-def segment_log_softmax(values: Float[Tensor, e * h], index: Int[Tensor, " e"], size: int) -> Float[Tensor, e * h]:
+def segment_log_softmax(values: Float[Tensor, "e ..."], index: Int[Tensor, " e"], size: int) -> Float[Tensor, "e ..."]:
     r"""Logarithm of :func:`segment_softmax`, in log space throughout and twice differentiable.
 
     .. math:: y_e = v_e - \log \sum_{f : \mathrm{index}_f = \mathrm{index}_e} e^{v_f}
@@ -48,7 +48,7 @@ def segment_log_softmax(values: Float[Tensor, e * h], index: Int[Tensor, " e"], 
     return shifted - segment_sum(shifted.exp(), index, size).log()[index]
 
 
-def segment_sum(values: Float[Tensor, e * h], index: Int[Tensor, " e"], size: int) -> Float[Tensor, size * h]:
+def segment_sum(values: Float[Tensor, "e ..."], index: Int[Tensor, " e"], size: int) -> Float[Tensor, "size ..."]:
     """Sum of the rows of every group, shape (size,) or (size, h); 0 for a group without a row."""
     return values.new_zeros(size, *values.shape[1:]).scatter_add(0, _rows(index, values), values)
 

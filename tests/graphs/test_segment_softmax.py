@@ -65,3 +65,11 @@ def test_log_softmax_is_the_logarithm_and_keeps_far_logits(columns: int | slice)
     assert torch.autograd.gradgradcheck(lambda v: segment_log_softmax(v, index, 12), values)
     far = segment_log_softmax(torch.tensor([0.0, -1e6]), torch.tensor([0, 0]), 1)
     assert far.tolist() == [0.0, -1e6]
+
+
+def test_log_softmax_is_finite_for_huge_logits() -> None:
+    values = torch.tensor([1e30, 0.0, -1e30], dtype=torch.float64, requires_grad=True)
+    found = segment_log_softmax(values, torch.tensor([0, 0, 1]), 3)
+    assert found.tolist() == [0.0, -1e30, 0.0]
+    found.sum().backward()
+    assert torch.isfinite(values.grad).all()

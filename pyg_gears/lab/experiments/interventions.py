@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pyg_gears.geometry import gauge_fix
-from pyg_gears.graphs.segment_softmax import segment_log_softmax
+from pyg_gears.graphs import segment_log_softmax
 from pyg_gears.lab.experiments.trained_run import TrainedRun
 from pyg_gears.lab.probes.row_statistics import edge_rows, row_best
 
