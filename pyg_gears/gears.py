@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,8 @@ from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, embed_
 from pyg_gears.errors import expect
 from pyg_gears.layout import (
     ConfidenceCalibration,
-    InferenceSettings,
     LayoutOutput,
+    LayoutSettings,
     TrainingSupport,
     adapt_query,
     reconstruct_layout,
@@ -48,7 +48,7 @@ class Reconstruction:
     Attributes:
         pos: Coordinates in the gauge (centred, RMS radius 1, longest axis first), shape (n, 2).
         confidence: Per cell in [0, 1]: the rank correlation that its distances are expected to have with the true ones.
-        layout: The layout with spread, sparse distances and residuals.
+        layout: The layout with sparse distances and residuals.
         gap: How far the cells lie from the training spots in the embedding, before any adapter.
         adapted: Whether the cells went through an adapter.
     """
@@ -119,7 +119,7 @@ class Gears:
         self,
         cells: Slide | AnnData,
         *,
-        settings: InferenceSettings | None = None,
+        settings: LayoutSettings | None = None,
         seed: int = 0,
         adapt: str = "auto",
         shard_dir: FilePath | None = None,
@@ -130,7 +130,7 @@ class Gears:
 
         Args:
             cells: Cells with the model's genes.
-            settings: Settings of the inference; candidates and metric always follow the recipe.
+            settings: Settings of the layout; the defaults if omitted. The candidate graph always follows the recipe.
             seed: Same seed, same layout.
             adapt: "auto": the adapter of a model that was fitted with cells, when these lie far from the training spots;
                 "none"; or "match": an adapter fitted to these cells now. Far cells without one give a warning.
@@ -149,14 +149,19 @@ class Gears:
         gap = domain_gap(features, self.support.features, seed=seed)
         spots = torch.cat(self.support.x)
         x, adapted = adapt_query(raw, spots, gap, self.adapter, adapt=adapt, seed=seed)
-        layout = reconstruct_layout(self.members, x, self.settings(settings), seed, shard_dir, progress, device)
+        assert self.candidates is not None
+        layout = reconstruct_layout(
+            self.members,
+            x,
+            candidates=self.candidates,
+            settings=settings,
+            seed=seed,
+            device=device,
+            shard_dir=shard_dir,
+            progress=progress,
+        )
         confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(features)
         return Reconstruction(layout.pos, confidence, layout, gap, adapted)
-
-    def settings(self, settings: InferenceSettings | None = None) -> InferenceSettings:
-        """Inference settings with the candidate graph that the model was trained on."""
-        assert self.candidates is not None
-        return replace(settings or InferenceSettings(), candidates=self.candidates, metric=self.recipe.graph.metric)
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """What a layout file tells about its making: recipe, versions, residuals, the model's validation."""
@@ -250,7 +255,7 @@ class Gears:
         scatter, quality = [], []
         for slide in prepared.held_out:
             x, truth = _drawn(slide)
-            layout = reconstruct_layout(self.members, x, self.settings(), progress=False)
+            layout = reconstruct_layout(self.members, x, candidates=prepared.candidates, progress=False)
             scatter.append(support.scatter(x))
             quality.append(row_spearman(layout.pos, truth.numpy()))
         return ConfidenceCalibration.fit(np.concatenate(scatter), np.concatenate(quality))

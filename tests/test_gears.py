@@ -11,7 +11,7 @@ from anndata import AnnData
 from pyg_gears import Gears, Recipe
 from pyg_gears.data import simulate_tissue
 from pyg_gears.encoders import ExpressionEncoder
-from pyg_gears.layout import InferenceSettings
+from pyg_gears.layout import LayoutSettings
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
 
@@ -94,7 +94,7 @@ def test_members_vote_and_one_slide_is_enough(tissue, recipe) -> None:
 
 
 def test_patchwise_query_and_description_can_be_written(fitted, tissue) -> None:
-    settings = InferenceSettings(patch_size=48, overlap=12, whole_below=0)
+    settings = LayoutSettings(patch_size=48)
     found = fitted.reconstruct(tissue.cells, settings=settings, progress=False)
     assert found.layout.report["mode"] == "patches"
     assert json.loads(json.dumps(fitted.describe(found, seed=0)))["versions"]["pyg-gears"]
@@ -135,7 +135,7 @@ def test_candidates_gate_and_model_of_the_recipe_travel_in_the_file(tissue, reci
     gears = Gears(recipe.change(chosen)).fit(tissue.slides, progress=False)
     gears.save(tmp_path / "model")
     loaded = Gears.load(tmp_path / "model")
-    used = loaded.settings().candidates
+    used = loaded.candidates
     assert (used.k, used.mutual) == (15, True)
     assert torch.equal(used.projection, gears.candidates.projection)
     assert isinstance(loaded.members[0], TopoIPAR)
