@@ -12,6 +12,7 @@ ROOMS = [
     "typing",
     "errors",
     "configuration",
+    "seeds",
     "testing",
     "geometry",
     "data",

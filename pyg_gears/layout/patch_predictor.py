@@ -21,6 +21,7 @@ from pyg_gears.geometry import gauge_fix
 from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.layout.settings import LayoutSettings
 from pyg_gears.layout.shards import read_shard, write_shard
+from pyg_gears.seeds import child_seed
 from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import FilePath
 
@@ -133,8 +134,7 @@ class PatchPredictor:
                 # One graph at a time: a generator shared by a batch would tie a patch's noise to its company.
                 outputs = []
                 for patch, graph in zip(group, batch.to_data_list(), strict=True):
-                    state = np.random.SeedSequence([self.seed, patch, number, sample]).generate_state(1, np.uint64)[0]
-                    generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
+                    generator = torch.Generator().manual_seed(child_seed(self.seed, "noise", patch, number, sample))
                     single = Batch.from_data_list([graph])
                     outputs.append(model(single, noise=self._noise(model), generator=generator).pos)
                 pos = torch.cat(outputs)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from pyg_gears.errors import expect
+from pyg_gears.seeds import child_seed
 
 WALKERS = 64
 RESTART = 12.0
@@ -89,7 +90,7 @@ def draw_patches(
     expect(0 <= global_share <= 1, f"expected global_share in [0, 1], found {global_share}; it is a share.")
     if n <= size:
         return PatchesOutput(np.arange(n), np.array([0, n]), np.array([False]), n)
-    rng = np.random.default_rng([seed, 0x9A7C4])
+    rng = np.random.default_rng(child_seed(seed, "patches"))
     passes = max(2, round(global_share * min_cover)) if global_share > 0 else 0
     wide = [patch for _ in range(passes) for patch in _partition(n, size, rng)]
     local = list(_cover(graph, size, max(1, min_cover - passes), rng))

@@ -20,6 +20,7 @@ from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.layout.patchwise import patchwise_layout
 from pyg_gears.layout.settings import LayoutSettings
 from pyg_gears.layout.votes import TINY, pair_lengths, propose_pairs
+from pyg_gears.seeds import child_seed
 from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import FilePath
 
@@ -93,7 +94,7 @@ def _whole(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -> LayoutOu
     patch = PatchesOutput(np.arange(n), np.array([0, n]), np.array([False]), n)
     pos = predictor.predict(x, patch).pos
     agreed = consensus_layout(pos, settings.iterations)
-    rng = np.random.default_rng([predictor.seed, 0])
+    rng = np.random.default_rng(child_seed(predictor.seed, "pairs", 0))
     pairs = np.unique(np.sort(propose_pairs(pos, settings.neighbors, settings.landmarks, rng), axis=0), axis=1)
     distance = agreed.distance[pairs[0], pairs[1]]
     residual = np.abs(pair_lengths(agreed.pos[None], *pairs)[0] - distance)

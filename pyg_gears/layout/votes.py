@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from pyg_gears.layout.patches import PatchesOutput
+from pyg_gears.seeds import child_seed
 
 TINY = 1e-6
 
@@ -52,7 +53,7 @@ def collect_votes(
     for patch in range(len(patches)):
         cells = patches[patch].astype(np.int64)
         own = pos[:, patches.ptr[patch] : patches.ptr[patch + 1]]
-        a, b = propose_pairs(own, neighbors, landmarks, np.random.default_rng([seed, patch]))
+        a, b = propose_pairs(own, neighbors, landmarks, np.random.default_rng(child_seed(seed, "pairs", patch)))
         keys.append(np.unique(np.minimum(cells[a], cells[b]) * n + np.maximum(cells[a], cells[b])))
     key = np.unique(np.concatenate(keys))
     pairs = np.stack([key // n, key % n])
