@@ -20,7 +20,7 @@ from pyg_gears.lab.probes.collapse_rate import collapse_rate
 from pyg_gears.lab.probes.gap_decomposition import gap_decomposition
 from pyg_gears.lab.probes.gate_probe import gate_probe
 from pyg_gears.lab.probes.poison_pills import poison_pills
-from pyg_gears.layout import InferenceSettings, reconstruct_layout
+from pyg_gears.layout import reconstruct_layout
 from pyg_gears.metrics import evaluate_layout
 from pyg_gears.training.oracle import mean_energies
 
@@ -94,11 +94,11 @@ def layout(run: TrainedRun) -> dict[str, float]:
     Returns:
         ``spearman`` of the pairwise distances, ``trust_20`` and ``recall_15``: means over the held-out slides.
     """
-    settings = InferenceSettings(candidates=run.prepared.candidates, metric=run.recipe.graph.metric)
     found = []
     for slide in run.prepared.held_out:
         inside = slice(None) if slide.allowed is None else slide.allowed
-        pos = reconstruct_layout(run.model, slide.x[inside], settings, run.seed, progress=False).pos
+        x, candidates = slide.x[inside], run.prepared.candidates
+        pos = reconstruct_layout(run.model, x, candidates=candidates, seed=run.seed, progress=False).pos
         found.append(evaluate_layout(pos, slide.pos[inside].numpy()))
     return {name: sum(one[name] for one in found) / len(found) for name in ("spearman", "trust_20", "recall_15")}
 

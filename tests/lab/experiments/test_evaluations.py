@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pyg_gears.lab.experiments.evaluations import EVALUATIONS, measure
-from pyg_gears.layout import InferenceSettings, reconstruct_layout
+from pyg_gears.layout import reconstruct_layout
 from pyg_gears.metrics import evaluate_layout
 from pyg_gears.training.oracle import mean_energies
 
@@ -41,7 +41,7 @@ def test_probes_give_plain_numbers_that_agree_with_the_run(name, trained) -> Non
 def test_the_layout_is_that_of_the_held_out_slide(trained) -> None:
     found = EVALUATIONS["layout"](trained)
     (slide,) = trained.prepared.held_out
-    settings = InferenceSettings(candidates=trained.prepared.candidates, metric=trained.recipe.graph.metric)
-    pos = reconstruct_layout(trained.model, slide.x, settings, trained.seed, progress=False).pos
+    candidates = trained.prepared.candidates
+    pos = reconstruct_layout(trained.model, slide.x, candidates=candidates, seed=trained.seed, progress=False).pos
     truth = evaluate_layout(pos, slide.pos.numpy())
     assert found == {name: truth[name] for name in ("spearman", "trust_20", "recall_15")}
