@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_gears.lab.probes.collapse_rate import LIMITS, collapse_rate
+from pyg_gears.lab.probe import PUBLISHED
+from pyg_gears.lab.probes.collapse_rate import LIMITS, PROBE, collapse_rate
+from pyg_gears.lab.probes.subject import OnSlide
 from pyg_gears.metrics import collapse_statistics
 
 
@@ -60,6 +62,20 @@ def test_collapsed_layouts(minisets, reading_model) -> None:
     assert line.rate == 0
     lost = collapse_rate(laid_out(reading_model, lambda batch: batch.x[:, :2] * torch.nan), minisets)
     assert lost.rate == 0
+    assert (lost.finite, line.finite) == (0, 1)
+
+
+def test_layouts_are_judged_by_the_rate_of_the_truth(minisets, reading_model) -> None:
+    """The nearest neighbours of random points miss the published limit: no layout of them can reach 0.99."""
+    truth = collapse_rate(laid_out(reading_model, lambda batch: true_positions(minisets, batch)), minisets)
+    truth = truth._replace(rate=0.2, true_rate=0.2)
+    for rate, passed in ((0.2, True), (0.195, True), (0.15, False)):
+        finite, relative, published = PROBE.requirements((OnSlide("a", "held out", (truth._replace(rate=rate),)),))
+        assert finite.passed
+        assert relative.passed is passed
+        assert (published.passed, published.basis) == (False, PUBLISHED)
+    lost = collapse_rate(laid_out(reading_model, lambda batch: batch.x[:, :2] * torch.nan), [minisets[0]])
+    assert [check.passed for check in PROBE.requirements((OnSlide("a", "held out", (lost,)),))] == [False, False]
 
 
 def test_limit_of_random_points_and_lattices() -> None:

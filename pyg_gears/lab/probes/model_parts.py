@@ -1,23 +1,24 @@
-"""The candidate edges of a batch with their gate and what it should say."""
+"""The parts of a model that only some models have: gate and attention terms, read from a forward pass."""
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pyg_gears.errors import expect
 from pyg_gears.graphs import segment_log_softmax
+from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.probes.true_neighbors import TrueNeighbors, true_neighbors
 
 if TYPE_CHECKING:
-    from pyg_gears.models import StructureModel
+    from pyg_gears.models import StructureModel, StructureOutput
 
 
 class GateEdges(NamedTuple):
-    """Candidate edges but for self-loops, m of them, in float64.
+    """Candidate edges without self-loops, m of them, in float64.
 
     Attributes:
         other: Which candidate edges these are, shape (e,).
@@ -38,14 +39,41 @@ class GateEdges(NamedTuple):
     n: int
 
 
-def gate_edges(model: StructureModel, batch: Any, k: int = 30) -> GateEdges:
-    """Run a model on a batch and read its gate; ``k`` true neighbours of a node count as its best.
+def require_gate(model: StructureModel) -> None:
+    """Refuse a model without a gate.
 
     Raises:
-        InputError: when the model uses no gate.
+        NotMeasurable: when the model has no ``gate``.
     """
+    if getattr(model, "gate", None) is None:
+        raise NotMeasurable(f"expected a model with a gate, found {_name(model)}; probe a gated model.")
+
+
+def attention_output(model: StructureModel, batch: Any) -> StructureOutput:
+    """The layout of a batch, with the attention terms of every recycle.
+
+    Raises:
+        NotMeasurable: when the model returns no attention terms.
+    """
+    forward = model.forward if isinstance(model, torch.nn.Module) else model
+    parameters = inspect.signature(forward).parameters.values()
+    accepts = any(p.name == "return_terms" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    output = model(batch, return_terms=True) if accepts else None
+    if output is None or output.terms is None:
+        raise NotMeasurable(
+            f"expected attention terms of every recycle, found none in {_name(model)}; probe an attention model."
+        )
+    return output
+
+
+def gate_edges(model: StructureModel, batch: Any, k: int = 30) -> GateEdges:
+    """Run a model on a batch and read its gate; ``k`` true neighbours of a node count as its likeliest.
+
+    Raises:
+        NotMeasurable: when the model has no gate.
+    """
+    require_gate(model)
     logits = model(batch).gate_logits
-    expect(logits is not None, "expected a model with a gate, found no gate logits; probe one that has a gate.")
     assert logits is not None
     n, edge_index = int(batch.num_nodes), batch.edge_index
     other = edge_index[0] != edge_index[1]
@@ -57,5 +85,9 @@ def gate_edges(model: StructureModel, batch: Any, k: int = 30) -> GateEdges:
 
 
 def shared_logits(logits: Tensor) -> Tensor:
-    """One logit an edge, in float64: the mean over the heads where there is one for each."""
+    """One logit per edge, in float64: the mean over the heads where there is one for each."""
     return (logits if logits.dim() == 1 else logits.mean(dim=1)).double()
+
+
+def _name(model: object) -> str:
+    return type(model).__name__

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pyg_gears.lab.probes.gate_ranking_scores import gate_ranking_scores
+from pyg_gears.lab.probes.gate_scores import gate_scores
 
 
 def test_edges_come_by_miniset_whatever_the_batches(minisets, reading_model) -> None:
     model = reading_model()
-    one, many = gate_ranking_scores(model, minisets, 1), gate_ranking_scores(model, minisets, 10_000)
+    one, many = gate_scores(model, minisets, 1), gate_scores(model, minisets, 10_000)
     for a, b in zip(one[:4], many[:4], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     graph = minisets[0]
@@ -24,8 +24,8 @@ def test_edges_come_by_miniset_whatever_the_batches(minisets, reading_model) -> 
 
 
 def test_thinning_is_even_and_deterministic(minisets, reading_model) -> None:
-    whole = gate_ranking_scores(reading_model(), minisets)
-    few = gate_ranking_scores(reading_model(), minisets, limit=100)
+    whole = gate_scores(reading_model(), minisets)
+    few = gate_scores(reading_model(), minisets, limit=100)
     assert len(few.logits) == 100
     assert few.edges == whole.edges
     assert abs(few.is_true.mean() - whole.is_true.mean()) < 0.15
