@@ -99,21 +99,21 @@ def report_text(lines: Sequence[str], measured: Measured) -> str:
         (f"Verdicts, {RELATIVE}", RELATIVE),
         (f"For comparison, limits {PUBLISHED}", PUBLISHED),
     ):
-        chosen = [one for one in requirements if one.basis == basis]
-        if chosen:
-            parts.append(text_table(title, requirement_table(chosen)))
+        for subject in dict.fromkeys(one.subject for one in requirements if one.basis == basis):
+            chosen = [one for one in requirements if (one.basis, one.subject) == (basis, subject)]
+            parts.append(text_table(f"{subject}. {title}", requirement_table(chosen)))
     for probe, record in measured.records:
         parts += [text_table(title, frame) for title, frame in probe.tables(record).items()]
     return "\n".join(parts)
 
 
 def requirement_table(requirements: Sequence[Requirement]) -> pd.DataFrame:
-    """Verdict, figure, limit and note of each requirement, by what it describes."""
+    """Verdict, figure, limit and note of each requirement, by name."""
     verdicts = {None: "not measured", True: "passed", False: "FAILED"}
     columns = ["verdict", "figure", "limit", "note"]
-    rows = [(verdicts[r.passed], r.value, f"{r.direction} {r.limit:.3g}", r.note) for r in requirements]
-    index = pd.MultiIndex.from_tuples([(r.subject, r.name) for r in requirements], names=["", ""])
-    return pd.DataFrame(rows, index=index, columns=columns)
+    width = max(len(r.note) for r in requirements)
+    rows = [(verdicts[r.passed], r.value, f"{r.direction} {r.limit:.3g}", r.note.ljust(width)) for r in requirements]
+    return pd.DataFrame(rows, index=[r.name for r in requirements], columns=columns)
 
 
 def as_mappings(value: Any) -> Any:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def text_table(title: str, frame: pd.DataFrame) -> str:
     """Title, then the table with aligned columns; floats formatted by :func:`number`, None and NaN as ``--``."""
-    return f"{title}\n{frame.map(cell).to_string()}\n"
+    lines = frame.map(cell).to_string().splitlines()
+    return "\n".join([title, *(line.rstrip() for line in lines)]) + "\n"
 
 
 def cell(value: Any) -> str:

@@ -66,10 +66,13 @@ def test_one_folder_with_numbers_tables_and_figures(tmp_path) -> None:
 
 def test_published_limits_stand_apart_from_the_verdicts() -> None:
     text = report_text([], measure_probes((PAIR,), 0.25))
-    verdicts, comparison = text.split("For comparison, limits published: liver, the encoder has seen all slides\n")
-    assert "FAILED  0.250   at most 0.1" in verdicts
-    assert "not measured     --  at least 0.5" in verdicts
-    assert "FAILED  0.250  at least 0.5  told" in comparison
+    title = "slide a. For comparison, limits published: liver, the encoder has seen all slides\n"
+    verdicts, comparison = text.split(title)
+    assert "slide a. Verdicts, relative to the truth's own figures and to simple rivals" in verdicts
+    rows = [line.split() for line in verdicts.splitlines()]
+    assert ["small", "FAILED", "0.250", "at", "most", "0.1"] in rows
+    assert ["unknown", "not", "measured", "--", "at", "least", "0.5"] in rows
+    assert ["small", "FAILED", "0.250", "at", "least", "0.5", "told"] in [line.split() for line in comparison.splitlines()]
 
 
 @pytest.mark.parametrize(

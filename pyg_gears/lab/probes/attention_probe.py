@@ -238,7 +238,6 @@ def _draw(found: Found[AttentionProbeOutput], figure: Figure) -> None:
         for axes, name in zip(row, ("recall_30", "entropy", "step"), strict=False):
             curve = pooled([getattr(m, name) for m in members], [getattr(m, f"{name}_spread") for m in members])
             draw_curve(axes, curve, PALETTE[0], "mean", each=name != "step")
-            axes.set_ylim(bottom=0)
         ceiling = float(np.mean([m.candidate_recall_30 for m in members]))
         row[0].axhline(ceiling, color=PALETTE[4], lw=1.2, ls=":", label="true neighbours that are candidates")
         for axes, name in zip((row[0], row[1], row[3]), PUBLISHED_RANGES, strict=True):
@@ -252,13 +251,15 @@ def _draw(found: Found[AttentionProbeOutput], figure: Figure) -> None:
                 rank = pooled([m.spearman[term] for m in members], [m.spearman_spread[term] for m in members])
                 draw_curve(row[4], rank, color, term, each=False)
         row[4].axhline(0.0, color="black", lw=0.8)
-        row[0].set_ylim(0, 1)
-        row[3].set_ylim(bottom=0)
         row[0].set_ylabel(f"{slide.name}\n({slide.status})", fontsize=9)
         for axes in row:
             recycle_ticks(axes, len(members[0].step), last=slide is found[-1])
     for axes, title in zip(panels[0], titles, strict=True):
         axes.set_title(title, fontsize=10)
+    panels[0, 0].set_ylim(0, 1)
+    # Only now: a limit ends the automatic scale, which takes all rows into account.
+    for axes in panels[0, 1:4]:
+        axes.set_ylim(bottom=0)
     legend_below(figure, panels[0], columns=5, order=("mean", "one head", BAND))
 
 
