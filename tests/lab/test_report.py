@@ -72,7 +72,9 @@ def test_published_limits_stand_apart_from_the_verdicts() -> None:
     rows = [line.split() for line in verdicts.splitlines()]
     assert ["small", "FAILED", "0.250", "at", "most", "0.1"] in rows
     assert ["unknown", "not", "measured", "--", "at", "least", "0.5"] in rows
-    assert ["small", "FAILED", "0.250", "at", "least", "0.5", "told"] in [line.split() for line in comparison.splitlines()]
+    assert ["small", "FAILED", "0.250", "at", "least", "0.5", "told"] in [
+        line.split() for line in comparison.splitlines()
+    ]
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,10 @@ def test_refusals(minisets, reading_model) -> None:
 
 def test_figure_and_table_follow_the_record(minisets, reading_model) -> None:
     pytest.importorskip("matplotlib")
-    probes = [attention_probe(reading_model(recycles=3), minisets), attention_probe(reading_model(3, stay=0.2), minisets)]
+    probes = [
+        attention_probe(reading_model(recycles=3), minisets),
+        attention_probe(reading_model(3, stay=0.2), minisets),
+    ]
     found = (OnSlide("a", "held out", tuple(probes)), OnSlide("b", "seen in training", (probes[1], probes[1])))
     figure = new_figure(4, 4)
     attention_probe_module.PROBE.draw(found, figure)

@@ -199,7 +199,11 @@ def test_checks_come_first(files, tmp_path, monkeypatch) -> None:
         ([a, tmp_path / "absent.h5ad"], {}, "found nothing"),
         ([cells], {}, "cells: expected positions"),
         ([a, few], {"genes": slide.genes}, f"few: expected all {len(slide.genes)} genes of the model, found"),
-        ([a, b], {"references": [b], "seen": ["slide_0"]}, "slide_1: expected a reference that the model was trained on"),
+        (
+            [a, b],
+            {"references": [b], "seen": ["slide_0"]},
+            "slide_1: expected a reference that the model was trained on",
+        ),
         ([a, b], {"out": tmp_path}, "Expected a new file"),
     ):
         arguments: dict[str, Any] = {"out": out, "minisets": 2, **more}

@@ -12,6 +12,7 @@ from pyg_gears.lab.probes.gate_probe import MEASURES, gate_probe
 from pyg_gears.losses import gate_kl
 from pyg_gears.nn import EdgeGate
 
+
 def slow_gate(logits, reference, graph, truth) -> dict[str, float]:
     """Every measure of one miniset by a loop over its nodes."""
     source, target = graph.edge_index

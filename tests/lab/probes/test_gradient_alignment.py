@@ -9,8 +9,8 @@ from scipy import stats
 from torch_geometric.data import Batch
 
 from pyg_gears.geometry import edge_distance
-from pyg_gears.lab.probes.distance_energy import FAMILIES, distance_energy, energy_pairs
 from pyg_gears.lab.probe import NotMeasurable
+from pyg_gears.lab.probes.distance_energy import FAMILIES, distance_energy, energy_pairs
 from pyg_gears.lab.probes.gradient_alignment import gradient_alignment
 
 

@@ -97,7 +97,9 @@ def test_a_model_that_reads_nothing_is_found_out(minisets, reading_model) -> Non
     assert [check.passed for check in checks] == [False] * (len(CONTROLS) + 2)
 
 
-@pytest.mark.parametrize(("factor", "passed"), [(0.95, False), (1.0, False), (1.05, False), (1.1, True), (np.nan, False)])
+@pytest.mark.parametrize(
+    ("factor", "passed"), [(0.95, False), (1.0, False), (1.05, False), (1.1, True), (np.nan, False)]
+)
 def test_a_control_that_is_no_worse_has_failed(minisets, reading_model, factor: float, passed: bool) -> None:
     found = negative_controls(reading_model(), minisets, GRAPH)
     found = found._replace(factor=found.factor | {"random_graph": factor})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_gears.lab.batch_effect.subspace_angles import slide_subspace_angles
+from pyg_gears.lab.encoders.subspace_angles import slide_subspace_angles
 
 
 def slide(directions: np.ndarray, seed: int, n: int = 200, noise: float = 0.05) -> np.ndarray:
@@ -39,6 +39,10 @@ def test_halves_of_one_slide_are_near_and_repeat() -> None:
     found = slide_subspace_angles(values, components=3)
     assert np.diag(found.halves).max() < 10
     assert found.halves[0, 1] == found.halves[1, 0] > 80
+    summary = found.summary()
+    assert summary["between"] == pytest.approx(found.degrees[0, 1].mean())
+    assert summary["own_halves"] == pytest.approx(np.diag(found.halves).mean())
+    assert summary["between_halves"] == found.halves[0, 1]
     np.testing.assert_array_equal(slide_subspace_angles(values, components=3).halves, found.halves)
 
 

@@ -1,4 +1,4 @@
-"""The embeddings that a batch-effect report sets side by side, each as a name and a way to fit it on slides."""
+"""The embeddings that a batch-effect report compares, each as a name and a way to fit it on slides."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pyg_gears.encoders.base import Encoder
 from pyg_gears.encoders.centering import Normalization
 from pyg_gears.encoders.genes import variable_genes
 from pyg_gears.encoders.pca import PCAEncoder
-from pyg_gears.lab.batch_effect.aligned import AlignedEncoder
-from pyg_gears.lab.batch_effect.pooled_pca import PooledPCAEncoder
+from pyg_gears.lab.encoders.aligned import AlignedEncoder
+from pyg_gears.lab.encoders.pooled_pca import PooledPCAEncoder
 
 FitEncoder: TypeAlias = Callable[[Sequence[Slide]], Encoder]
 

@@ -1,29 +1,33 @@
-"""How well groups (slides, or cells and spots) are mixed among the neighbours in an embedding."""
+"""Mixing of groups (slides, or cells and spots) among the neighbours in an embedding."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_gears.errors import expect
 from pyg_gears.graphs import knn
+from pyg_gears.lab.encoders.subject import Numbers, Scored, SlidesSubject, embedding_table, score_embeddings
+from pyg_gears.lab.probe import Probe
 from pyg_gears.typing import FloatArray, Metric
 
-NEIGHBORS = 30
+NEIGHBORS = 20
 
 
 class NeighborMixing(NamedTuple):
-    """Mixing of groups among nearest neighbours; higher is better mixed.
+    """Mixing of groups among nearest neighbours, 0 for none; higher is better mixed.
 
     Attributes:
-        entropy: Mean entropy of the neighbours' groups over the entropy of the groups in all, in [0, 1] up to sampling.
-        ilisi: Mean inverse Simpson index of the neighbours' groups: how many groups a neighbourhood effectively holds, from 1
-            to the number of groups.
+        entropy: Mean entropy of the neighbours' groups over the entropy of the groups in all; 1 is ideal, up to sampling.
+        ilisi: Mean of (inverse Simpson index - 1) / (S - 1) of the neighbours' groups, S the number of groups; 1 is ideal for
+            groups of one size.
         entropy_mixed: Entropy that the same neighbourhoods would have with shuffled groups.
         ilisi_mixed: Index that the same neighbourhoods would have with shuffled groups.
     """
@@ -42,10 +46,10 @@ def neighbor_mixing(
     metric: Metric = "cosine",
     seed: int = 0,
 ) -> NeighborMixing:
-    r"""Entropy and inverse Simpson index of the groups among the k nearest rows of every row.
+    r"""Normalised entropy and inverse Simpson index of the groups among the k nearest rows of every row.
 
     .. math:: \mathrm{entropy} = \frac{\mathrm{mean}_i - \sum_s p_{is} \log p_{is}}{- \sum_s p_s \log p_s}, \quad
-        \mathrm{iLISI} = \mathrm{mean}_i \frac{1}{\sum_s p_{is}^2}
+        \mathrm{iLISI} = \mathrm{mean}_i \frac{1 / \sum_s p_{is}^2 - 1}{S - 1}
 
     with :math:`p_{is}` the share of group s among the neighbours of i, and :math:`p_s` its share of all. Neighbours count
     alike: the published LISI weighs them by a Gaussian of fixed perplexity.
@@ -58,10 +62,10 @@ def neighbor_mixing(
         seed: Seed of the shuffle.
 
     Returns:
-        Both scores and their values for perfect mixing.
+        Both scores and their values for shuffled groups.
 
     Raises:
-        InputError: unless there are two or more groups and one label a row.
+        InputError: unless there are two or more groups and one label per row.
 
     Source: Korsunsky et al., Fast, sensitive and accurate integration of single-cell data with Harmony, 2019 (iLISI).
     """
@@ -78,9 +82,9 @@ def neighbor_mixing(
     mixed = _shares(np.random.default_rng(seed).permutation(label), near, len(groups))
     return NeighborMixing(
         float(_entropy(share).mean()) / overall,
-        float((1 / np.square(share).sum(axis=-1)).mean()),
+        _ilisi(share),
         float(_entropy(mixed).mean()) / overall,
-        float((1 / np.square(mixed).sum(axis=-1)).mean()),
+        _ilisi(mixed),
     )
 
 
@@ -90,3 +94,28 @@ def _shares(label: NDArray[Any], near: NDArray[Any], groups: int) -> FloatArray:
 
 def _entropy(share: FloatArray) -> FloatArray:
     return -np.sum(share * np.log(np.where(share > 0, share, 1.0)), axis=-1)
+
+
+def _ilisi(share: FloatArray) -> float:
+    return float((1 / np.square(share).sum(axis=-1) - 1).mean()) / (share.shape[-1] - 1)
+
+
+def _measure(subject: SlidesSubject) -> dict[str, Scored]:
+    def together(xs: Sequence[Tensor]) -> Numbers:
+        return dict(neighbor_mixing(torch.cat(list(xs)), subject.labels, seed=subject.seed)._asdict())
+
+    return score_embeddings(subject, together)
+
+
+def _tables(record: Mapping[str, Scored]) -> Mapping[str, pd.DataFrame]:
+    columns = {
+        "entropy": "entropy",
+        "ilisi": "iLISI",
+        "entropy_mixed": "entropy, shuffled",
+        "ilisi_mixed": "iLISI, shuffled",
+    }
+    title = f"Mixing of slides among {NEIGHBORS} neighbours, 0 none to 1 ideal (higher is better)"
+    return {title: embedding_table(record, columns)}
+
+
+PROBE = Probe("neighbor_mixing", _measure, _tables)

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.stats import kruskal
 
-from pyg_gears.lab.batch_effect.kruskal_wallis import kruskal_wallis
+from pyg_gears.lab.encoders.kruskal_wallis import kruskal_wallis
 
 
 def expression(genes: int = 30, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +28,7 @@ def test_it_is_the_test_gene_by_gene() -> None:
 
 
 def test_many_genes_in_parts_and_dense_or_sparse(monkeypatch) -> None:
-    import pyg_gears.lab.batch_effect.kruskal_wallis as module
+    import pyg_gears.lab.encoders.kruskal_wallis as module
 
     values, label = expression()
     whole = kruskal_wallis(values, [f"s{i}" for i in label])

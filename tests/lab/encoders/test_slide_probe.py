@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyg_gears.lab.batch_effect.slide_probe import slide_probe, within_cluster_probe
+from pyg_gears.lab.encoders.slide_probe import slide_probe, within_cluster_probe
 
 
 def blobs(shift: float, n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
