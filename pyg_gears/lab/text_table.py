@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def text_table(title: str, frame: pd.DataFrame) -> str:
     """Title, then the table with aligned columns; floats formatted by :func:`number`, None and NaN as ``--``."""
-    lines = frame.map(cell).to_string().splitlines()
+    lines = frame.apply(lambda column: column.map(cell)).to_string().splitlines()
     return "\n".join([title, *(line.rstrip() for line in lines)]) + "\n"
 
 

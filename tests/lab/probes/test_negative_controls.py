@@ -61,9 +61,9 @@ def test_what_each_control_shows_the_model(minisets, reading_model) -> None:
         assert (drawn[0] == drawn[1]).sum() == len(x)
         assert not torch.equal(drawn, edges)
         for name, (x, candidates, seen) in shown.items():
-            poisoned = Batch.from_data_list([seen[0].clone()])
-            poisoned.x = x
-            energy = geometric_energy(spy.model(poisoned, edge_index=candidates).pos.double(), seen)
+            control = Batch.from_data_list([seen[0].clone()])
+            control.x = x
+            energy = geometric_energy(spy.model(control, edge_index=candidates).pos.double(), seen)
             energies.setdefault(name, []).append(float(energy))
     assert found.clean == pytest.approx(np.mean(energies["clean"]), rel=1e-6)
     for name in CONTROLS:
