@@ -19,7 +19,7 @@ from pyg_gears.lab.probes.candidate_robustness import candidate_robustness
 from pyg_gears.lab.probes.collapse_rate import collapse_rate
 from pyg_gears.lab.probes.gap_decomposition import gap_decomposition
 from pyg_gears.lab.probes.gate_probe import gate_probe
-from pyg_gears.lab.probes.poison_pills import poison_pills
+from pyg_gears.lab.probes.negative_controls import negative_controls
 from pyg_gears.layout import reconstruct_layout
 from pyg_gears.metrics import evaluate_layout
 from pyg_gears.training.oracle import mean_energies
@@ -40,8 +40,8 @@ def measure(run: TrainedRun) -> dict[str, float]:
     collapse = collapse_rate(run.model, validation, budget)
     return {
         **mean_energies(run.model, validation, budget),
-        "precision": gate.precision,
-        "recall": gate.recall,
+        "precision": gate.precision_30,
+        "recall": gate.recall_30,
         "candidate_recall": gate.candidate_recall,
         "gate_kl": gate.kl,
         "healthy": collapse.rate,
@@ -58,33 +58,15 @@ def gap(run: TrainedRun) -> dict[str, float]:
 
 def pills(run: TrainedRun) -> dict[str, float]:
     """Energies with meaningless embeddings and graphs, and how many times worse they are."""
-    graph = run.prepared.candidates
-    found = poison_pills(
-        run.model,
-        run.minisets,
-        graph.k,
-        graph.metric,
-        seed=run.seed,
-        node_budget=run.recipe.training.node_budget,
-        mutual=graph.mutual,
-        jaccard=graph.jaccard,
-        projection=graph.projection,
-    )
+    budget = run.recipe.training.node_budget
+    found = negative_controls(run.model, run.minisets, run.prepared.candidates, run.seed, budget)
     return {"clean": found.clean, **found.energy, **{f"factor {name}": value for name, value in found.factor.items()}}
 
 
 def robustness(run: TrainedRun) -> dict[str, float]:
     """Energies with 80, 100 and 120 candidates, and their range."""
-    graph = run.prepared.candidates
-    found = candidate_robustness(
-        run.model,
-        run.minisets,
-        metric=graph.metric,
-        node_budget=run.recipe.training.node_budget,
-        mutual=graph.mutual,
-        jaccard=graph.jaccard,
-        projection=graph.projection,
-    )
+    budget = run.recipe.training.node_budget
+    found = candidate_robustness(run.model, run.minisets, run.prepared.candidates, node_budget=budget)
     return {f"k {k}": energy for k, energy in found.energy.items()} | {"range": found.range}
 
 
