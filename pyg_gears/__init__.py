@@ -55,7 +55,6 @@ def load(folder: FilePath) -> FittedGears:
     return FittedGears.load(folder)
 
 
-
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)

@@ -110,9 +110,7 @@ class FittedGears:
         embedded = self.encoder.embed(query)
         gap = domain_gap(embedded.features, self.support.features, seed=child_seed(seed, "gap"))
         spots = torch.cat(self.support.x)
-        x, adapted = adapt_query(
-            embedded.x, spots, gap, self.adapter, adapt=adapt, seed=child_seed(seed, "adapter")
-        )
+        x, adapted = adapt_query(embedded.x, spots, gap, self.adapter, adapt=adapt, seed=child_seed(seed, "adapter"))
         layout = reconstruct_layout(
             self.members,
             x,

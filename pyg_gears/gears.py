@@ -86,7 +86,13 @@ class Gears:
         return self._fit(named, query, validate, Path(work_dir), progress, where)
 
     def _fit(
-        self, slides: list[Slide], cells: Slide | None, validate: str | None, work: Path, progress: bool, device: torch.device
+        self,
+        slides: list[Slide],
+        cells: Slide | None,
+        validate: str | None,
+        work: Path,
+        progress: bool,
+        device: torch.device,
     ) -> FittedGears:
         recipe, seed = self.recipe, self.recipe.training.seed
         claim_folder(work, fingerprint(recipe, slides, cells, validate))
@@ -141,9 +147,7 @@ def _calibrate(
     """From scatter to the rank correlation that held-out spots reached, in one falling curve."""
     scatter, quality = [], []
     for slide in prepared.validation.slides:
-        layout = reconstruct_layout(
-            members, slide.x, candidates=prepared.candidates, progress=False, device=device
-        )
+        layout = reconstruct_layout(members, slide.x, candidates=prepared.candidates, progress=False, device=device)
         scatter.append(support.scatter(slide.x))
         quality.append(row_spearman(layout.pos, slide.pos.numpy()))
     return ConfidenceCalibration.fit(np.concatenate(scatter), np.concatenate(quality))
@@ -152,9 +156,7 @@ def _calibrate(
 def _mean_energies(
     prepared: Prepared, members: Sequence[StructureModel], node_budget: int, device: torch.device
 ) -> dict[str, float]:
-    energies = [
-        mean_energies(member, prepared.validation, node_budget, device=device) for member in members
-    ]
+    energies = [mean_energies(member, prepared.validation, node_budget, device=device) for member in members]
     return {name: float(np.mean([energy[name] for energy in energies])) for name in energies[0]}
 
 

@@ -17,7 +17,9 @@ from pyg_gears.errors import InputError, expect
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--cells", help="Cells whose expression joins the fit of the embedding (.h5ad).")
 @click.option("--validate", metavar="NAME", help="Slide held out (its file's stem) for early stopping and confidence.")
-@click.option("--preset", default="standard", type=click.Choice(["quick", "standard", "thorough", "published"]), help="Recipe.")
+@click.option(
+    "--preset", default="standard", type=click.Choice(["quick", "standard", "thorough", "published"]), help="Recipe."
+)
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One recipe field, e.g. training.seed=1."

@@ -12,46 +12,46 @@ from pyg_gears.configuration import Configuration
 class LocalSampling(Configuration):
     """Spots around a centre, with probability proportional to exp(-d / tau_c)."""
 
-    share: float = Field(0.5, gt=0)
+    share: float = Field(default=0.5, gt=0)
     """Share of the minisets, relative to the other kinds. Half local, half uniform transferred best to unseen sections."""
-    tau: float = Field(1.0, gt=0)
+    tau: float = Field(default=1.0, gt=0)
     """Reach, in radii that hold as many spots as the miniset."""
 
 
 class UniformSampling(Configuration):
     """Spots drawn uniformly over the whole slide."""
 
-    share: float = Field(0.5, gt=0)
+    share: float = Field(default=0.5, gt=0)
     """Share of the minisets, relative to the other kinds."""
 
 
 class ExpressionSampling(Configuration):
     """Spots that random walks with restart visit first on the kNN graph of the embedding, as patches of cells are drawn."""
 
-    share: float = Field(0.5, gt=0)
+    share: float = Field(default=0.5, gt=0)
     """Share of the minisets, relative to the other kinds."""
-    restart: float = Field(0.15, ge=0, lt=1)
+    restart: float = Field(default=0.15, ge=0, lt=1)
     """Probability that a walker returns to its start."""
-    neighbors: int = Field(20, ge=1)
+    neighbors: int = Field(default=20, ge=1)
     """Neighbours per spot in the embedding (cosine)."""
 
 
 class MinisetRecipe(Configuration):
     """How minisets are drawn from slides. Each kind of sampling that is present gets its share; at least one must be."""
 
-    count: int = Field(1000, ge=1)
+    count: int = Field(default=1000, ge=1)
     """Number of training minisets; they come from the slides in turn."""
-    min_size: int = Field(96, ge=3)
+    min_size: int = Field(default=96, ge=3)
     """Smallest miniset, in spots."""
-    max_size: int = Field(384, ge=3)
+    max_size: int = Field(default=384, ge=3)
     """Largest miniset, in spots."""
-    max_share: float = Field(0.75, gt=0, le=1)
+    max_share: float = Field(default=0.75, gt=0, le=1)
     """Largest share of a slide's spots in one miniset; both sizes are clipped to it. Minisets of a small section that all
     hold the whole of it would be one and the same (STARmap BZ14: Spearman 0.296 without, 0.313 to 0.333 with 0.75)."""
     local: LocalSampling | None = LocalSampling()
     uniform: UniformSampling | None = UniformSampling()
     expression: ExpressionSampling | None = None
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Seed of sizes and spots, within the seed of the run: another one draws other minisets for the same encoder."""
 
     @model_validator(mode="after")
@@ -70,7 +70,7 @@ class MinisetRecipe(Configuration):
 class PairedViews(Configuration):
     """Minisets 2i and 2i + 1 are views that share spots."""
 
-    alpha: float = Field(0.5, ge=0, le=1)
+    alpha: float = Field(default=0.5, ge=0, le=1)
     """Least part that the two views share."""
-    n_min: int = Field(32, ge=0)
+    n_min: int = Field(default=32, ge=0)
     """Least number of spots that the two views share."""

@@ -16,7 +16,6 @@ from pyg_gears.encoders.gradient_reversal import reversal_strength, reverse_grad
 from pyg_gears.encoders.learned_encoder import LearnedEncoder
 from pyg_gears.encoders.neighbor_agreement import NeighborAgreement, neighbor_agreement
 from pyg_gears.encoders.published_encoder import PublishedEncoder
-from pyg_gears.encoders.random_stream import random_stream, torch_stream
 from pyg_gears.encoders.registry import encoder_from_state, register_encoder
 from pyg_gears.encoders.single_cell_adapter import AdapterWeights, SCAdapter
 from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within, spatial_infonce
@@ -49,12 +48,10 @@ __all__ = [
     "neighbor_agreement",
     "neighbors_within",
     "normalize_expression",
-    "random_stream",
     "register_encoder",
     "reversal_strength",
     "reverse_gradient",
     "spatial_infonce",
-    "torch_stream",
     "variable_genes",
     "vicreg",
 ]

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pyg_gears.encoders.random_stream import torch_stream
 from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.seeds import torch_stream
 
 SPOTS = 512
 NEIGHBORS = 20

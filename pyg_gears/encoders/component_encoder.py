@@ -27,11 +27,11 @@ from pyg_gears.encoders.components import (
     principal_components,
     spatial_components,
 )
-from pyg_gears.encoders.random_stream import random_stream
 from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.encoders.smoothing import median_depth, smooth_shallow
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.graphs import knn
+from pyg_gears.seeds import random_stream
 from pyg_gears.typing import FloatArray
 
 KINDS = {"pca": principal_components, "spatial": spatial_components}

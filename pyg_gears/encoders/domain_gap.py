@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears.encoders.domain_distances import check_domains, coral, mmd
-from pyg_gears.encoders.random_stream import torch_stream
 from pyg_gears.errors import expect
+from pyg_gears.seeds import torch_stream
 
 SAMPLE = 1000
 AXES = 16

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pyg_gears.encoders.domain_distances import coral, covariance, median_bandwidths, mmd
-from pyg_gears.encoders.random_stream import torch_stream
 from pyg_gears.errors import expect
+from pyg_gears.seeds import torch_stream
 
 MIN_SHRINKAGE = 0.01
 BATCH = 128

@@ -10,7 +10,7 @@ KEPT = 30
 
 
 def best_edges(
-    gate_logits: Float[Tensor, e * h], edge_index: Int[Tensor, "2 e"], num_nodes: int, count: int = KEPT
+    gate_logits: Float[Tensor, "e ..."], edge_index: Int[Tensor, "2 e"], num_nodes: int, count: int = KEPT
 ) -> Bool[Tensor, " e"]:
     """Each node's incoming edges with the highest gate, and its self-loop.
 

@@ -33,7 +33,7 @@ class StructureOutput:
     operator: Float[Tensor, " e"] | None = None
     distances: Float[Tensor, " e"] | None = None
     state: Float[Tensor, "n c"] | None = None
-    gate_logits: Float[Tensor, e * h] | None = None
+    gate_logits: Float[Tensor, "e ..."] | None = None
     terms: tuple[AttentionTerms, ...] | None = None
 
     @property

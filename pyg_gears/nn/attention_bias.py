@@ -42,7 +42,7 @@ class AttentionBias:
     edge_index: Int[Tensor, "2 e"]
     num_nodes: int
     batch: Int[Tensor, " n"] | None = None
-    gate_logits: Float[Tensor, e * h] | None = None
+    gate_logits: Float[Tensor, "e ..."] | None = None
     pair_bias: Float[Tensor, "e h"] | None = None
     beta: float | Tensor = 1.0
     kept: Bool[Tensor, " e"] | None = None

@@ -55,8 +55,8 @@ def claim_folder(work: Path, key: str) -> None:
     if mark.exists():
         expect(
             mark.read_text() == key,
-            f"expected the recipe, slides and cells of the run begun in {work}, found different ones; resume with the same call, or choose "
-            "another folder.",
+            f"expected the recipe, slides and cells of the run begun in {work}, found different ones; resume with the same "
+            "call, or choose another folder.",
         )
         return
     work.mkdir(parents=True, exist_ok=True)

@@ -20,10 +20,10 @@ from pyg_gears.encoders import (
     neighbors_within,
     reversal_strength,
     spatial_infonce,
-    torch_stream,
     vicreg,
 )
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.seeds import torch_stream
 from pyg_gears.training.embedding_recipe import InfoNCERecipe, TrainedEmbedding, VICRegRecipe
 from pyg_gears.training.schedules import cosine_rate
 

@@ -22,11 +22,10 @@ from pyg_gears.encoders import (
     ExpressionNetwork,
     LearnedEncoder,
     PublishedEncoder,
-    random_stream,
-    torch_stream,
 )
 from pyg_gears.encoders.components import neighbor_graph
 from pyg_gears.errors import expect
+from pyg_gears.seeds import random_stream, torch_stream
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.embedding_recipe import (
     ComponentEmbedding,
@@ -91,7 +90,7 @@ def fit_encoder(
     seed: int,
     folder: Path | None = None,
     progress: bool = False,
-    accelerator: str = "auto",
+    device: torch.device | str = "cpu",
 ) -> EncoderFit:
     """The encoder of a recipe, and the slides as it embeds them.
 
@@ -106,7 +105,7 @@ def fit_encoder(
         seed: Seed of everything.
         folder: Where checkpoints go.
         progress: Show progress bars.
-        accelerator: Lightning's name of the hardware on which networks are trained.
+        device: Where networks are trained.
 
     Returns:
         The encoder and the embedded slides. Those of the training slides are in-sample without ``cross_fit``, and for
@@ -145,7 +144,7 @@ def fit_encoder(
         seed=seed,
         folder=folder,
         progress=progress,
-        accelerator=accelerator,
+        device=device,
     )
     if isinstance(recipe, PublishedEmbedding):
         assert isinstance(front, CenteredGenes)
@@ -170,7 +169,7 @@ def train_networks(
     seed: int,
     folder: Path | None = None,
     progress: bool = False,
-    accelerator: str = "auto",
+    device: torch.device | str = "cpu",
 ) -> list[ExpressionNetwork]:
     """Train one network per entry of ``unseen`` and return them in the state that the recipe keeps.
 
@@ -183,7 +182,7 @@ def train_networks(
         seed: Seed of first weights, batches and views.
         folder: Where checkpoints go; a finished or broken-off run there is taken up.
         progress: Show a progress bar.
-        accelerator: Lightning's name of the hardware.
+        device: Where networks are trained.
     """
     in_channels, generator = slides[0].features.size(1), torch_stream(seed, "encoder weights")
     residual = isinstance(recipe, LearnedEmbedding) and not isinstance(recipe.front, GenesFront)
@@ -212,7 +211,7 @@ def train_networks(
         resume=last,
         max_epochs=-(-recipe.steps // recipe.evaluate_every),
         reload_dataloaders_every_n_epochs=1,
-        accelerator=accelerator,
+        device=device,
     )
     assert module.best is not None
     module.cpu()

@@ -38,6 +38,14 @@ class GateTraining(Configuration):
     """Let the gate read H without augmentation. Not measured."""
     kl: float = Field(default=0.05, ge=0)
     """Weight of the KL from the true transitions to the gate's softmax. Published: 0.05."""
+    lr: float | None = Field(default=None, gt=0)
+    """Learning rate of the gate in joint training; that of the rest if null. The published plan gives the gate one of its own
+    without naming it; not measured."""
+    frozen_epochs: int = Field(default=0, ge=0)
+    """First epochs of joint training in which the gate stays as pretrained. Part of the published plan; not measured."""
+    update_every: int = Field(default=1, ge=1)
+    """The gate is updated in every so many-th step. Published plan: 2 (two updates of the structure per update of the gate);
+    not measured."""
     trust: float = Field(default=0.0, ge=0)
     """Weight of the KL from the pretrained gate to the current one, which keeps it from drifting; needs pretraining. 0.02 is
     recommended, not measured."""

@@ -10,13 +10,13 @@ from torch_geometric.data import Data
 from pyg_gears.data import MinisetDataset, MinisetLoader
 from pyg_gears.errors import expect
 from pyg_gears.losses import EnergyOutput, geometric_energy
-from pyg_gears.models import GatedModel, StructureModel, StructureOutput
+from pyg_gears.models import GatedModel, StructureModel
 
 
 @torch.no_grad()
 def gated_energy(model: StructureModel, batch: Data) -> EnergyOutput:
     """E_geo on the gated candidate graph ("H-gate"): what inference will have."""
-    return geometric_energy(_layout(model(batch)), batch)
+    return geometric_energy(model(batch).pos, batch)
 
 
 @torch.no_grad()
@@ -37,7 +37,7 @@ def oracle_energy(model: StructureModel, batch: Data, gate_logits: Tensor | None
         "leave them out.",
     )
     options = {"use_gate": False} if isinstance(model, GatedModel) else {}
-    return geometric_energy(_layout(model(batch, edge_index=oracle_edges(batch), **options)), batch)
+    return geometric_energy(model(batch, edge_index=oracle_edges(batch), **options).pos, batch)
 
 
 def oracle_edges(batch: Data) -> Int[Tensor, "2 e"]:
@@ -47,15 +47,6 @@ def oracle_edges(batch: Data) -> Int[Tensor, "2 e"]:
     source, target = torch.cat([batch.rw_edge_index, loop.expand(2, -1)], dim=1)
     order = (target * n + source).argsort()
     return torch.stack([source[order], target[order]])
-
-
-def _layout(output: StructureOutput) -> Tensor:
-    expect(
-        output.pos is not None,
-        "expected a model that generates coordinates, found one that generates none; E_geo is of coordinates.",
-    )
-    assert output.pos is not None
-    return output.pos
 
 
 def mean_energies(

@@ -23,7 +23,9 @@ from pyg_gears.training.training_recipe import Pretraining
 
 
 class PretrainingModule(lightning.LightningModule):
-    """The gate learns from its target (KL, and the ranking loss where ``gate.rank`` is above zero), the initial coordinates
+    """Loss and optimiser of the pretraining.
+
+    The gate learns from its target (KL, and the ranking loss where ``gate.rank`` is above zero), the initial coordinates
     from the stress.
 
     Every random number of a step follows from (seed, epoch, batch).

@@ -18,8 +18,11 @@ from pyg_gears.training.training_recipe import TrainingRecipe
 
 
 class Recipe(Configuration):
-    """A whole fit. The fields to try first: ``training.members``, ``minisets.count``, ``embedding.kind``, ``training.epochs``
-    and ``graph.k``; docs/recipe.md ranks the rest."""
+    """A whole fit.
+
+    The fields to try first are ``training.members``, ``minisets.count``, ``embedding.kind``, ``training.epochs`` and
+    ``graph.k``; docs/recipe.md ranks the rest.
+    """
 
     embedding: EmbeddingRecipe = LearnedEmbedding()
     minisets: MinisetRecipe = MinisetRecipe(max_size=256)
@@ -50,7 +53,7 @@ class Recipe(Configuration):
         gate = getattr(self.model, "gate", None)
         if gate is not None and gate.trust > 0 and self.training.pretraining is None:
             raise ValueError(
-                f"expected training.pretraining with model.gate.trust above 0, found none; trust compares with the "
+                "expected training.pretraining with model.gate.trust above 0, found none; trust compares with the "
                 "pretrained gate: set training.pretraining, or trust to 0."
             )
         return self

@@ -24,8 +24,8 @@ from pyg_gears.losses import (
     walk_entropy,
 )
 from pyg_gears.models import GatedModel, StructureModel, StructureOutput
+from pyg_gears.training.gate_recipe import GateRecipe
 from pyg_gears.training.loss_recipe import LossRecipe
-from pyg_gears.training.model_recipe import GateRecipe
 from pyg_gears.training.oracle import oracle_edges
 from pyg_gears.training.recipe import Recipe
 
@@ -83,7 +83,6 @@ def structure_terms(
         output = model(batch, edge_index=true_edges if recipe.training.edges == "true" else None, generator=generator)
     yield from _layout_terms(output, batch, weights, walk_weight, generator)
     if weights.distill is not None:
-        assert output.pos is not None
         options = {"use_gate": False} if isinstance(model, GatedModel) else {}
         teacher = model(batch, edge_index=true_edges, generator=generator, **options)
         for name, weight, value in _geometry(teacher.pos, batch, weights, walk_weight):
@@ -97,7 +96,7 @@ def _layout_terms(
     output: StructureOutput, batch: Batch, weights: LossRecipe, walk_weight: float, generator: torch.Generator
 ) -> Iterator[Term]:
     """Terms of the coordinates; a model that generates none is trained by its own terms alone."""
-    if output.pos is None:
+    if not output.coordinates:
         return
     yield from _geometry(output.pos, batch, weights, walk_weight)
     if weights.repulsion > 0:

@@ -112,7 +112,6 @@ class StructureModule(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """E_geo with the inferred graph and with the true one; precision and drift of a gate."""
         output = self.model(batch)
-        assert output.pos is not None
         gated, oracle = geometric_energy(output.pos, batch), oracle_energy(self.model, batch)
         for name, value in (("h_gate", gated), ("t_edge", oracle)):
             for part, tensor in (

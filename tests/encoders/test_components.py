@@ -12,7 +12,7 @@ from pyg_gears.encoders import ComponentEncoder, Normalization, center, gene_sta
 from pyg_gears.encoders.centered_operator import centered_operator
 from pyg_gears.encoders.component_encoder import CELLS_WEIGHT, FOLDS, KINDS
 from pyg_gears.encoders.components import Block, align_components, leading_value, neighbor_graph, principal_components
-from pyg_gears.encoders.random_stream import random_stream
+from pyg_gears.seeds import random_stream
 
 
 @pytest.fixture(scope="module")

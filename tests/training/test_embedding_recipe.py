@@ -3,10 +3,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from pyg_gears.training.encoder_recipe import EncoderRecipe
 
 from pyg_gears.errors import InputError
 from pyg_gears.training import Recipe
-from pyg_gears.training.encoder_recipe import EncoderRecipe
 
 TOO_LOW = [
     *((name, 1, "at least 2") for name in ("front_components", "out_channels")),

@@ -42,11 +42,11 @@ def content() -> dict:
 def test_what_cannot_be_read_names_who_can() -> None:
     old = content()
     old["recipe"]["model"]["kind"] = "ipa_r"
-    with pytest.raises(InputError, match="found the ipa_r of format 3, .* read it with pyg-gears 0.1"):
+    with pytest.raises(InputError, match=r"found the ipa_r of format 3, .* read it with pyg-gears 0.1"):
         upgrade(old, "model.pt")
     old = content()
     old["recipe"]["embedding"]["zscore"] = True
-    with pytest.raises(InputError, match="found one of z-scored genes; read it with pyg-gears 0.1"):
+    with pytest.raises(InputError, match=r"found one of z-scored genes; read it with pyg-gears 0.1"):
         upgrade(old, "model.pt")
     with pytest.raises(InputError, match=f"expected a model of format 3 to {FORMAT} .*found 99; read it with a newer"):
         upgrade({"format": 99}, "model.pt")

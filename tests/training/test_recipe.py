@@ -29,7 +29,11 @@ def test_published_is_another_recipe_in_every_section_that_the_sources_describe(
     assert (published.embedding.kind, ours.embedding.kind) == ("published", "learned")
     assert (published.loss.stress, published.loss.stress_kind, published.loss.random_walk) == (0.1, "log", 0.3)
     assert (published.training.warmup_epochs, published.training.ramp_epochs, published.training.patience) == (1, 6, 4)
-    assert (published.model.hidden_channels, published.model.head_channels, published.model.gate.channels) == (96, 32, 64)
+    assert (published.model.hidden_channels, published.model.head_channels, published.model.gate.channels) == (
+        96,
+        32,
+        64,
+    )
     assert published.training.pretraining.coordinates is False
     assert published.training.checkpoint == "after_cap"
 

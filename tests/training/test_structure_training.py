@@ -53,9 +53,7 @@ TWO_TIMESCALES = {
 @pytest.mark.parametrize("change", [{}, TWO_TIMESCALES], ids=["default", "two timescales"])
 def test_a_killed_run_resumes_to_the_same_weights_and_log(change, tiny_recipe, datasets, tmp_path, monkeypatch) -> None:
     tiny_recipe = tiny_recipe.change(change)
-    whole = train_structure(
-        tiny_recipe, *datasets, seed=3, folder=tmp_path / "whole", progress=False
-    )
+    whole = train_structure(tiny_recipe, *datasets, seed=3, folder=tmp_path / "whole", progress=False)
     step = StructureModule.training_step
 
     def die(self, batch, index):
@@ -67,21 +65,19 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(change, tiny_recipe, d
         patch.setattr(StructureModule, "training_step", die)
         with pytest.raises(Killed):
             train_structure(tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False)
-    resumed = train_structure(
-        tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False
-    )
+    resumed = train_structure(tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     assert (tmp_path / "whole" / "log.csv").read_text() == (tmp_path / "cut" / "log.csv").read_text()
     rows = read_log(tmp_path / "whole")
     with monkeypatch.context() as patch:  # what is finished is not trained again
         patch.setattr(StructureModule, "training_step", lambda *arguments: 1 / 0)
-        again = train_structure(
-            tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False
-        )
+        again = train_structure(tiny_recipe, *datasets, seed=3, folder=tmp_path / "cut", progress=False)
     assert torch.equal(again.embed_pos[0].weight, whole.embed_pos[0].weight)
     assert [float(row["epoch"]) for row in rows] == [0, 1, 2]
-    assert {"h_gate", "t_edge", "gate_drift", "gate_precision", "random_walk", "stress", "gate", "loss", "lr"} <= set(rows[0])
+    assert {"h_gate", "t_edge", "gate_drift", "gate_precision", "random_walk", "stress", "gate", "loss", "lr"} <= set(
+        rows[0]
+    )
 
 
 def test_training_lowers_the_loss_and_leaves_the_global_random_state(tiny_recipe, datasets, tmp_path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,23 +216,17 @@ def fixed_minisets(
         recipe: Recipe of the model.
         slide: Slide with positions and the encoder's genes.
         count: Number of minisets.
-        seed: Added to the seed of the recipe's validation minisets.
+        seed: Chooses sizes and spots.
         candidates: Candidate graph of the model.
     """
     import torch
-    from torch_geometric.transforms import Compose
 
-    from pyg_gears.data import EmbeddedSlide, MinisetDataset
-    from pyg_gears.graphs import knn
-    from pyg_gears.training.preparation import WALK_NEIGHBORS
-    from pyg_gears.transforms import GeometricTargets
+    from pyg_gears.data import EmbeddedSlide
+    from pyg_gears.seeds import child_seed
+    from pyg_gears.training.minisets import recipe_minisets
 
-    x = encoder.encode(slide)
-    neighbors = knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index
-    embedded = EmbeddedSlide(slide.name, x, torch.tensor(slide.pos), neighbors=neighbors)
-    start = recipe.training.seed + recipe.minisets.seed + 1_000_003  # as those that validate a training
-    draw = dataclasses.replace(recipe.minisets, count=count, paired=False, seed=start + seed)
-    return MinisetDataset([embedded], draw, pre_transform=Compose([GeometricTargets(), candidates]))
+    embedded = EmbeddedSlide(slide.name, encoder.encode(slide), torch.tensor(slide.pos))
+    return recipe_minisets([embedded], recipe, candidates, seed=child_seed(seed, "probes"), count=count)
 
 
 def _maps(subject: ModelSubject, maps: int) -> Iterator[tuple[str, Figure]]:

@@ -17,7 +17,7 @@ from pyg_gears.lab.probes.evaluation_batches import MinisetTable, evaluation_bat
 from pyg_gears.lab.probes.figure_parts import draw_bars
 from pyg_gears.lab.probes.miniset_energies import miniset_energies
 from pyg_gears.lab.probes.subject import SEEN, Found, ModelSubject, OnSlide, SlideSubject, slide_requirements
-from pyg_gears.layout import InferenceSettings, reconstruct_layout
+from pyg_gears.layout import reconstruct_layout
 from pyg_gears.metrics import distance_agreement, neighborhood_agreement
 from pyg_gears.report.figure_style import legend_below
 
@@ -56,9 +56,8 @@ def layout_rivals(slide: SlideSubject, subject: ModelSubject) -> dict[str, Layou
     assert slide.slide is not None
     embedded, candidates = slide.minisets.slides[0], subject.candidates
     device = next(subject.members[0].parameters()).device
-    settings = InferenceSettings(candidates=candidates, metric=candidates.metric)
     own = reconstruct_layout(
-        list(subject.members), embedded.x, settings, subject.seed, progress=False, device=device
+        list(subject.members), embedded.x, candidates=candidates, seed=subject.seed, progress=False, device=device
     ).pos
     layouts = {MODEL: own, **simple_rivals(subject.references, slide.slide, seed=subject.seed)}
     truth = embedded.pos.double().numpy()

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import torch
 
-from pyg_gears.encoders import random_stream, torch_stream
+from pyg_gears.seeds import random_stream, torch_stream
 
 
 def test_streams_repeat_and_never_collide() -> None:
