@@ -135,10 +135,10 @@ def test_missing_matplotlib_is_named_and_leaves_nothing(tmp_path: Path, monkeypa
     [
         ({"truth_key": "nowhere"}, r"expected true positions in obsm\['nowhere'\], found \['X_gears', 'spatial'\]"),
         ({"label_key": "nothing"}, r"Expected cell types in obs\['nothing'\], found columns cell_type"),
-        ({"references": ["missing.h5ad"]}, "Expected an .h5ad file at .*missing.h5ad, found nothing"),
-        ({"json_path": "layout.h5ad"}, "Expected a new file"),
-        ({"json_path": "no/where.json"}, "Expected a folder"),
-        ({"figures_dir": "."}, "Expected a new file"),
+        ({"references": ["missing.h5ad"]}, "expected an .h5ad file at .*missing.h5ad, found nothing"),
+        ({"json_path": "layout.h5ad"}, "expected a new file"),
+        ({"json_path": "no/where.json"}, "expected a folder"),
+        ({"figures_dir": "."}, "expected a new file"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path: Path, arguments: dict[str, Any], text: str) -> None:
