@@ -50,7 +50,7 @@ def report_folder(folder: FilePath) -> Iterator[Path]:
         # An existing empty folder is replaced by the full one in one step.
         os.replace(temporary, folder)
     except OSError as error:
-        raise InputError(f"Expected a writable folder at {folder}, found {error.strerror}; name another.") from None
+        raise InputError(f"expected a writable folder at {folder}, found {error.strerror}; name another.") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

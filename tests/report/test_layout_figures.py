@@ -88,7 +88,7 @@ def test_layouts_have_equal_aspect_and_all_cells() -> None:
     expression = np.stack([truth[:, 0], truth[:, 0] + 1e-3 * truth[:, 1], truth[:, 1], np.ones(150)], axis=1)
     figures = (
         value_figure(pos, truth[:, 0], "confidence", "cividis"),
-        type_figure(pos, kinds),
+        type_figure(pos, kinds, "cell types"),
         truth_figure(pos, truth),
         gene_figure(pos, truth, ["a", "b", "c", "d"], expression),
     )

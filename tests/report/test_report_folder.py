@@ -38,7 +38,7 @@ def test_used_and_impossible_folders_are_refused(tmp_path: Path) -> None:
         check_report_folder(tmp_path)
     with pytest.raises(InputError, match="expected a folder at"):
         check_report_folder(tmp_path / "no" / "where")
-    with pytest.raises(InputError, match="Expected a writable folder at"), report_folder(tmp_path / "no" / "where"):
+    with pytest.raises(InputError, match="expected a writable folder at"), report_folder(tmp_path / "no" / "where"):
         pass
     assert (tmp_path / "file").read_text() == "kept"
 
