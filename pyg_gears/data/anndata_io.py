@@ -42,9 +42,8 @@ def read_slide(path: FilePath) -> Slide:
     Raises:
         InputError: when the file is not a usable slide.
     """
-    slide = _read_h5ad(path, spatial=True)
-    check_slide(slide)
-    return slide
+    with open_h5ad(path) as file:
+        return check_structure(path, file, spatial=True).read()
 
 
 def read_cells(path: FilePath) -> Slide:
@@ -59,9 +58,8 @@ def read_cells(path: FilePath) -> Slide:
     Raises:
         InputError: when the file has no usable counts.
     """
-    cells = _read_h5ad(path, spatial=False)
-    check_cells(cells)
-    return cells
+    with open_h5ad(path) as file:
+        return check_structure(path, file, spatial=False).read()
 
 
 def slide_from_anndata(adata: AnnData, name: str) -> Slide:
@@ -95,9 +93,9 @@ def check_h5ad(path: FilePath, *, spatial: bool) -> H5adSummary:
         InputError: for a missing file, a file that is no AnnData, no counts, no or misshapen positions, too few spots
             or genes.
     """
-    name = Path(path).stem
     with open_h5ad(path) as file:
-        return H5adSummary(name, _check_structure(name, file, spatial=spatial)[1])
+        found = check_structure(path, file, spatial=spatial)
+        return H5adSummary(found.name, found.genes)
 
 
 def check_output(path: FilePath) -> None:
@@ -198,16 +196,30 @@ class _Untouched(Exception):
     """Leaves ``whole_file`` without a file."""
 
 
-def _read_h5ad(path: FilePath, *, spatial: bool) -> Slide:
+class Structure(NamedTuple):
+    """An open file whose structure has been checked: what it is, and the names of its cells and genes."""
+
+    name: str
+    file: h5py.File
+    spatial: bool
+    cells: tuple[str, ...]
+    genes: tuple[str, ...]
+
+    def read(self) -> Slide:
+        """The slide, or the cells (without positions), with their counts."""
+        pos = np.asarray(read_element(self.file, "obsm/spatial")) if self.spatial else None
+        slide = Slide(self.name, _counts(self.name, read_element(self.file, "X")), self.genes, self.cells, pos)
+        (check_slide if self.spatial else check_cells)(slide)
+        return slide
+
+
+def check_structure(path: FilePath, file: h5py.File, *, spatial: bool) -> Structure:
+    """Check that an open file has enough cells and genes and, for a slide, positions; its counts are not read.
+
+    Raises:
+        InputError: for a file that is no AnnData, no or misshapen positions, too few spots or genes.
+    """
     name = Path(path).stem
-    with open_h5ad(path) as file:
-        cells, genes = _check_structure(name, file, spatial=spatial)
-        pos = np.asarray(read_element(file, "obsm/spatial")) if spatial else None
-        return Slide(name, _counts(name, read_element(file, "X")), genes, cells, pos)
-
-
-def _check_structure(name: str, file: h5py.File, *, spatial: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of cells and genes of a file with enough of both and, for a slide, with positions."""
     with reading(file.filename):
         missing = [key for key in ("X", "obs", "var") if key not in file]
     expect(
@@ -231,7 +243,7 @@ def _check_structure(name: str, file: h5py.File, *, spatial: bool) -> tuple[tupl
     least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
     expect(len(cells) >= least, f"{name}: expected at least {least} {what}, found {len(cells)}; use a larger sample.")
     expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
-    return cells, genes
+    return Structure(name, file, spatial, cells, genes)
 
 
 def _counts(name: str, x: Any) -> csr_array:

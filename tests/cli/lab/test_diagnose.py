@@ -17,9 +17,8 @@ TINY = {
     "embedding": {"kind": "spatial", "components": 4, "genes": 80},
     "minisets": {"count": 4, "min_size": 20, "max_size": 24},
     "graph": {"k": 8},
-    "gate": {"channels": 8},
-    "model": {"members": 1, "hidden_channels": 8, "heads": 2, "head_channels": 4, "recycles": 2},
-    "training": {"epochs": 1, "pretrain_steps": 1, "validation": 2, "node_budget": 60},
+    "model": {"hidden_channels": 8, "heads": 2, "head_channels": 4, "recycles": 2, "gate": {"channels": 8}},
+    "training": {"members": 1, "epochs": 1, "pretraining": {"steps": 1}, "validation": 2, "node_budget": 60},
 }
 
 

@@ -36,8 +36,7 @@ RECIPE = Recipe().change(
         "embedding": {"kind": "spatial", "components": 4},
         "minisets": {"count": 4, "min_size": 24, "max_size": 30},
         "graph": {"k": 10},
-        "gate": {"channels": 8},
-        "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "members": 2},
+        "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
         "training": {"validation": 5, "node_budget": 100},
     }
 )
