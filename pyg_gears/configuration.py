@@ -105,7 +105,7 @@ def _merged(section: Configuration, values: Mapping[str, Any]) -> dict[str, Any]
     """Plain values of a section after a change, not yet checked."""
     kind = values.get("kind", getattr(section, "kind", None))
     if kind != getattr(section, "kind", None):
-        return {**_chosen(section, kind), **values}
+        return {**_chosen(section), **values}
     result: dict[str, Any] = {name: getattr(section, name) for name in type(section).model_fields}
     for name, value in values.items():
         old = result.get(name)
@@ -114,14 +114,17 @@ def _merged(section: Configuration, values: Mapping[str, Any]) -> dict[str, Any]
         elif isinstance(old, Configuration):
             variants = {_kind(variant): variant for variant in _sections(type(section), name)}
             chosen = variants.get(value.get("kind"), type(old))
-            kept = _merged(old, value)
-            result[name] = {key: item for key, item in kept.items() if key in chosen.model_fields or key in value}
+            if chosen is not type(old):
+                # Sections inside the new variant start from its own defaults, not from those of their classes.
+                kept = {key: item for key, item in _chosen(old).items() if key in chosen.model_fields}
+                old = chosen().model_copy(update=kept)
+            result[name] = _merged(old, value)
         else:
             result[name] = dict(value)
     return result
 
 
-def _chosen(section: Configuration, kind: Any) -> dict[str, Any]:
+def _chosen(section: Configuration) -> dict[str, Any]:
     """The fields of a section that differ from its defaults, without its kind."""
     default = type(section)()
     names = [name for name in type(section).model_fields if name != "kind"]

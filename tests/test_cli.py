@@ -15,9 +15,9 @@ from anndata import AnnData
 from pyg_gears.cli import main
 
 TINY = [
-    "encoder.steps=20",
-    "encoder.folds=3",
-    "encoder.repeats=1",
+    "embedding.steps=20",
+    "embedding.folds=3",
+    "embedding.repeats=1",
     "minisets.count=6",
     "minisets.min_size=30",
     "minisets.max_size=40",
