@@ -75,6 +75,34 @@ def test_sections_of_another_kind_start_from_its_defaults_and_what_was_chosen() 
     assert chosen.change({"net": {"kind": "shallow"}}).net == Shallow(width=9, gate=Former(channels=7))
 
 
+class Heads(Configuration):
+    count: int = 4
+    width: int = 32
+
+
+class Wide(Configuration):
+    kind: Literal["wide"] = "wide"
+    gate: Annotated[Edge | Former, Field(discriminator="kind")] = Former(layers=5)
+    heads: Heads = Heads(width=64)
+
+
+class Narrow(Configuration):
+    kind: Literal["narrow"] = "narrow"
+    gate: Annotated[Edge | Former, Field(discriminator="kind")] = Edge()
+    heads: Heads = Heads()
+
+
+class Body(Configuration):
+    model: Annotated[Narrow | Wide, Field(discriminator="kind")] = Narrow()
+
+
+def test_sections_inside_another_kind_start_from_its_own_defaults() -> None:
+    body = Body().change({"model": {"kind": "wide", "heads": {"count": 2}, "gate": {"channels": 7}}})
+    assert body.model == Wide(heads=Heads(count=2, width=64), gate=Former(layers=5, channels=7))
+    chosen = Body().change({"model": {"heads": {"count": 3}}})
+    assert chosen.change({"model": {"kind": "wide"}}).model.heads == Heads(count=3)
+
+
 def test_plain_values_and_back() -> None:
     recipe = Whole().change({"model": {"gate": {"kind": "former"}, "hidden": [8, 4]}})
     assert Whole.read(json.loads(json.dumps(recipe.as_dict()))) == recipe

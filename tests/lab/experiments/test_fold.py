@@ -53,8 +53,15 @@ def test_noise_keeps_the_spread_of_channels_and_the_targets(recipe, slides, tmp_
 
 
 def test_the_encoder_is_trained_once_for_all_graphs(recipe, slides, tmp_path, monkeypatch) -> None:
-    encoder = {"front_components": 8, "out_channels": 4, "hidden": [4], "steps": 2, "evaluate_every": 1, "folds": 2}
-    learned = recipe.change({"embedding": {"kind": "learned"}, "encoder": {**encoder, "repeats": 1}})
+    encoder = {
+        "front": {"components": 8},
+        "out_channels": 4,
+        "hidden": [4],
+        "steps": 2,
+        "evaluate_every": 1,
+        "folds": 2,
+    }
+    learned = recipe.change({"embedding": {"kind": "learned", **encoder, "repeats": 1}})
     from pyg_gears.training.encoder_module import EncoderModule
 
     steps, step = [], EncoderModule.training_step
@@ -85,7 +92,7 @@ def test_the_preparation_reads_no_other_field(recipe, slides, tmp_path, monkeypa
             return value
 
     fold.prepare(Spy(recipe, ""), slides, None, "slide_1", tmp_path)
-    assert read - {"training.seed", "training.validation"} <= {"embedding", "encoder", "minisets", "graph"}
+    assert read - {"training.seed", "training.validation"} <= {"embedding", "minisets", "graph"}
     assert read >= {"embedding", "minisets", "graph", "training.validation"}
 
 
