@@ -83,7 +83,7 @@ def panel_height(width: float, *layouts: Float[np.ndarray, "n 2"]) -> float:
 
 
 def point_size(n: int) -> float:
-    """Area of a point, in square points, that lets n cells cover about the same share of a panel."""
+    """Area of a point, in square points, at which n cells cover about the same share of a panel."""
     return float(np.clip(9000 / n, 1.5, 45))
 
 

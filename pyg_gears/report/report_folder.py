@@ -31,7 +31,7 @@ def check_report_folder(folder: FilePath) -> None:
 
 @contextmanager
 def report_folder(folder: FilePath) -> Iterator[Path]:
-    """Write into a hidden folder beside ``folder``; it takes that name only when the block ends without an error.
+    """Write into a hidden folder next to ``folder``; it takes that name only when the block ends without an error.
 
     Args:
         folder: A new or empty folder.

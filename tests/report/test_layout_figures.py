@@ -100,7 +100,7 @@ def test_layouts_have_equal_aspect_and_all_cells() -> None:
     assert labels[0] == "5 others"
     assert len(labels) == 8
     titles = [axes.get_title() for axes in figures[3].axes]
-    # "b" is a copy of "a" for the eye, "d" says nothing.
+    # "b" is nearly a copy of "a", "d" is constant.
     assert [name for name in ("a", "b", "c") if f"{name}, truth" in titles] in (["a", "c"], ["b", "c"])
 
 
