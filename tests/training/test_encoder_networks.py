@@ -229,7 +229,9 @@ def test_a_folder_belongs_to_one_recipe_seed_and_tissue(tmp_path) -> None:
         (SMALL, [b, a], 0),
         (SMALL, [a, b._replace(pos=2 * b.pos)], 0),
     ):
-        with pytest.raises(ValueError, match=r"expected the recipe and slides of the run begun in .*, found others"):
+        with pytest.raises(
+            ValueError, match=r"expected the recipe, slides and cells of the run begun in .*, found different"
+        ):
             train_networks(chosen, slides, unseen, [held_out], seed=seed, folder=tmp_path)
     again = train_networks(SMALL, [a, b], unseen, [held_out], seed=0, folder=tmp_path)
     assert same(weights(again), weights(first))

@@ -203,7 +203,7 @@ def test_checks_come_first(files, tmp_path, monkeypatch) -> None:
             {"references": [b], "seen": ["slide_0"]},
             "slide_1: expected a reference that the model was trained on",
         ),
-        ([a, b], {"out": tmp_path}, "Expected a new file"),
+        ([a, b], {"out": tmp_path}, "expected a new file"),
     ):
         arguments: dict[str, Any] = {"out": out, "minisets": 2, **more}
         with pytest.raises(InputError, match=text):
