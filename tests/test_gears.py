@@ -155,7 +155,14 @@ def test_a_work_folder_of_another_run_is_refused(tissue, recipe, tmp_path) -> No
 
 @pytest.fixture(scope="module")
 def learned(tissue, recipe) -> Gears:
-    encoder = {"front": {"components": 10}, "out_channels": 6, "hidden": [8], "steps": 20, "evaluate_every": 10, "folds": 3}
+    encoder = {
+        "front": {"components": 10},
+        "out_channels": 6,
+        "hidden": [8],
+        "steps": 20,
+        "evaluate_every": 10,
+        "folds": 3,
+    }
     chosen = recipe.change({"embedding": {"kind": "learned", **encoder}})
     return Gears(chosen).fit(tissue.slides, tissue.cells, validate=tissue.slides[1].name, progress=False)
 

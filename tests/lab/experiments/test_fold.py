@@ -53,7 +53,14 @@ def test_noise_keeps_the_spread_of_channels_and_the_targets(recipe, slides, tmp_
 
 
 def test_the_encoder_is_trained_once_for_all_graphs(recipe, slides, tmp_path, monkeypatch) -> None:
-    encoder = {"front": {"components": 8}, "out_channels": 4, "hidden": [4], "steps": 2, "evaluate_every": 1, "folds": 2}
+    encoder = {
+        "front": {"components": 8},
+        "out_channels": 4,
+        "hidden": [4],
+        "steps": 2,
+        "evaluate_every": 1,
+        "folds": 2,
+    }
     learned = recipe.change({"embedding": {"kind": "learned", **encoder, "repeats": 1}})
     from pyg_gears.training.encoder_module import EncoderModule
 
