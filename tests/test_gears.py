@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from pyg_gears import Gears, Recipe
 from pyg_gears.data import simulate_tissue
-from pyg_gears.encoders import LearnedEncoder
+from pyg_gears.encoders import ExpressionEncoder
 from pyg_gears.layout import InferenceSettings
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
@@ -155,20 +155,13 @@ def test_a_work_folder_of_another_run_is_refused(tissue, recipe, tmp_path) -> No
 
 @pytest.fixture(scope="module")
 def learned(tissue, recipe) -> Gears:
-    encoder = {
-        "front": {"components": 10},
-        "out_channels": 6,
-        "hidden": [8],
-        "steps": 20,
-        "evaluate_every": 10,
-        "folds": 3,
-    }
-    chosen = recipe.change({"embedding": {"kind": "learned", **encoder}})
+    encoder = {"front_components": 10, "out_channels": 6, "hidden": [8], "steps": 20, "evaluate_every": 10, "folds": 3}
+    chosen = recipe.change({"embedding": {"kind": "learned"}, "encoder": encoder})
     return Gears(chosen).fit(tissue.slides, tissue.cells, validate=tissue.slides[1].name, progress=False)
 
 
 def test_a_learned_encoder_and_its_adapter_are_saved(learned, tissue, tmp_path) -> None:
-    assert isinstance(learned.encoder, LearnedEncoder)
+    assert isinstance(learned.encoder, ExpressionEncoder)
     assert learned.adapter is not None
     learned.save(tmp_path)
     loaded = Gears.load(tmp_path)
