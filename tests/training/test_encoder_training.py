@@ -115,16 +115,6 @@ def test_a_learned_encoder_stands_on_its_front(tissue, front: str) -> None:
     assert encoder.encode(tissue.cells).shape == (60, 6)
 
 
-@pytest.mark.parametrize("cross_fit", [True, False])
-@pytest.mark.parametrize("chosen", [SMALL, SpatialEmbedding(components=5)], ids=["learned", "spatial"])
-def test_without_cross_fitting_training_spots_are_embedded_as_all_others(tissue, chosen, cross_fit: bool) -> None:
-    found = outputs(chosen.change({"cross_fit": cross_fit}), tissue.slides)
-    for part, slide in zip(found.train, tissue.slides, strict=False):
-        assert torch.equal(part.x, found.encoder.encode(slide)) == (not cross_fit)
-        # Whether cells resemble the training spots is judged by features as new spots have them, either way.
-        assert not torch.equal(part.features, found.encoder.features(slide))
-
-
 def test_one_network_on_all_spots_returns_what_it_encodes(tissue) -> None:
     encoder, crossed = fit(recipe(front={"kind": "genes"}, folds=1), tissue.slides)
     assert len(encoder.members) == 1
@@ -300,7 +290,7 @@ def test_the_folder_of_another_run_is_refused(tissue, plain, tmp_path) -> None:
         (recipe(), tissue.slides[::-1], 0),
         (recipe(), moved, 0),
     ):
-        with pytest.raises(ValueError, match=r"expected the recipe and slides of the run begun in .*, found others"):
+        with pytest.raises(ValueError, match=r"expected the recipe.* of the run begun in .*, found"):
             fit(chosen, slides, folder=tmp_path, seed=seed)
     # The adapter comes later, and is no part of this run.
     again, _ = fit(recipe(adapter=None), tissue.slides, folder=tmp_path)
