@@ -19,7 +19,7 @@ LATTICE_NEIGHBORS = 6
 
 
 class Block(NamedTuple):
-    """Centred expression of one slide or of the cells, with the graph over which its components shall be smooth.
+    """Centred expression of one slide or of the cells, with the graph over which its components are to be smooth.
 
     Attributes:
         values: Centred expression, shape (n, g); an array, or an operator such as
