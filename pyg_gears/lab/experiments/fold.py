@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.graphs import knn
+from pyg_gears.lab.experiments.experiment import Protocol
 from pyg_gears.training.preparation import WALK_NEIGHBORS, Prepared, prepare
 from pyg_gears.training.recipe import Recipe
 
@@ -22,35 +25,58 @@ class Preparation:
 
     Attributes:
         fold: Name of the slide held out.
+        protocol: "inductive" or "transductive", see :func:`prepare_fold`.
         recipe: The recipe; only the sections that :func:`~pyg_gears.training.preparation.prepare` reads matter.
         embedding: "own" or "noise", see :class:`~pyg_gears.lab.experiments.Variant`.
     """
 
     fold: str
+    protocol: Protocol
     recipe: Recipe
     embedding: str
 
     @property
     def encoder_key(self) -> str:
         """The same for preparations that train the same encoder, and so can share a folder."""
-        return fingerprint(self.fold, self._parts()[:3])[:16]
+        return fingerprint(self.fold, self.protocol, *self._parts()[:3])[:16]
 
     @property
     def key(self) -> str:
         """The same for preparations with the same encoder and minisets."""
-        return fingerprint(self.fold, self.embedding, self._parts())[:16]
+        return fingerprint(self.fold, self.protocol, self.embedding, *self._parts())[:16]
 
     def _parts(self) -> tuple[Any, ...]:
-        recipe = self.recipe
-        training = recipe.training
-        return recipe.embedding, recipe.encoder, training.seed, recipe.minisets, recipe.graph, training.validation
+        fields = self.recipe.as_dict()
+        training = fields["training"]
+        encoder = fields["embedding"], fields.get("encoder"), training["seed"]
+        return *encoder, fields["minisets"], fields["graph"], training["validation"]
+
+
+def prepare_fold(
+    recipe: Recipe, slides: Sequence[Slide], held_out: str, protocol: Protocol, folder: Path | None = None
+) -> Prepared:
+    """Encoder and minisets with one slide held out.
+
+    Under both protocols the coordinates of the held-out slide take no part in genes, components, networks and training
+    minisets; as in every fit they choose the state of a learned encoder and, later, the epoch of the model. Its expression
+    takes no part under the inductive protocol. Under the transductive protocol it does: the encoder is fitted with it as with
+    cells of unknown position.
+
+    Args:
+        recipe: The recipe.
+        slides: All slides.
+        held_out: Name of the slide held out.
+        protocol: "inductive" or "transductive".
+        folder: Where checkpoints of the encoder and finished minisets go.
+    """
+    cells = None
+    if protocol == "transductive":
+        cells = next((dataclasses.replace(slide, pos=None) for slide in slides if slide.name == held_out), None)
+    return prepare(recipe, slides, cells, held_out, folder)
 
 
 def prepare_folds(preparations: Sequence[Preparation], slides: Sequence[Slide], folder: Path) -> dict[str, Prepared]:
     """Make encoder and minisets of preparations that share an encoder, one after the other.
-
-    The held-out slide takes no part in genes, encoder and training minisets; as in every fit it chooses the state of a
-    learned encoder and, later, the epoch of the model.
 
     Args:
         preparations: Preparations of one ``encoder_key``.
@@ -62,7 +88,7 @@ def prepare_folds(preparations: Sequence[Preparation], slides: Sequence[Slide], 
     """
     found = {}
     for preparation in preparations:
-        prepared = prepare(preparation.recipe, slides, None, preparation.fold, folder)
+        prepared = prepare_fold(preparation.recipe, slides, preparation.fold, preparation.protocol, folder)
         if preparation.embedding == "noise":
             prepared = _without_information(prepared, preparation.recipe, folder / "minisets")
         for minisets in (prepared.train, prepared.validation):
@@ -80,9 +106,8 @@ def _without_information(prepared: Prepared, recipe: Recipe, cache: Path) -> Pre
     def redraw(slides: Sequence[EmbeddedSlide], start: int) -> list[EmbeddedSlide]:
         result = []
         for number, slide in enumerate(slides, start):
-            generator = torch.Generator().manual_seed(recipe.training.seed * 1_000_003 + number)
-            noise = torch.randn(slide.x.shape, generator=generator, dtype=slide.x.dtype)
-            x = slide.x.mean(dim=0) + slide.x.std(dim=0) * noise
+            noise = np.random.default_rng([recipe.training.seed, number]).standard_normal(slide.x.shape)
+            x = slide.x.mean(dim=0) + slide.x.std(dim=0) * torch.from_numpy(noise).to(slide.x)
             result.append(slide._replace(x=x, neighbors=knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index))
         return result
 

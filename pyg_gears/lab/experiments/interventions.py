@@ -1,7 +1,11 @@
-"""E_geo of a trained model when one of its parts is changed: weight of the gate, attention, steps, recycles."""
+"""E_geo of a finished model when one of its parts is changed without further training.
+
+An intervention shows what the model relies on; what a model can learn without the part is a question for a trained variant.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -100,3 +104,14 @@ def smoothing_recycles(run: TrainedRun) -> dict[str, float]:
         return found
 
     return run.energies(layouts)
+
+
+INTERVENTIONS: dict[str, Callable[[TrainedRun], dict[str, float]]] = {
+    "gate-weight": beta_sweep,
+    "step-size": step_scale,
+    "uniform-attention": uniform_attention,
+    "logit-terms": logit_terms,
+    "hard-gate": hard_gate,
+    "smoothing": smoothing_recycles,
+}
+"""Interventions by name."""
