@@ -27,7 +27,7 @@ def random_graphs(
         dtype: Float type of ``x`` and ``pos``.
 
     Returns:
-        One ``Data`` a size, edges sorted by target, then source.
+        One ``Data`` per size, edges sorted by target, then source.
     """
     generator = torch.Generator().manual_seed(seed)
     graphs = []
@@ -71,14 +71,38 @@ def assert_pose_invariant(
     function: Callable[[Tensor], Tensor], pos: Tensor, *, allow_reflection: bool, tol: float, seed: int = 0
 ) -> None:
     """Shift, rotation, scale (and, with ``allow_reflection``, mirror) of coordinates (n, 2) leave the result as it is."""
+    turn, shift, scale = _pose(allow_reflection, seed)
+    moved = scale * pos.double() @ turn + shift
+    _close(function(moved.to(pos.dtype)), function(pos), tol, "pose")
+
+
+def assert_coordinate_equivariant(
+    function: Callable[[Tensor], Tensor],
+    pos: Tensor,
+    *,
+    allow_reflection: bool,
+    tol: float,
+    invariant: bool = False,
+    seed: int = 0,
+) -> None:
+    """Shift and rotation (and, with ``allow_reflection``, mirror) of coordinates (n, 2) move the result (n, 2) the same way.
+
+    With ``invariant`` they leave the result as it is.
+    """
+    turn, shift, _ = (torch.as_tensor(part).to(pos.dtype) for part in _pose(allow_reflection, seed))
+    expected = function(pos)
+    _close(function(pos @ turn + shift), expected if invariant else expected @ turn + shift, tol, "motion")
+
+
+def _pose(allow_reflection: bool, seed: int) -> tuple[Tensor, Tensor, float]:
+    """A rotation (and mirror), a shift and a scale."""
     generator = torch.Generator().manual_seed(seed)
     angle, scale, *shift = (torch.rand(4, generator=generator, dtype=torch.float64) * 5 + 0.5).tolist()
-    turn = torch.tensor(angle, dtype=torch.float64)
-    rotation = torch.stack([torch.stack([turn.cos(), -turn.sin()]), torch.stack([turn.sin(), turn.cos()])])
+    by = torch.tensor(angle, dtype=torch.float64)
+    turn = torch.stack([torch.stack([by.cos(), -by.sin()]), torch.stack([by.sin(), by.cos()])])
     if allow_reflection:
-        rotation = rotation * torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
-    moved = scale * pos.double() @ rotation + torch.tensor(shift, dtype=torch.float64)
-    _close(function(moved.to(pos.dtype)), function(pos), tol, "pose")
+        turn = turn * torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
+    return turn, torch.tensor(shift, dtype=torch.float64), scale
 
 
 def _close(found: Tensor, expected: Tensor, tol: float, what: str) -> None:
@@ -89,6 +113,7 @@ def _close(found: Tensor, expected: Tensor, tol: float, what: str) -> None:
 
 __all__ = [
     "assert_batched_equals_single",
+    "assert_coordinate_equivariant",
     "assert_permutation_equivariant",
     "assert_pose_invariant",
     "permute",

@@ -1,4 +1,4 @@
-"""PyG transforms over graphs/ and targets/: they only move fields, and never edit a tensor in place."""
+"""PyG transforms over graphs/ and targets/: they only set fields, and never edit a tensor in place."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from pyg_gears.typing import Metric
 class CandidateGraph(BaseTransform):
     """Set ``edge_index`` to the kNN candidates of the embedding ``x``, with self-loops.
 
-    Where geometric targets are present the gate's target is set on the new edges, so the two transforms may come in either
-    order.
+    Where geometric targets are present the gate's target is set on the new edges, so the two transforms may come in
+    either order.
 
     Args:
         k: Neighbours per node, at most n - 1.
@@ -35,8 +35,8 @@ class CandidateGraph(BaseTransform):
         mutual: Keep mutual neighbours only.
         jaccard: Least Jaccard overlap of the two neighbour lists, 0..1; 0 keeps every edge.
         projection: Linear map (c, d) of ``x`` in which neighbours are searched; ``x`` itself stays as it is.
-        gate_target: What the gate should say on the candidates, see :func:`pyg_gears.targets.gate_target`: "walk" (one step
-            of the true random walk), "walk2" (two steps) or "mix" (their mean).
+        gate_target: The gate's target on the candidates, see :func:`pyg_gears.targets.gate_target`: "walk" (one step of
+            the true random walk), "walk2" (two steps) or "mix" (their mean).
 
     Raises:
         InputError: when the graph has no ``x``, or for another ``gate_target``.
@@ -51,7 +51,7 @@ class CandidateGraph(BaseTransform):
         projection: Float[Tensor, "c d"] | None = None,
         gate_target: GateTarget = "walk",
     ) -> None:
-        _check_gate_target("CandidateGraph", gate_target)
+        _check_gate_target(gate_target)
         self.k, self.metric, self.mutual, self.jaccard = k, metric, mutual, jaccard
         self.projection, self.gate_target = projection, gate_target
 
@@ -59,13 +59,13 @@ class CandidateGraph(BaseTransform):
         """Return the graph with ``edge_index`` (and ``gate_target`` where it can be known)."""
         expect(
             isinstance(data.x, Tensor),
-            "CandidateGraph expected an embedding in data.x, found none; embed the cells first.",
+            "expected an embedding in data.x, found none; embed the cells first.",
         )
         data.edge_index = candidate_graph(data.x, **self._choices())
         return _set_gate_target(data, self.gate_target)
 
     def batch_edges(self, batch: Batch) -> Int[Tensor, "2 e"]:
-        """Candidates of every graph of a batch, searched anew from its ``x``."""
+        """Candidates of every graph of a batch, searched again from its ``x``."""
         # On the CPU, where the candidates of training are found: the same embedding gives the same graph, bit for bit.
         own = {**self._choices(), "projection": None if self.projection is None else self.projection.cpu()}
         return candidate_graph(batch.x.cpu(), **own, batch=batch.batch.cpu()).to(batch.x.device)
@@ -95,7 +95,7 @@ class GeometricTargets(BaseTransform):
     """
 
     def __init__(self, k: int | None = None, gate_target: GateTarget = "walk") -> None:
-        _check_gate_target("GeometricTargets", gate_target)
+        _check_gate_target(gate_target)
         self.k, self.gate_target = k, gate_target
 
     def forward(self, data: Data) -> Data:
@@ -103,11 +103,11 @@ class GeometricTargets(BaseTransform):
         pos = data.pos
         expect(
             isinstance(pos, Tensor) and pos.is_floating_point(),
-            "GeometricTargets expected float coordinates in data.pos, found none; set pos before the transform.",
+            "expected float coordinates in data.pos, found none; set pos before the transform.",
         )
         expect(
             pos.size(0) >= 3,
-            f"GeometricTargets expected at least 3 nodes, found {pos.size(0)}; draw larger minisets.",
+            f"expected at least 3 nodes, found {pos.size(0)}; draw larger minisets.",
         )
         walk = random_walk_target(pos, self.k)
         stress = multiscale_stress_target(pos, self.k)
@@ -128,10 +128,10 @@ class GeometricTargets(BaseTransform):
         return f"GeometricTargets(k={self.k}, gate_target={self.gate_target!r})"
 
 
-def _check_gate_target(name: str, kind: str) -> None:
+def _check_gate_target(kind: str) -> None:
     expect(
         kind in GATE_TARGETS,
-        f"{name} expected gate_target among {', '.join(GATE_TARGETS)}, found {kind!r}; name one.",
+        f"expected gate_target among {', '.join(GATE_TARGETS)}, found {kind!r}; name one.",
     )
 
 

@@ -15,9 +15,9 @@ from anndata import AnnData
 from pyg_gears.cli import main
 
 TINY = [
-    "encoder.steps=20",
-    "encoder.folds=3",
-    "encoder.repeats=1",
+    "embedding.steps=20",
+    "embedding.folds=3",
+    "embedding.repeats=1",
     "minisets.count=6",
     "minisets.min_size=30",
     "minisets.max_size=40",
@@ -26,9 +26,9 @@ TINY = [
     "model.heads=2",
     "model.head_channels=4",
     "model.recycles=2",
-    "model.members=1",
+    "training.members=1",
     "training.epochs=2",
-    "training.pretrain_steps=2",
+    "training.pretraining.steps=2",
     "training.validation=2",
     "training.node_budget=120",
 ]
@@ -104,7 +104,7 @@ def test_a_killed_fit_resumes(simulated, tmp_path, monkeypatch, capsys) -> None:
     call = ["fit", simulated / "slide_0.h5ad", "--out", out, *SETTINGS]
 
     def die(self, batch, index):
-        if self.current_epoch == 1 and not self.pretrain:
+        if self.current_epoch == 1:
             raise KeyboardInterrupt
         return step(self, batch, index)
 

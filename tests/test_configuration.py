@@ -12,13 +12,13 @@ from pyg_gears.errors import InputError
 
 class Edge(Configuration):
     kind: Literal["edge"] = "edge"
-    channels: int = Field(32, ge=1)
+    channels: int = Field(default=32, ge=1)
     beta: float = 2.0
 
 
 class Former(Configuration):
     kind: Literal["former"] = "former"
-    channels: int = Field(32, ge=1)
+    channels: int = Field(default=32, ge=1)
     layers: int = 2
 
 
@@ -34,7 +34,7 @@ class Model(Configuration):
 
 class Whole(Configuration):
     model: Model = Model()
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
 
 
 def test_changes_reach_one_field_and_leave_the_rest() -> None:

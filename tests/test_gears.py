@@ -1,27 +1,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 import torch
 from anndata import AnnData
 
-from pyg_gears import Gears, Recipe
+from pyg_gears import FittedGears, Gears, Recipe, load
 from pyg_gears.data import simulate_tissue
 from pyg_gears.encoders import ExpressionEncoder
-from pyg_gears.layout import InferenceSettings
+from pyg_gears.layout import LayoutSettings
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
+from pyg_gears.training.preparation import candidate_search
 
 TINY = {
     "embedding": {"kind": "spatial", "components": 6},
     "minisets": {"count": 8, "min_size": 40, "max_size": 60},
     "graph": {"k": 15},
-    "model": {"members": 1, "recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4},
-    "gate": {"channels": 8},
-    "training": {"epochs": 2, "pretrain_steps": 40, "validation": 2, "node_budget": 160},
+    "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
+    "training": {"members": 1, "epochs": 2, "pretraining": {"steps": 40}, "validation": 2, "node_budget": 160},
 }
 
 
@@ -36,7 +36,7 @@ def recipe() -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def fitted(tissue, recipe) -> Gears:
+def fitted(tissue, recipe) -> FittedGears:
     return Gears(recipe).fit(tissue.slides, validate=tissue.slides[1].name, progress=False)
 
 
@@ -62,7 +62,7 @@ def test_saved_and_loaded_is_the_same_model(fitted, tissue, tmp_path) -> None:
     fitted.save(tmp_path / "model")
     content = torch.load(tmp_path / "model" / "model.pt", weights_only=True)
     assert content["recipe"] == fitted.recipe.as_dict()
-    loaded = Gears.load(tmp_path / "model")
+    loaded = load(tmp_path / "model")
     a = fitted.reconstruct(tissue.cells, seed=3, progress=False)
     b = loaded.reconstruct(tissue.cells, seed=3, progress=False)
     np.testing.assert_array_equal(a.pos, b.pos)
@@ -86,7 +86,7 @@ def test_same_seed_same_model(tissue, recipe, fitted) -> None:
 
 
 def test_members_vote_and_one_slide_is_enough(tissue, recipe) -> None:
-    gears = Gears(recipe.change({"model": {"members": 2}})).fit(tissue.slides[:1], tissue.cells, progress=False)
+    gears = Gears(recipe.change({"training": {"members": 2}})).fit(tissue.slides[:1], tissue.cells, progress=False)
     assert len(gears.members) == 2
     assert gears.report["held_out_is_block"]
     assert not torch.equal(gears.members[0].embed_pos[0].weight, gears.members[1].embed_pos[0].weight)
@@ -94,24 +94,20 @@ def test_members_vote_and_one_slide_is_enough(tissue, recipe) -> None:
 
 
 def test_patchwise_query_and_description_can_be_written(fitted, tissue) -> None:
-    settings = InferenceSettings(patch_size=48, overlap=12, whole_below=0)
+    settings = LayoutSettings(patch_size=48)
     found = fitted.reconstruct(tissue.cells, settings=settings, progress=False)
     assert found.layout.report["mode"] == "patches"
     assert json.loads(json.dumps(fitted.describe(found, seed=0)))["versions"]["pyg-gears"]
 
 
 def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
-    with pytest.raises(ValueError, match="expected a fitted model, found none; call fit or"):
-        Gears().reconstruct(tissue.cells)
-    with pytest.raises(ValueError, match="expected a fitted model, found none; call fit before save"):
-        Gears().save(tmp_path)
     with pytest.raises(ValueError, match=r"expected a model folder with model\.pt"):
         Gears.load(tmp_path)
     (tmp_path / "model.pt").write_bytes(b"no model")
     with pytest.raises(ValueError, match="expected a readable model"):
         Gears.load(tmp_path)
     torch.save({"format": 99}, tmp_path / "model.pt")
-    with pytest.raises(ValueError, match="expected a model of format 3"):
+    with pytest.raises(ValueError, match="expected a model of format 3 to 4"):
         Gears.load(tmp_path)
     with pytest.raises(ValueError, match=r"lack|miss"):
         fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))
@@ -128,35 +124,34 @@ def test_a_model_that_cannot_be_built_is_refused_before_any_work(tissue, recipe,
 def test_candidates_gate_and_model_of_the_recipe_travel_in_the_file(tissue, recipe, tmp_path) -> None:
     chosen = {
         "graph": {"mutual": True, "projection": 4},
-        "gate": {"kind": "former", "heads": 2, "detached": True},
-        "model": {"kind": "topo_ipa_r", "recycles": 3},
-        "training": {"epochs": 1, "pretrain_steps": 2},
+        "model": {"kind": "topo_ipa_r", "recycles": 3, "gate": {"heads": 2, "detached": True}},
+        "training": {"epochs": 1, "pretraining": {"steps": 2}},
     }
     gears = Gears(recipe.change(chosen)).fit(tissue.slides, progress=False)
     gears.save(tmp_path / "model")
     loaded = Gears.load(tmp_path / "model")
-    used = loaded.settings().candidates
+    used = loaded.candidates
     assert (used.k, used.mutual) == (15, True)
     assert torch.equal(used.projection, gears.candidates.projection)
     assert isinstance(loaded.members[0], TopoIPAR)
     assert isinstance(loaded.members[0].gate, GateFormer)
     one, two = (g.reconstruct(tissue.cells, progress=False).pos for g in (gears, loaded))
     np.testing.assert_array_equal(one, two)
-    # The projection is searched in: without it the candidates are others, and so is the layout.
-    loaded.candidates.projection = None
-    assert not np.array_equal(loaded.reconstruct(tissue.cells, progress=False).pos, one)
+    # Neighbours are searched in the projection: without it the candidates differ, and so does the layout.
+    bare = replace(loaded, candidates=candidate_search(loaded.recipe, None))
+    assert not np.array_equal(bare.reconstruct(tissue.cells, progress=False).pos, one)
 
 
 def test_a_work_folder_of_another_run_is_refused(tissue, recipe, tmp_path) -> None:
     Gears(recipe).fit(tissue.slides, work_dir=tmp_path, progress=False)
-    with pytest.raises(ValueError, match="expected the recipe and slides of the run begun in"):
+    with pytest.raises(ValueError, match="expected the recipe, slides and cells of the run begun in"):
         Gears(recipe.change({"training": {"lr": 1.0}})).fit(tissue.slides, work_dir=tmp_path, progress=False)
 
 
 @pytest.fixture(scope="module")
-def learned(tissue, recipe) -> Gears:
-    encoder = {"front_components": 10, "out_channels": 6, "hidden": [8], "steps": 20, "evaluate_every": 10, "folds": 3}
-    chosen = recipe.change({"embedding": {"kind": "learned"}, "encoder": encoder})
+def learned(tissue, recipe) -> FittedGears:
+    encoder = {"out_channels": 6, "hidden": [8], "steps": 20, "evaluate_every": 10, "folds": 3}
+    chosen = recipe.change({"embedding": {"kind": "learned", "front": {"components": 10}, **encoder}})
     return Gears(chosen).fit(tissue.slides, tissue.cells, validate=tissue.slides[1].name, progress=False)
 
 
@@ -185,3 +180,32 @@ def test_far_cells_are_adapted_or_reported_and_spots_stay(learned, fitted, tissu
     assert all(torch.equal(a, b) for a, b in zip(spots, learned.support.x, strict=True))
     assert fitted.adapter is None
     assert fitted.reconstruct(tissue.cells, adapt="match", progress=False).adapted
+
+
+def test_a_fit_that_fails_leaves_what_was_fitted(tissue, recipe, fitted, tmp_path, monkeypatch) -> None:
+    before = fitted.reconstruct(tissue.cells, progress=False).pos
+    gears = Gears(recipe)
+    first = gears.fit(tissue.slides[:1], work_dir=tmp_path / "first", progress=False)
+    states = [value.clone() for value in first.members[0].state_dict().values()]
+    monkeypatch.setattr("pyg_gears.gears.train_structure", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        gears.fit(tissue.slides, work_dir=tmp_path / "second", progress=False)
+    assert all(torch.equal(a, b) for a, b in zip(states, first.members[0].state_dict().values(), strict=True))
+    np.testing.assert_array_equal(fitted.reconstruct(tissue.cells, progress=False).pos, before)
+    with pytest.raises(FrozenInstanceError):
+        first.encoder = None
+
+
+def test_a_run_folder_is_claimed_before_the_encoder_is_trained(tissue, recipe, tmp_path, monkeypatch) -> None:
+    Gears(recipe).fit(tissue.slides, work_dir=tmp_path, progress=False)
+    monkeypatch.setattr("pyg_gears.gears.prepare", lambda *a, **k: pytest.fail("the encoder was trained"))
+    other = recipe.change({"embedding": {"components": 5}})
+    with pytest.raises(ValueError, match="expected the recipe, slides and cells of the run begun in"):
+        Gears(other).fit(tissue.slides, work_dir=tmp_path, progress=False)
+
+
+def test_devices_are_checked_first(tissue, recipe, fitted) -> None:
+    with pytest.raises(ValueError, match="expected a device among auto, cpu and cuda, found 'gpu'"):
+        Gears(recipe).fit(tissue.slides, device="gpu", progress=False)
+    with pytest.raises(ValueError, match="expected a device among auto, cpu and cuda, found 'gpu'"):
+        fitted.reconstruct(tissue.cells, device="gpu", progress=False)

@@ -17,9 +17,8 @@ def test_python_block_runs(tmp_path, monkeypatch, capsys) -> None:
     for full, small in (("cells=300", "cells=60"), ("spots=200", "spots=80")):
         assert full in code
         code = code.replace(full, small)
-    small_recipe = (
-        'Recipe.preset("quick").change({"minisets": {"count": 6}, "training": {"epochs": 2, "pretrain_steps": 5}})'
-    )
+    training = '"training": {"epochs": 2, "pretraining": {"steps": 5}}'
+    small_recipe = f'Recipe.preset("quick").change({{"minisets": {{"count": 6}}, {training}}})'
     assert 'Recipe.preset("quick")' in code
     monkeypatch.chdir(tmp_path)
     exec(compile(code.replace('Recipe.preset("quick")', small_recipe), "README", "exec"), {})

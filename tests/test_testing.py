@@ -10,6 +10,7 @@ from pyg_gears.models import IPALite
 from pyg_gears.nn import EdgeGate, IPAConv
 from pyg_gears.testing import (
     assert_batched_equals_single,
+    assert_coordinate_equivariant,
     assert_permutation_equivariant,
     assert_pose_invariant,
     random_graphs,
@@ -62,6 +63,21 @@ def test_losses_do_not_see_the_pose(loss, allow_reflection: bool) -> None:
     assert_pose_invariant(lambda pos: loss(pos, graph), guess, allow_reflection=allow_reflection, tol=1e-8)
 
 
+def test_motions_of_a_layer() -> None:
+    graph = random_graphs([12], 5, dtype=torch.float64)[0]
+    layer = awake(IPAConv(5, heads=2, head_channels=4, frame="rotation")).double()
+    assert_coordinate_equivariant(
+        lambda pos: layer(graph.x, pos, graph.edge_index)[1], graph.pos, allow_reflection=False, tol=1e-10
+    )
+    assert_coordinate_equivariant(
+        lambda pos: layer(graph.x, pos, graph.edge_index)[0],
+        graph.pos,
+        allow_reflection=True,
+        invariant=True,
+        tol=1e-10,
+    )
+
+
 def test_broken_properties_are_noticed() -> None:
     graphs = random_graphs([8, 9], 3)
     with pytest.raises(AssertionError, match="batching: results differ"):
@@ -70,5 +86,11 @@ def test_broken_properties_are_noticed() -> None:
         assert_permutation_equivariant(lambda g: g.x * torch.arange(len(g.x))[:, None], graphs[0], tol=1e-6)
     with pytest.raises(AssertionError, match="pose: results differ"):
         assert_pose_invariant(lambda pos: pos.sum(), graphs[0].pos, allow_reflection=False, tol=1e-6)
+    with pytest.raises(AssertionError, match="motion: results differ"):
+        assert_coordinate_equivariant(lambda pos: 2 * pos, graphs[0].pos, allow_reflection=False, tol=1e-4)
+    with pytest.raises(AssertionError, match="motion: results differ"):
+        assert_coordinate_equivariant(
+            lambda p: p @ torch.diag(torch.tensor([1.0, -1.0])), graphs[0].pos, allow_reflection=True, tol=1e-4
+        )
     with pytest.raises(AssertionError, match="batching: shape"):
         assert_batched_equals_single(lambda g: g.x.sum(dim=0), graphs, tol=1e-6)

@@ -1,25 +1,26 @@
-"""The simple rivals: what regression and spectral embedding make of the same slides, for every layout's table."""
+"""The simple rivals: layouts of the same cells by regression and by spectral embedding, to compare every layout with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import sparse
 
+from pyg_gears import graphs
 from pyg_gears.baselines.spectral_layout import spectral_layout
 from pyg_gears.data.slide import Slide, shared_genes
 from pyg_gears.encoders import Normalization, center, gene_statistics, normalize_expression
 from pyg_gears.errors import expect
 from pyg_gears.geometry import similarity_procrustes
-from pyg_gears.graphs import knn
 from pyg_gears.metrics.layout_pair import in_gauge
 
 Layout: TypeAlias = Float[np.ndarray, "n 2"]
-Regression: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+Regression: TypeAlias = Callable[[int], Any]
+"""A scikit-learn regressor for at least so many training rows."""
 
 NORMALIZATION = Normalization(transform="sqrt")
 MAX_FIT_CELLS = 20_000
@@ -46,21 +47,22 @@ class RegressionOutput(NamedTuple):
 def simple_rivals(
     references: Sequence[Slide], query: Slide, *, normalization: Normalization | None = None, seed: int = 0
 ) -> dict[str, Layout]:
-    """Lay the query out by five simple methods; a layout that does not beat them has learned little.
+    """Lay the query out by five simple methods, which a learned layout has to beat.
 
     * ``ridge_pca``: ridge regression of coordinates on the PCA of the references; the query is projected.
     * ``ridge_joint_smoothed``: the same on a PCA of references and query together; then every cell takes the mean
-      prediction of itself and its 9 nearest cells of the query in that PCA. The strong one.
+      prediction of itself and its 9 nearest cells of the query in that PCA. The strongest of the five.
     * ``knn_regression``: mean coordinates of the 20 nearest reference spots in the joint PCA.
-    * ``spectral``: two Laplacian eigenvectors of the query's own expression graph; it sees no reference.
-    * ``tsne``: t-SNE of the query's own PCA (perplexity 30), likewise; left out above 3000 cells, where it takes long.
+    * ``spectral``: two Laplacian eigenvectors of the query's own expression graph; it uses no reference.
+    * ``tsne``: t-SNE of the query's own PCA (perplexity 30), without a reference too; left out above 3000 cells,
+      where it takes long.
 
     Expression is the square root of counts per 10,000 on the shared genes, centred per section and gene. (log1p lost on
     most sections that we measured, division by the gene's deviation on all.) The number of components of the ridge
-    regressions, 5 to 50, is the one with the best R2 on blocks of the reference left out in turn: neighbours predict
-    neighbours too well for random folds.
+    regressions, 5 to 50, is the one with the best R2 on blocks of the reference left out in turn; random folds would
+    leave a spot's neighbours in the training part.
 
-    Sections lie in frames that have nothing to do with each other, so each reference gets its own regression in its own
+    The frames of two sections are unrelated, so each reference gets its own regression in its own
     gauge. The predicted layouts are brought together by similarity Procrustes (mirrors allowed) onto that of the
     reference with the best held-out R2, and averaged with weights max(R2, 0.01). Averaging their distance matrices
     with the same weights gave the same within 0.005 Spearman and costs n^2.
@@ -75,16 +77,21 @@ def simple_rivals(
         Name -> layout in the gauge, shape (n, 2).
 
     Raises:
-        InputError: without a reference, for a reference without coordinates, or without shared genes.
+        InputError: without a reference, for a reference without coordinates or with all of them at one point, or without
+            shared genes.
     """
-    expect(len(references) > 0, "simple_rivals expected at least one reference slide, found none; name one.")
+    expect(len(references) > 0, "expected at least one reference slide, found none; name one.")
     positions = []
     for slide in references:
         expect(
             slide.pos is not None,
-            f"simple_rivals expected references with coordinates, found none in {slide.name}; name slides.",
+            f"expected references with coordinates, found none in {slide.name}; name slides.",
         )
         assert slide.pos is not None
+        expect(
+            bool((slide.pos != slide.pos[0]).any()),
+            f"expected reference positions that differ, found all of {slide.name} at one point; check the coordinates.",
+        )
         positions.append(in_gauge(slide.pos))
     genes = shared_genes([*references, query])
     sections = [normalize_expression(slide.subset_genes(genes), normalization or NORMALIZATION) for slide in references]
@@ -96,11 +103,11 @@ def simple_rivals(
 
     plain, smooth, nearest = [], [], []
     for x, x_joint, y in zip(alone, joint, positions, strict=False):
-        plain.append(_ridge_layout(x, y, alone[-1], seed=seed, neighbors=1))
-        smooth.append(_ridge_layout(x_joint, y, joint[-1], seed=seed, neighbors=SMOOTHING_NEIGHBORS))
+        blocks = spatial_blocks(y, seed=seed)
+        plain.append(_ridge_layout(x, y, alone[-1], blocks, neighbors=1))
+        smooth.append(_ridge_layout(x_joint, y, joint[-1], blocks, neighbors=SMOOTHING_NEIGHBORS))
         few, few_query = x_joint[:, :KNN_COMPONENTS], joint[-1][:, :KNN_COMPONENTS]
-        skill = block_skill(knn_regression, few, y, seed=seed)
-        nearest.append(RegressionOutput(knn_regression(few, y, few_query), skill))
+        nearest.append(RegressionOutput(knn(len(y)).fit(few, y).predict(few_query), block_skill(knn, few, y, blocks)))
     layouts = {
         "ridge_pca": consensus(plain),
         "ridge_joint_smoothed": consensus(smooth),
@@ -124,7 +131,7 @@ def section_pca(
         seed: Seed of the randomised solver and of the draw of cells.
 
     Returns:
-        One float64 embedding a section of ``embed``.
+        One float64 embedding per section of ``embed``.
     """
     from sklearn.decomposition import PCA
 
@@ -148,46 +155,54 @@ def consensus(outputs: Sequence[RegressionOutput]) -> Layout:
     return in_gauge(np.average(aligned, axis=0, weights=weights))
 
 
-def block_skill(regression: Regression, x: np.ndarray, y: np.ndarray, *, seed: int) -> float:
-    """R2 of a regression on contiguous tenths of a section, each predicted from the rest; mean of three partitions."""
+def spatial_blocks(pos: Layout, *, seed: int) -> list[Int[np.ndarray, " n"]]:
+    """Three partitions of a section into ten contiguous blocks (k-means of the positions): the block of each spot."""
     from sklearn.cluster import KMeans
 
+    count = min(BLOCKS, len(np.unique(pos, axis=0)))
+    states = np.random.SeedSequence(seed).generate_state(BLOCK_DRAWS)
+    return [KMeans(count, n_init=1, random_state=int(state)).fit_predict(pos) for state in states]
+
+
+def block_skill(
+    regression: Regression, x: Float[np.ndarray, "n c"], y: Layout, blocks: Sequence[Int[np.ndarray, " n"]]
+) -> float:
+    """R2 of a regression on blocks of a section, each predicted from the rest; mean over the partitions."""
+    from sklearn.metrics import r2_score
+    from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+
     scores = []
-    for draw in range(BLOCK_DRAWS):
-        count = min(BLOCKS, len(np.unique(y, axis=0)))
-        block = KMeans(count, n_init=1, random_state=seed + draw).fit_predict(y)
-        predicted = np.zeros_like(y)
-        for b in range(count):
-            held = block == b
-            predicted[held] = regression(x[~held], y[~held], x[held])
-        scores.append(1 - np.square(predicted - y).sum() / np.square(y - y.mean(axis=0)).sum())
+    for block in blocks:
+        regressor = regression(len(y) - int(np.bincount(block).max()))
+        predicted = cross_val_predict(regressor, x, y, groups=block, cv=LeaveOneGroupOut())
+        scores.append(r2_score(y, predicted, multioutput="variance_weighted"))
     return float(np.mean(scores))
 
 
-def ridge_regression(x: np.ndarray, y: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Predict by least squares with penalty 10 on the squared weights (x has unit mean square) and a free intercept."""
-    mean, target = x.mean(axis=0), y.mean(axis=0)
-    centred = x - mean
-    gram = centred.T @ centred + RIDGE_PENALTY * np.eye(x.shape[1])
-    return (query - mean) @ np.linalg.solve(gram, centred.T @ (y - target)) + target
+def ridge(rows: int) -> Any:
+    """Least squares with penalty 10 on the squared weights (x has unit mean square) and a free intercept."""
+    from sklearn.linear_model import Ridge
+
+    return Ridge(alpha=RIDGE_PENALTY)
 
 
-def knn_regression(x: np.ndarray, y: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Predict the mean of the 20 nearest rows of x."""
-    from sklearn.neighbors import NearestNeighbors
+def knn(rows: int) -> Any:
+    """The mean of the 20 nearest rows, of all where there are fewer."""
+    from sklearn.neighbors import KNeighborsRegressor
 
-    neighbors = NearestNeighbors(n_neighbors=min(KNN_NEIGHBORS, len(x)), algorithm="brute").fit(x)
-    return y[neighbors.kneighbors(query, return_distance=False)].mean(axis=1)
+    return KNeighborsRegressor(min(KNN_NEIGHBORS, rows), algorithm="brute")
 
 
-def _ridge_layout(x: np.ndarray, y: np.ndarray, query: np.ndarray, *, seed: int, neighbors: int) -> RegressionOutput:
+def _ridge_layout(
+    x: np.ndarray, y: np.ndarray, query: np.ndarray, blocks: Sequence[np.ndarray], *, neighbors: int
+) -> RegressionOutput:
     widths = [d for d in RIDGE_COMPONENTS if d <= x.shape[1]] or [x.shape[1]]
-    skills = [block_skill(ridge_regression, x[:, :d], y, seed=seed) for d in widths]
+    skills = [block_skill(ridge, x[:, :d], y, blocks) for d in widths]
     skill, width = max(skills), widths[int(np.argmax(skills))]
     few = query[:, :width]
-    layout = ridge_regression(x[:, :width], y, few)
+    layout = ridge(len(y)).fit(x[:, :width], y).predict(few)
     if neighbors > 1:
-        near = knn(torch.from_numpy(few), min(neighbors, len(few)) - 1, metric="euclidean").index.numpy()
+        near = graphs.knn(torch.from_numpy(few), min(neighbors, len(few)) - 1, metric="euclidean").index.numpy()
         layout = (layout + layout[near].sum(axis=1)) / (near.shape[1] + 1)
     return RegressionOutput(layout, skill)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy import sparse
 
-from pyg_gears.graphs import knn
+from pyg_gears.graphs import knn, symmetric_csr
 from pyg_gears.metrics.layout_pair import in_gauge
 
 NEIGHBORS = 15
@@ -18,7 +17,7 @@ def spectral_layout(x: Float[np.ndarray, "n c"], *, k: int = NEIGHBORS) -> Float
     r"""Two eigenvectors of the random walk on the kNN graph, each over :math:`\sqrt{1 - \lambda}`.
 
     With this weight Euclidean distances approximate commute times. Every pair of cells is joined by an edge of 1e-4 of
-    the mean degree over n, so that a graph in pieces has a layout too. Each axis' sign makes its skewness positive.
+    the mean degree over n, so that a graph in pieces has a layout too. The sign of each axis makes its skewness positive.
 
     Args:
         x: Embedding of the cells, shape (n, c).
@@ -33,10 +32,7 @@ def spectral_layout(x: Float[np.ndarray, "n c"], *, k: int = NEIGHBORS) -> Float
     from scipy.sparse.linalg import LinearOperator, eigsh
 
     n = len(x)
-    near = knn(torch.from_numpy(x), min(k, n - 1), metric="euclidean").index.numpy()
-    rows = np.repeat(np.arange(n), near.shape[1])
-    directed = sparse.csr_array((np.ones(near.size), (rows, near.reshape(-1))), shape=(n, n))
-    graph = sparse.csr_array(directed.maximum(directed.T))
+    graph = symmetric_csr(knn(torch.from_numpy(x), min(k, n - 1), metric="euclidean").index)
     degree: np.ndarray = np.asarray(graph.sum(axis=1)).reshape(-1)
     bridge = BRIDGE * degree.mean()
     root = np.sqrt(degree + bridge)

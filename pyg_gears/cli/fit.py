@@ -17,11 +17,14 @@ from pyg_gears.errors import InputError, expect
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--cells", help="Cells whose expression joins the fit of the embedding (.h5ad).")
 @click.option("--validate", metavar="NAME", help="Slide held out (its file's stem) for early stopping and confidence.")
-@click.option("--preset", default="standard", type=click.Choice(["quick", "standard", "thorough"]), help="Recipe.")
+@click.option(
+    "--preset", default="standard", type=click.Choice(["quick", "standard", "thorough", "published"]), help="Recipe."
+)
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One recipe field, e.g. training.seed=1."
 )
+@click.option("--device", default="auto", metavar="DEVICE", help="Where networks are trained: auto, cpu or cuda.")
 @click.option("--resume", is_flag=True, help="Go on with a fit that was stopped.")
 def fit(
     slides: tuple[str, ...],
@@ -31,6 +34,7 @@ def fit(
     preset: str,
     config: Path | None,
     assignments: tuple[str, ...],
+    device: str,
     resume: bool,
 ) -> None:
     """Learn how expression relates to geometry from one or more slides."""
@@ -45,7 +49,7 @@ def fit(
     read = [read_slide(path) for path in slides]
     query = None if cells is None else read_cells(cells)
 
-    from pyg_gears.training.configuration import parse_assignments
+    from pyg_gears.configuration import parse_assignments
     from pyg_gears.training.recipe import Recipe
 
     recipe = Recipe.preset(preset).change(fields).change(parse_assignments(assignments))
@@ -55,12 +59,12 @@ def fit(
 
     check_slides(read, query, validate)
     work = out / "work"
-    gears = Gears(recipe).fit(read, query, validate=validate, work_dir=work)
-    gears.save(out)
-    for number in range(recipe.model.members):
+    fitted = Gears(recipe).fit(read, query, validate=validate, work_dir=work, device=device)
+    fitted.save(out)
+    for number in range(recipe.training.members):
         shutil.copy(work / f"member_{number}" / "log.csv", out / f"training_{number}.csv")
     shutil.rmtree(work)
-    report = gears.report
+    report = fitted.report
     click.echo(
         f"wrote {out}: E_geo on {', '.join(report['held_out'])} {report['h_gate']:.3f} with the inferred graph, "
         f"{report['t_edge']:.3f} with the true one"
@@ -95,10 +99,10 @@ def _read_config(config: Path | None) -> dict[str, Any]:
     try:
         fields = yaml.safe_load(config.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML in {config}, found {str(error).splitlines()[0]}; mend the file.") from None
+        raise InputError(f"expected YAML in {config}, found {str(error).splitlines()[0]}; correct the file.") from None
     expect(
         isinstance(fields, dict),
-        f"expected 'key: value' lines in {config}, found {type(fields).__name__}; mend the file.",
+        f"expected 'key: value' lines in {config}, found {type(fields).__name__}; correct the file.",
     )
     assert isinstance(fields, dict)
     return fields

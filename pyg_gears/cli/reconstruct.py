@@ -21,7 +21,7 @@ import click
     type=click.Choice(["auto", "none", "match"]),
     help="Adapter of the cells: the model's for cells far from the slides, none, or a new one for these cells.",
 )
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One inference setting, e.g. fill=0.5.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One layout setting, e.g. fill=0.5.")
 def reconstruct(
     model: Path,
     cells: str,
@@ -43,13 +43,12 @@ def reconstruct(
     check_output(out)
     query = read_cells(cells)
 
+    from pyg_gears.configuration import parse_assignments
     from pyg_gears.gears import Gears
-    from pyg_gears.layout import InferenceSettings
-    from pyg_gears.training.configuration import from_mapping, parse_assignments
+    from pyg_gears.layout import LayoutSettings
 
+    settings = LayoutSettings(samples=samples, patch_size=patch_size).change(parse_assignments(assignments))
     gears = Gears.load(model)
-    base = gears.settings(InferenceSettings(samples=samples, patch_size=patch_size, overlap=min(32, patch_size // 4)))
-    settings = from_mapping(InferenceSettings, parse_assignments(assignments), base)
     shards = out.with_name(f".{out.name}.shards")
     found = gears.reconstruct(query, settings=settings, seed=seed, adapt=adapt, shard_dir=shards)
     write_layout(

@@ -21,19 +21,28 @@ if TYPE_CHECKING:
         write_layout,
         write_slide,
     )
-    from pyg_gears.data.dataset import MinisetDataset, MinisetRecipe
+    from pyg_gears.data.dataset import MinisetDataset
+    from pyg_gears.data.embedded_slide import EmbeddedSlide
     from pyg_gears.data.fields import FIELDS, Field, check_fields, refuse_coordinates
     from pyg_gears.data.loader import MinisetLoader, NodeBudgetSampler
     from pyg_gears.data.miniset import build_miniset
+    from pyg_gears.data.miniset_recipe import (
+        ExpressionSampling,
+        LocalSampling,
+        MinisetRecipe,
+        PairedViews,
+        UniformSampling,
+    )
     from pyg_gears.data.packed import pack_data, read_packed, unpack_data, write_packed
-    from pyg_gears.data.sampling import SAMPLERS, WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
+    from pyg_gears.data.sampling import WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
     from pyg_gears.data.slide import Slide, check_cells, check_slide, shared_genes
-    from pyg_gears.data.splits import EmbeddedSlide, spatial_block, split_slides
+    from pyg_gears.data.splits import SlidePart, SplitOutput, spatial_block, split_slides
     from pyg_gears.data.synthetic import SimulationOutput, simulate_tissue, write_simulation
 
 _HOME = {
     "anndata_io": (
         "H5adSummary",
+        "LocalSampling",
         "cells_from_anndata",
         "check_h5ad",
         "check_output",
@@ -43,30 +52,37 @@ _HOME = {
         "write_layout",
         "write_slide",
     ),
-    "dataset": ("MinisetDataset", "MinisetRecipe"),
+    "dataset": ("MinisetDataset",),
+    "embedded_slide": ("EmbeddedSlide",),
     "fields": ("FIELDS", "Field", "check_fields", "refuse_coordinates"),
     "loader": ("MinisetLoader", "NodeBudgetSampler"),
     "miniset": ("build_miniset",),
+    "miniset_recipe": ("ExpressionSampling", "LocalSampling", "MinisetRecipe", "PairedViews", "UniformSampling"),
     "packed": ("pack_data", "read_packed", "unpack_data", "write_packed"),
-    "sampling": ("SAMPLERS", "WalkGraph", "draw_miniset", "draw_pair", "draw_size", "walk_graph"),
+    "sampling": ("WalkGraph", "draw_miniset", "draw_pair", "draw_size", "walk_graph"),
     "synthetic": ("SimulationOutput", "simulate_tissue", "write_simulation"),
     "slide": ("Slide", "check_cells", "check_slide", "shared_genes"),
-    "splits": ("EmbeddedSlide", "spatial_block", "split_slides"),
+    "splits": ("SlidePart", "SplitOutput", "spatial_block", "split_slides"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "FIELDS",
-    "SAMPLERS",
     "EmbeddedSlide",
+    "ExpressionSampling",
     "Field",
     "H5adSummary",
+    "LocalSampling",
     "MinisetDataset",
     "MinisetLoader",
     "MinisetRecipe",
     "NodeBudgetSampler",
+    "PairedViews",
     "SimulationOutput",
     "Slide",
+    "SlidePart",
+    "SplitOutput",
+    "UniformSampling",
     "WalkGraph",
     "build_miniset",
     "cells_from_anndata",

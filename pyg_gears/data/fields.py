@@ -67,7 +67,7 @@ def refuse_coordinates(data: Data) -> None:
     found = [name for name, field in FIELDS.items() if field.batching == "never" and name in data]
     expect(
         not found,
-        f"Expected a miniset without coordinates, found {', '.join(map(repr, found))}; "
+        f"expected a miniset without coordinates, found {', '.join(map(repr, found))}; "
         "apply GeometricTargets (it drops them) before batching.",
     )
 
@@ -89,7 +89,7 @@ def check_fields(data: Data, required: Iterable[str] = ("x", "slide_id", "node_i
     # The table's order: PyG's changes from run to run, and index fields come before what lies on their edges.
     keys = sorted(present - set(FIELDS)) + [name for name in FIELDS if name in present]
     for name in required:
-        expect(name in keys, f"Expected the field {name!r} in a miniset, found {sorted(keys)}; add it first.")
+        expect(name in keys, f"expected the field {name!r} in a miniset, found {sorted(keys)}; add it first.")
     n = int(data.num_nodes or 0)
     graph = data.batch if "batch" in data else torch.zeros(n, dtype=torch.long)
     graphs = int(data.num_graphs) if "batch" in data else 1
@@ -97,7 +97,7 @@ def check_fields(data: Data, required: Iterable[str] = ("x", "slide_id", "node_i
     for name in keys:
         if name not in FIELDS:
             hint = nearest_name(name, FIELDS)
-            raise InputError(f"Expected fields of the miniset table, found {name!r}{hint}; remove it or add it there.")
+            raise InputError(f"expected fields of the miniset table, found {name!r}{hint}; remove it or add it there.")
         field, value = FIELDS[name], data[name]
         _check_tensor(field, value)
         shape = (graphs,) if field.level == "graph" else field.shape
@@ -108,15 +108,15 @@ def check_fields(data: Data, required: Iterable[str] = ("x", "slide_id", "node_i
         fits = value.dim() == len(wanted) and all(w in (-1, s) for w, s in zip(wanted, value.shape, strict=True))
         expect(
             fits,
-            f"Expected {name!r} of shape {shape} with {length}, found {tuple(value.shape)}; rebuild the miniset.",
+            f"expected {name!r} of shape {shape} with {length}, found {tuple(value.shape)}; rebuild the miniset.",
         )
         if field.batching == "shift":
             inside = value.numel() == 0 or (int(value.min()) >= 0 and int(value.max()) < n)
             inside = inside and bool((graph[value[0]] == graph[value[1]]).all())
-            expect(inside, f"Expected {name!r} between nodes of one graph, found others; rebuild the miniset.")
+            expect(inside, f"expected {name!r} between nodes of one graph, found others; rebuild the miniset.")
     node_id = data["node_id"] if "node_id" in keys else torch.arange(n)
     ascending = (node_id.diff() > 0) | (graph.diff() != 0)
-    expect(bool(ascending.all()), "Expected 'node_id' ascending in each graph, found another order; sort the spots.")
+    expect(bool(ascending.all()), "expected 'node_id' ascending in each graph, found another order; sort the spots.")
 
 
 def _check_tensor(field: Field, value: object) -> None:
@@ -124,9 +124,9 @@ def _check_tensor(field: Field, value: object) -> None:
         value.is_floating_point() if field.kind == "float" else value.dtype == torch.long
     )
     found = value.dtype if isinstance(value, Tensor) else type(value).__name__
-    expect(right, f"Expected {field.name!r} to be a tensor of {field.kind}, found {found}; convert it.")
+    expect(right, f"expected {field.name!r} to be a tensor of {field.kind}, found {found}; convert it.")
     assert isinstance(value, Tensor)
     expect(
         field.kind == "int" or bool(torch.isfinite(value).all()),
-        f"Expected finite values in {field.name!r}, found NaN or infinity; check the input of the miniset.",
+        f"expected finite values in {field.name!r}, found NaN or infinity; check the input of the miniset.",
     )

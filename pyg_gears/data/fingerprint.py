@@ -1,75 +1,60 @@
-"""A key for computed things: the same recipe, input and code give the same key, anything else another."""
+"""A key for computed things: the same input under the same version gives the same key, anything else another."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 
+from pyg_gears.configuration import Configuration
+from pyg_gears.data.slide import Slide
 from pyg_gears.errors import InputError
 
-# The code between a slide and a stored miniset.
-_ROOMS = ("geometry", "data", "graphs", "targets", "transforms.py")
+VERSION = 1
+"""Raised whenever the same input gives other minisets, targets or candidates than before: stored ones then never match."""
 
 
 def fingerprint(*values: Any) -> str:
-    """The SHA-256 of values: numbers, text, arrays, tensors, dataclasses, PyG transforms and containers of them.
+    """The SHA-256 of values: numbers, text, arrays, tensors, slides, configurations, PyG transforms and containers of them.
 
-    A transform counts with its class and all its attributes (its ``repr`` may leave parameters out). The source of
-    the package's own rooms up to the transforms counts too: targets computed by older code never match.
+    A transform counts with its class and all its attributes (its ``repr`` may leave parameters out).
 
     Raises:
         InputError: for a value whose content cannot be told from its address, such as a function.
     """
-    digest = hashlib.sha256(_code_digest().encode())
-    for value in values:
-        _add(digest, value)
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps([VERSION, _plain(values)], sort_keys=True).encode()).hexdigest()
 
 
-def _add(digest: Any, value: Any) -> None:
-    value = value.item() if isinstance(value, np.generic) else value
-    # Every entry carries its type and length, so that no two different values write the same bytes.
-    digest.update(f"<{type(value).__module__}.{type(value).__qualname__}>".encode())
-    if value is None or isinstance(value, bool | int | float | str | bytes):
-        text = repr(value).encode()
-        digest.update(f"{len(text)}:".encode() + text)
-    elif isinstance(value, Tensor):
-        _add(digest, value.detach().cpu().numpy())
-    elif isinstance(value, np.ndarray) and value.dtype.kind in "fiubU":
-        digest.update(f"{value.dtype.str}{value.shape}".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    elif isinstance(value, list | tuple):
-        digest.update(f"{len(value)}:".encode())
-        for item in value:
-            _add(digest, item)
-    elif isinstance(value, Mapping):
-        _add(digest, [[str(key), value[key]] for key in sorted(value, key=str)])
-    elif is_dataclass(value) and not isinstance(value, type):
-        _add(digest, {field.name: getattr(value, field.name) for field in fields(value)})
-    elif isinstance(value, BaseTransform):
-        _add(digest, vars(value))
-    else:
-        raise InputError(
-            f"Expected numbers, text, tensors or transforms with such parameters in a cached recipe, found "
-            f"{type(value).__name__}; write it as a BaseTransform with plain parameters, or do without the cache."
-        )
-
-
-@cache
-def _code_digest() -> str:
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for room in _ROOMS:
-        place = root / room
-        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            if file.is_file():
-                digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+def _plain(value: Any) -> Any:
+    """The value as JSON can hold it; what JSON would make equal (1 and "1", a list and a tuple) carries its type."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    elif isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return {"float": repr(value)}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiubU":
+        content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return {"array": [value.dtype.str, list(value.shape), content]}
+    if isinstance(value, list | tuple):
+        return {type(value).__name__: [_plain(item) for item in value]}
+    if isinstance(value, Mapping):
+        return {"mapping": {str(key): _plain(item) for key, item in value.items()}}
+    if isinstance(value, Configuration):
+        return {type(value).__name__: value.as_dict()}
+    if isinstance(value, Slide):
+        counts = value.counts
+        return {"slide": _plain([value.name, value.genes, value.pos, counts.indptr, counts.indices, counts.data])}
+    if isinstance(value, BaseTransform):
+        return {type(value).__qualname__: _plain(vars(value))}
+    raise InputError(
+        f"expected numbers, text, tensors or transforms with such parameters in a cached recipe, found "
+        f"{type(value).__name__}; write it as a BaseTransform with plain parameters, or do without the cache."
+    )

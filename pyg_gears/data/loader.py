@@ -12,6 +12,7 @@ from torch_geometric.data import Batch, Data
 
 from pyg_gears.data.fields import refuse_coordinates
 from pyg_gears.errors import expect
+from pyg_gears.seeds import child_seed
 
 
 class NodeBudgetSampler(Sampler[list[int]]):
@@ -19,7 +20,7 @@ class NodeBudgetSampler(Sampler[list[int]]):
 
     Sizes are rounded up to multiples of ``bucket``. Graphs in one bucket trade places every epoch, while the
     sequence of bucket sizes is packed into batches once: the number of batches never changes, every graph comes
-    exactly once an epoch (over all ranks together), and all ranks get equally many batches.
+    exactly once per epoch (over all ranks together), and all ranks get equally many batches.
 
     A graph, or a group that must stay together, beyond the budget makes a batch of its own. Where the batches do not
     divide by ``world_size``, the fullest ones are halved; only where none can be halved the smallest are merged, beyond
@@ -52,11 +53,11 @@ class NodeBudgetSampler(Sampler[list[int]]):
         bucket: int = 16,
     ) -> None:
         self.groups = [(i,) for i in range(len(sizes))] if groups is None else list(groups)
-        expect(node_budget >= 1, f"Expected a positive budget of nodes, found {node_budget}; raise it.")
-        expect(0 <= rank < world_size, f"Expected a rank in 0..{world_size - 1}, found {rank}; check the launcher.")
+        expect(node_budget >= 1, f"expected a positive budget of nodes, found {node_budget}; raise it.")
+        expect(0 <= rank < world_size, f"expected a rank in 0..{world_size - 1}, found {rank}; check the launcher.")
         expect(
             len(self.groups) >= world_size,
-            f"Expected at least one miniset a process, found {len(self.groups)} for {world_size}; draw more.",
+            f"expected at least one miniset per process, found {len(self.groups)} for {world_size}; draw more.",
         )
         self.seed, self.shuffle, self.rank, self.world_size = seed, shuffle, rank, world_size
         self.epoch = 0
@@ -81,7 +82,7 @@ class NodeBudgetSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         order, batch_order = self._order, torch.arange(len(self._spans))
         if self.shuffle:
-            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
+            generator = torch.Generator().manual_seed(child_seed(self.seed, "order", self.epoch))
             noise = torch.randperm(order.numel(), generator=generator)
             # Sorting a random order by bucket, stably, permutes within buckets only.
             order = order[noise][self._size[noise].argsort(stable=True)]

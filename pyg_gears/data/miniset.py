@@ -36,6 +36,6 @@ def build_miniset(
     """
     node_id = index.sort().values
     expect(
-        bool((node_id.diff() > 0).all()), "Expected distinct spots in a miniset, found some twice; draw without return."
+        bool((node_id.diff() > 0).all()), "expected distinct spots in a miniset, found some twice; draw without return."
     )
     return Data(x=x[node_id], pos=pos[node_id], node_id=node_id, slide_id=torch.tensor([slide_id]))

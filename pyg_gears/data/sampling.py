@@ -1,4 +1,4 @@
-"""Which spots make a miniset: local, global and expression-drawn sampling, and overlapping pairs.
+"""Which spots make a miniset: local, uniform and expression-drawn sampling, and overlapping pairs.
 
 Everything is a function of its arguments and the generator, and returns spot numbers in ascending order, so that a
 miniset keeps the order of its slide.
@@ -7,21 +7,16 @@ miniset keeps the order of its slide.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from torch import Generator, Tensor
 
-from pyg_gears.errors import expect, nearest_name
-
-SAMPLERS = ("local", "global", "expression", "mixed")
-"""The kinds of sampling that ``draw_miniset`` knows."""
-
-EVEN_MIXTURE: Mapping[str, float] = {"local": 0.5, "global": 0.5}
+from pyg_gears.data.miniset_recipe import ExpressionSampling, LocalSampling, MinisetRecipe, PairedViews
+from pyg_gears.errors import expect
 
 _WALKERS = 32
 # Rounds of all walkers without a new spot after which the neighbourhood counts as exhausted.
@@ -35,23 +30,19 @@ class WalkGraph(NamedTuple):
     neighbor: Int[Tensor, " e"]
 
 
-def walk_graph(knn_h: Int[Tensor, "n k"], allowed: Bool[Tensor, " n"] | None = None) -> WalkGraph:
+def walk_graph(knn_h: Int[Tensor, "n k"]) -> WalkGraph:
     """The symmetric graph of a kNN table in the embedding, for random walks.
 
     Args:
         knn_h: Nearest neighbours of every spot in the embedding, shape (n, k).
-        allowed: Spots that may be visited, shape (n,); all if omitted.
 
     Returns:
-        The union of both directions, without self-loops and without edges that touch other spots.
+        The union of both directions, without self-loops.
     """
     n, k = knn_h.shape
     row = np.repeat(np.arange(n), k)
     column = knn_h.cpu().numpy().reshape(-1)
     keep = row != column
-    if allowed is not None:
-        mask = allowed.cpu().numpy()
-        keep &= mask[row] & mask[column]
     row, column = row[keep], column[keep]
     ones = np.ones(2 * row.size, dtype=np.float32)
     both = csr_array((ones, (np.concatenate([row, column]), np.concatenate([column, row]))), shape=(n, n))
@@ -65,74 +56,56 @@ def draw_size(low: int, high: int, available: int, generator: Generator) -> int:
 
 
 def draw_miniset(
-    pos: Float[Tensor, "n 2"],
-    knn_h: WalkGraph | None,
-    size: int,
-    kind: str,
-    generator: Generator,
-    *,
-    allowed: Bool[Tensor, " n"] | None = None,
-    tau: float = 1.0,
-    restart: float = 0.15,
-    weights: Mapping[str, float] = EVEN_MIXTURE,
+    pos: Float[Tensor, "n 2"], walk: WalkGraph | None, size: int, recipe: MinisetRecipe, generator: Generator
 ) -> Int[Tensor, " m"]:
-    r"""Draw the spots of one miniset.
+    r"""Draw the spots of one miniset by one of the recipe's kinds of sampling, chosen by their shares.
 
-    * ``local``: a centre, uniform over the slide, then spots without replacement with probability proportional to
+    * local: a centre, uniform over the slide, then spots without replacement with probability proportional to
       :math:`\exp(-d / \tau_c)`. :math:`\tau_c` is ``tau`` times the radius around the centre that holds ``size``
       spots: at 1, a slide of even density spreads the weight over about 2 ``size`` spots, whatever its scale and size.
-    * ``global``: uniform over the slide.
-    * ``expression``: the first spots that random walks with restart visit on the kNN graph of the embedding, as patches
+    * uniform: uniform over the slide.
+    * expression: the first spots that random walks with restart visit on the kNN graph of the embedding, as patches
       of cells without coordinates are drawn.
-    * ``mixed``: one of the three, by ``weights``.
 
     Args:
         pos: Coordinates of the slide, shape (n, 2), any unit.
-        knn_h: Graph for ``expression`` (from ``walk_graph``, built with the same ``allowed``); ``None`` if never used.
-        size: Number of spots; clipped to the allowed ones.
-        kind: One of ``SAMPLERS``.
+        walk: Graph for expression-drawn minisets (:func:`walk_graph`); ``None`` if the recipe has none.
+        size: Number of spots; clipped to n.
+        recipe: ``local``, ``uniform`` and ``expression``.
         generator: Source of randomness.
-        allowed: Spots that may be drawn, shape (n,); all if omitted.
-        tau: Reach of ``local``, > 0, in radii that hold ``size`` spots.
-        restart: Chance of a walker to return to its start at each step, 0..1.
-        weights: Share of each kind in ``mixed``; need not sum to 1.
 
     Returns:
-        Spot numbers, ascending, shape (min(size, allowed),).
+        Spot numbers, ascending, shape (min(size, n),).
 
     Raises:
-        InputError: for an unknown kind, a missing walk graph, or a size, ``tau`` or weight out of range.
+        InputError: for a size below 1, no spots, or a missing walk graph.
     """
-    expect(size >= 1, f"Expected a miniset of at least 1 spot, found {size}; ask for more.")
-    pool = torch.arange(pos.size(0)) if allowed is None else allowed.nonzero()[:, 0]
-    expect(pool.numel() > 0, "Expected spots to draw from, found none allowed; allow some.")
-    size = min(size, pool.numel())
-    if kind == "mixed":
-        kind = _draw_kind(weights, generator)
-    if kind == "local":
-        chosen = _local(pos[pool], size, tau, generator)
-    elif kind == "global":
-        chosen = torch.randperm(pool.numel(), generator=generator)[:size]
+    n = pos.size(0)
+    expect(size >= 1, f"expected a miniset of at least 1 spot, found {size}; ask for more.")
+    expect(n > 0, "expected spots to draw from, found none; leave the slide out.")
+    size = min(size, n)
+    kinds = [kind for kind in (recipe.local, recipe.uniform, recipe.expression) if kind is not None]
+    kind = kinds[0]
+    if len(kinds) > 1:
+        kind = kinds[int(torch.multinomial(torch.tensor([one.share for one in kinds]), 1, generator=generator))]
+    if isinstance(kind, LocalSampling):
+        chosen = _local(pos, size, kind.tau, generator)
+    elif isinstance(kind, ExpressionSampling):
+        expect(walk is not None, "expected neighbours in the embedding to walk on, found none; pass walk_graph(knn_h).")
+        assert walk is not None
+        chosen = _expression(walk, n, size, kind.restart, generator)
     else:
-        hint = nearest_name(kind, SAMPLERS)
-        expect(kind == "expression", f"Expected a sampling of {SAMPLERS}, found {kind!r}{hint}; name one of them.")
-        return _expression(knn_h, pool, size, restart, generator).sort().values
-    return pool[chosen].sort().values
+        chosen = torch.randperm(n, generator=generator)[:size]
+    return chosen.sort().values
 
 
 def draw_pair(
     pos: Float[Tensor, "n 2"],
-    knn_h: WalkGraph | None,
+    walk: WalkGraph | None,
     size: int,
-    kind: str,
+    recipe: MinisetRecipe,
+    views: PairedViews,
     generator: Generator,
-    *,
-    alpha: float = 0.5,
-    n_min: int = 32,
-    allowed: Bool[Tensor, " n"] | None = None,
-    tau: float = 1.0,
-    restart: float = 0.15,
-    weights: Mapping[str, float] = EVEN_MIXTURE,
 ) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
     """Draw two views of equal size that share at least max(n_min, alpha * size) spots.
 
@@ -140,39 +113,19 @@ def draw_pair(
     view alone is then distributed like the other.
 
     Args:
-        pos: As in ``draw_miniset``.
-        knn_h: As in ``draw_miniset``.
-        size: Number of spots of each view; clipped to the allowed ones.
-        kind: One of ``SAMPLERS``.
+        pos: As in :func:`draw_miniset`.
+        walk: As in :func:`draw_miniset`.
+        size: Number of spots of each view; clipped to n.
+        recipe: As in :func:`draw_miniset`.
+        views: How much the views share; ``n_min`` is clipped to the view.
         generator: Source of randomness.
-        alpha: Least shared part of a view, 0..1.
-        n_min: Least number of shared spots; clipped to the view.
-        allowed: As in ``draw_miniset``.
-        tau: As in ``draw_miniset``.
-        restart: As in ``draw_miniset``.
-        weights: As in ``draw_miniset``.
 
     Returns:
-        Two ascending index sets, each of shape (min(size, allowed),).
-
-    Raises:
-        InputError: when ``alpha`` is not in 0..1, and as ``draw_miniset``.
+        Two ascending index sets, each of shape (min(size, n),).
     """
-    expect(0 <= alpha <= 1, f"Expected a shared part alpha in 0..1, found {alpha}; choose one between.")
-    available = pos.size(0) if allowed is None else int(allowed.sum())
-    size = min(size, available)
-    shared = min(size, max(n_min, math.ceil(alpha * size)))
-    union = draw_miniset(
-        pos,
-        knn_h,
-        2 * size - shared,
-        kind,
-        generator,
-        allowed=allowed,
-        tau=tau,
-        restart=restart,
-        weights=weights,
-    )
+    size = min(size, pos.size(0))
+    shared = min(size, max(views.n_min, math.ceil(views.alpha * size)))
+    union = draw_miniset(pos, walk, 2 * size - shared, recipe, generator)
     # A slide too small for the union leaves more to share.
     own = union.numel() - size
     deal = union[torch.randperm(union.numel(), generator=generator)]
@@ -180,20 +133,7 @@ def draw_pair(
     return torch.cat([both, first]).sort().values, torch.cat([both, second]).sort().values
 
 
-def _draw_kind(weights: Mapping[str, float], generator: Generator) -> str:
-    kinds = SAMPLERS[:-1]
-    unknown = [kind for kind in weights if kind not in kinds]
-    expect(not unknown, f"Expected weights for {kinds}, found {unknown}; rename them.")
-    share = torch.tensor([float(weights.get(kind, 0.0)) for kind in kinds])
-    expect(
-        bool((share >= 0).all() and share.sum() > 0 and share.isfinite().all()),
-        f"Expected non-negative weights with a positive sum, found {dict(weights)}; change them.",
-    )
-    return kinds[int(torch.multinomial(share, 1, generator=generator))]
-
-
 def _local(pos: Tensor, size: int, tau: float, generator: Generator) -> Tensor:
-    expect(tau > 0, f"Expected a positive reach tau, found {tau}; enlarge it.")
     n = pos.size(0)
     centre = int(torch.randint(n, (), generator=generator))
     distance = (pos.double() - pos[centre].double()).norm(dim=1)
@@ -206,30 +146,26 @@ def _local(pos: Tensor, size: int, tau: float, generator: Generator) -> Tensor:
     return key.topk(size).indices
 
 
-def _expression(walk: WalkGraph | None, pool: Tensor, size: int, restart: float, generator: Generator) -> Tensor:
-    expect(walk is not None, "Expected neighbours in the embedding to walk on, found none; pass walk_graph(knn_h).")
-    assert walk is not None
-    expect(0 <= restart < 1, f"Expected a restart chance in 0..1 (1 excluded), found {restart}; lower it.")
-    home = int(pool[torch.randint(pool.numel(), (), generator=generator)])
+def _expression(walk: WalkGraph, n: int, size: int, restart: float, generator: Generator) -> Tensor:
+    home = int(torch.randint(n, (), generator=generator))
     order, seen, idle = [home], {home}, 0
-    permitted = set(pool.tolist())  # also when the graph was built without the mask
     walker = torch.full((_WALKERS,), home)
     while len(order) < size:
         first, degree = walk.start[walker], walk.start[walker + 1] - walk.start[walker]
         chance = torch.rand(2, _WALKERS, generator=generator, dtype=torch.float64)
         offset = torch.minimum((chance[0] * degree).long(), (degree - 1).clamp(min=0))
         stay = (degree == 0) | (chance[1] < restart)
-        # An isolated spot has no entry to read; it goes home.
+        # An isolated spot has no entry to read; the walker returns to its start.
         step = walk.neighbor[torch.where(stay, 0, first + offset)] if walk.neighbor.numel() else walker
         walker = torch.where(stay, home, step)
         before = len(order)
         for spot in walker.tolist():
-            if spot in permitted and spot not in seen:
+            if spot not in seen:
                 seen.add(spot)
                 order.append(spot)
         idle = idle + 1 if len(order) == before else 0
         if idle == _PATIENCE and len(order) < size:
-            rest = pool[~torch.isin(pool, torch.tensor(order))]
+            rest = torch.ones(n, dtype=torch.bool).index_fill(0, torch.tensor(order), False).nonzero()[:, 0]
             home, idle = int(rest[torch.randint(rest.numel(), (), generator=generator)]), 0
             seen.add(home)
             order.append(home)

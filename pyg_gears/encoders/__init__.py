@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pyg_gears.encoders.base import Encoder
+from pyg_gears.encoders.base import EmbeddingOutput, Encoder
 from pyg_gears.encoders.candidate_projection import fit_candidate_projection
 from pyg_gears.encoders.centered_genes import CenteredGenes
 from pyg_gears.encoders.centering import GeneStatistics, Normalization, center, gene_statistics, normalize_expression
+from pyg_gears.encoders.component_encoder import ComponentEncoder
+from pyg_gears.encoders.domain_adversary import DomainAdversary
 from pyg_gears.encoders.domain_distances import coral, mmd
 from pyg_gears.encoders.domain_gap import DomainGap, domain_gap
-from pyg_gears.encoders.expression_encoder import ExpressionEncoder, embed_slide, encoder_from_state
 from pyg_gears.encoders.expression_network import ExpressionNetwork
 from pyg_gears.encoders.genes import variable_genes
-from pyg_gears.encoders.gradient_reversal import SlideAdversary, reverse_gradient
+from pyg_gears.encoders.gradient_reversal import reversal_strength, reverse_gradient
+from pyg_gears.encoders.learned_encoder import LearnedEncoder
 from pyg_gears.encoders.neighbor_agreement import NeighborAgreement, neighbor_agreement
-from pyg_gears.encoders.pca import PCAEncoder
+from pyg_gears.encoders.published_encoder import PublishedEncoder
+from pyg_gears.encoders.registry import encoder_from_state, register_encoder
 from pyg_gears.encoders.single_cell_adapter import AdapterWeights, SCAdapter
 from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within, spatial_infonce
 from pyg_gears.encoders.vicreg import VICRegOutput, vicreg
@@ -21,21 +24,22 @@ from pyg_gears.encoders.vicreg import VICRegOutput, vicreg
 __all__ = [
     "AdapterWeights",
     "CenteredGenes",
+    "ComponentEncoder",
+    "DomainAdversary",
     "DomainGap",
+    "EmbeddingOutput",
     "Encoder",
-    "ExpressionEncoder",
     "ExpressionNetwork",
     "GeneStatistics",
+    "LearnedEncoder",
     "NeighborAgreement",
     "Normalization",
-    "PCAEncoder",
+    "PublishedEncoder",
     "SCAdapter",
-    "SlideAdversary",
     "VICRegOutput",
     "center",
     "coral",
     "domain_gap",
-    "embed_slide",
     "encoder_from_state",
     "far_pairs",
     "fit_candidate_projection",
@@ -44,6 +48,8 @@ __all__ = [
     "neighbor_agreement",
     "neighbors_within",
     "normalize_expression",
+    "register_encoder",
+    "reversal_strength",
     "reverse_gradient",
     "spatial_infonce",
     "variable_genes",

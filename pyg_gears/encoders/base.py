@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,12 +11,31 @@ from torch import Tensor
 from pyg_gears.data.slide import Slide
 
 
+class EmbeddingOutput(NamedTuple):
+    """A slide as an encoder sees it.
+
+    Attributes:
+        x: The embedding H, shape (n, c).
+        features: What the encoder's networks read, shape (n, f); ``x`` itself where there are none. Networks that answer
+            with a direction do so for any input; whether expression has structure, and whether cells resemble the training
+            spots, is still visible in the features.
+    """
+
+    x: Float[Tensor, "n c"]
+    features: Float[Tensor, "n f"]
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """A frozen map from the expression of a slide (or of cells) to its embedding H.
 
     The map uses the slide's own gene statistics and nothing of its coordinates; the same input gives the same output.
+    A class implements :meth:`embed`, its channels and its state; it inherits from the protocol for the rest, and joins
+    :func:`~pyg_gears.encoders.encoder_from_state` by :func:`~pyg_gears.encoders.register_encoder`.
     """
+
+    type_name: ClassVar[str]
+    """Name under which states of this class are stored."""
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -28,10 +47,27 @@ class Encoder(Protocol):
         """Channels c of the embedding."""
         ...
 
-    def encode(self, slide: Slide) -> Float[Tensor, "n c"]:
-        """Embed every spot or cell, float32."""
+    def embed(self, slide: Slide) -> EmbeddingOutput:
+        """Embedding and features of every spot or cell, float32; the slide is normalised once for both.
+
+        Raises:
+            InputError: when the slide lacks genes of the encoder.
+        """
         ...
 
+    def encode(self, slide: Slide) -> Float[Tensor, "n c"]:
+        """The embedding alone; see :meth:`embed`."""
+        return self.embed(slide).x
+
+    def features(self, slide: Slide) -> Float[Tensor, "n f"]:
+        """The features alone; see :meth:`embed`."""
+        return self.embed(slide).features
+
     def state(self) -> Mapping[str, Any]:
-        """Tensors and plain values from which the encoder can be built again."""
+        """Tensors and plain values for :meth:`from_state`, with the name of the class under ``type``."""
+        ...
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Build the encoder that :meth:`state` described."""
         ...

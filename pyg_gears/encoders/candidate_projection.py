@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.seeds import torch_stream
 
 SPOTS = 512
 NEIGHBORS = 20
@@ -54,7 +55,7 @@ def fit_candidate_projection(
         len(widths) == 1,
         f"expected slides with one width of the embedding, found {sorted(widths) or 'no slides'}; embed all by one encoder.",
     )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch_stream(seed, "candidate projection")
     projection = torch.eye(widths.pop(), channels).requires_grad_()
     optimizer = torch.optim.Adam([projection], lr=RATE)
     for step in range(steps):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,36 +11,49 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
+from pyg_gears.encoders.base import EmbeddingOutput, Encoder
 from pyg_gears.encoders.centering import Normalization, center, normalize_expression
+from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.errors import expect
 
 
-class CenteredGenes:
-    r"""Each slide's centred (or z-scored) genes, over one number that gives the training slides unit mean square.
+@register_encoder
+class CenteredGenes(Encoder):
+    r"""Each slide's centred genes, shifted and scaled alike on all slides.
 
-    The input of the plain expression encoder. On few slides a network on thousands of genes learns the training spots by
-    heart; components (:class:`~pyg_gears.encoders.PCAEncoder`) before the network prevent most of it.
+    .. math:: H = \tfrac1\rho\, (X - \bar X_{slide} + m)
+
+    The input of the plain expression encoders. On few slides a network on thousands of genes learns the training spots by
+    heart; components (:class:`~pyg_gears.encoders.ComponentEncoder`) before the network prevent most of it.
 
     Args:
         genes: Genes read, in this order.
-        scale: Root mean square of the centred training values.
-        normalization: How counts are normalised and centred.
+        mean: What every slide's genes have as their mean, m, shape (g,).
+        scale: The number :math:`\rho`.
+        normalization: How counts are normalised.
     """
 
-    def __init__(self, genes: Sequence[str], scale: float, normalization: Normalization) -> None:
+    type_name: ClassVar[str] = "genes"
+
+    def __init__(
+        self, genes: Sequence[str], mean: Float[Tensor, " g"], scale: float, normalization: Normalization
+    ) -> None:
         self._genes = tuple(genes)
+        self.mean = mean
         self.scale = float(scale)
         self.normalization = normalization
 
     @classmethod
     def fit_transform(
-        cls, slides: Sequence[Slide], *, normalization: Normalization
+        cls, slides: Sequence[Slide], *, normalization: Normalization, unit: bool = True
     ) -> tuple[CenteredGenes, list[Float[Tensor, "n g"]]]:
-        """The encoder of the training slides, and their embeddings.
+        r"""The encoder of the training slides, and their embeddings.
 
         Args:
             slides: Training slides, all on the same genes.
-            normalization: How counts are normalised and centred.
+            normalization: How counts are normalised.
+            unit: True: m = 0, and :math:`\rho` gives the training slides unit mean square. False: the published input, m
+                the mean over all training spots and :math:`\rho = 1`, so that values stay log-expression.
 
         Raises:
             InputError: without a slide.
@@ -49,10 +62,18 @@ class CenteredGenes:
             len(slides) > 0,
             "CenteredGenes expected at least one training slide, found none; pass the slides to fit on.",
         )
-        values = [center(normalize_expression(slide, normalization), zscore=normalization.zscore) for slide in slides]
-        square = sum(float(np.square(value, dtype=np.float64).sum()) for value in values)
-        scale = max((square / sum(value.size for value in values)) ** 0.5, 1e-12)
-        return cls(slides[0].genes, scale, normalization), [torch.from_numpy(value / scale).float() for value in values]
+        expressions = [normalize_expression(slide, normalization) for slide in slides]
+        values = [center(expression) for expression in expressions]
+        size = sum(len(value) for value in values)
+        mean, scale = np.zeros(values[0].shape[1]), 1.0
+        if unit:
+            square = sum(float(np.square(value, dtype=np.float64).sum()) for value in values)
+            scale = max((square / (size * len(mean))) ** 0.5, 1e-12)
+        else:
+            for expression in expressions:
+                mean += np.asarray(expression.sum(axis=0), dtype=np.float64).reshape(-1) / size
+        encoder = cls(slides[0].genes, torch.from_numpy(mean).float(), scale, normalization)
+        return encoder, [encoder._shifted(value) for value in values]
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -64,20 +85,21 @@ class CenteredGenes:
         """Number of genes."""
         return len(self._genes)
 
-    def encode(self, slide: Slide) -> Float[Tensor, "n g"]:
-        """Centred genes of every spot or cell, float32.
+    def embed(self, slide: Slide) -> EmbeddingOutput:
+        """Centred genes of every spot or cell, float32. No network: the features are ``x``.
 
         Raises:
             InputError: when the slide lacks genes of the encoder.
         """
-        expression = normalize_expression(slide.subset_genes(self.genes), self.normalization)
-        return torch.from_numpy(center(expression, zscore=self.normalization.zscore) / self.scale).float()
+        x = self._shifted(center(normalize_expression(slide.subset_genes(self.genes), self.normalization)))
+        return EmbeddingOutput(x, x)
 
     def state(self) -> Mapping[str, Any]:
-        """Plain values for :meth:`from_state`."""
+        """Tensors and plain values for :meth:`from_state`."""
         return {
-            "type": "genes",
+            "type": self.type_name,
             "genes": list(self.genes),
+            "mean": self.mean,
             "scale": self.scale,
             "normalization": self.normalization._asdict(),
         }
@@ -85,4 +107,7 @@ class CenteredGenes:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> CenteredGenes:
         """Build the encoder that :meth:`state` described."""
-        return cls(state["genes"], state["scale"], Normalization(**state["normalization"]))
+        return cls(state["genes"], state["mean"], state["scale"], Normalization(**state["normalization"]))
+
+    def _shifted(self, centred: Float[np.ndarray, "n g"]) -> Tensor:
+        return (torch.from_numpy(centred) + self.mean) / self.scale

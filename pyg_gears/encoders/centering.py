@@ -1,4 +1,4 @@
-"""Library normalisation and per-slide gene statistics: the batch effect between slides is a shift of gene means."""
+"""Library normalisation and per-slide centring of genes: the batch effect between slides is a shift of gene means."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ class Normalization(NamedTuple):
     Attributes:
         target_sum: Counts are scaled to this sum per spot.
         transform: "log1p" or "sqrt" of the scaled counts.
-        zscore: Divide every gene by its standard deviation on the slide, besides centring it.
     """
 
     target_sum: float = 1e4
     transform: str = "log1p"
-    zscore: bool = False
 
 
 class GeneStatistics(NamedTuple):
@@ -45,7 +43,7 @@ def normalize_expression(slide: Slide, normalization: Normalization | None = Non
     Raises:
         InputError: for another transform.
     """
-    target_sum, transform, _ = normalization or Normalization()
+    target_sum, transform = normalization or Normalization()
     expect(
         transform in TRANSFORMS,
         f"expected transform among {', '.join(TRANSFORMS)}, found {transform!r}{nearest_name(transform, TRANSFORMS)}; name one.",
@@ -66,15 +64,16 @@ def gene_statistics(expression: sparse.csr_array) -> GeneStatistics:
     return GeneStatistics(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))
 
 
-def center(expression: sparse.csr_array, *, zscore: bool) -> FloatArray:
+def center(expression: sparse.csr_array, *, zscore: bool = False) -> FloatArray:
     """Subtract each gene's mean over this slide and, with ``zscore``, divide by its standard deviation.
 
-    The usual ``+ mean over all slides`` is left out: it is a constant that any later PCA removes again. A gene that does
-    not vary on the slide becomes zero.
+    The usual ``+ mean over all slides`` is left to the caller: it is a constant that any later PCA removes again. A gene
+    that does not vary on the slide becomes zero.
 
     Args:
         expression: Normalised expression of one slide, shape (n, g).
-        zscore: Whether to divide by the standard deviation.
+        zscore: Whether to divide by the standard deviation. No encoder of the method does (it adds nothing to centring); the
+            comparison of batch corrections does.
 
     Returns:
         Dense float32 values, shape (n, g).
@@ -82,11 +81,7 @@ def center(expression: sparse.csr_array, *, zscore: bool) -> FloatArray:
     statistics = gene_statistics(expression)
     values = np.asarray(expression.toarray(), dtype=np.float32) - statistics.mean.astype(np.float32)
     if zscore:
-        values *= inverse_std(statistics).astype(np.float32)
+        varies = statistics.std > MIN_STD
+        inverse = np.divide(1.0, statistics.std, out=np.zeros_like(statistics.std), where=varies)
+        values *= inverse.astype(np.float32)
     return values
-
-
-def inverse_std(statistics: GeneStatistics) -> FloatArray:
-    """One over the standard deviation, 0 for a gene that does not vary."""
-    varies = statistics.std > MIN_STD
-    return np.divide(1.0, statistics.std, out=np.zeros_like(statistics.std), where=varies)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.linalg import orthogonal_procrustes
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
 
 from pyg_gears.geometry import nearest_neighbors
 from pyg_gears.typing import FloatArray, IntArray
@@ -20,12 +21,13 @@ class Block(NamedTuple):
     """Centred expression of one slide or of the cells, with the graph over which its components shall be smooth.
 
     Attributes:
-        values: Centred expression, shape (n, g).
+        values: Centred expression, shape (n, g); an array, or an operator such as
+            :func:`~pyg_gears.encoders.centered_operator.centered_operator`.
         graph: Symmetric neighbour graph, rows summing to about one, shape (n, n).
         weight: How much the block counts.
     """
 
-    values: FloatArray
+    values: FloatArray | LinearOperator
     graph: sparse.csr_array
     weight: float = 1.0
 
@@ -71,37 +73,36 @@ def align_components(components: FloatArray, reference: FloatArray, variance: Fl
         reference: V_0, shape (g, c).
         variance: Variance along each reference component, shape (c,).
     """
-    u, _, vt = np.linalg.svd((components.T @ reference) * variance)
-    return components @ (u @ vt)
+    rotation, _ = orthogonal_procrustes(components, reference * variance)
+    return np.asarray(components @ rotation)
 
 
 def leading_value(blocks: Sequence[Block], components: Callable[[Sequence[Block], int], FloatArray]) -> float:
     """The largest value of the form whose leading vector ``components`` finds: how much the blocks weigh together."""
     vector = components(blocks, 1)[:, 0]
-    value = sum(block.weight * _form(block, vector, smooth=components is spatial_components) for block in blocks)
-    return max(float(value), 1e-12)
+    value = float(vector @ _multiply(blocks, vector, smooth=components is spatial_components))
+    return max(value, 1e-12)
 
 
-def _form(block: Block, vector: FloatArray, *, smooth: bool) -> float:
-    scores = block.values @ vector
-    return float(scores @ (block.graph @ scores if smooth else scores))
+def _multiply(blocks: Sequence[Block], vector: FloatArray, *, smooth: bool) -> FloatArray:
+    """The form of all blocks times a vector of genes."""
+    result = np.zeros(len(vector))
+    for values, graph, weight in blocks:
+        operator = aslinearoperator(values)
+        scores = operator.matvec(vector)
+        result += weight * operator.rmatvec(graph @ scores if smooth else scores)
+    return result
 
 
 def _leading(blocks: Sequence[Block], count: int, *, smooth: bool) -> FloatArray:
     genes = blocks[0].values.shape[1]
-    count = min(count, genes - 1, sum(len(block.values) for block in blocks) - 1)
-
-    def multiply(vector: FloatArray) -> FloatArray:
-        result = np.zeros(genes)
-        for values, graph, weight in blocks:
-            scores = values @ vector.reshape(-1)
-            result += weight * ((graph @ scores if smooth else scores) @ values)
-        return result
-
+    count = min(count, genes - 1, sum(block.values.shape[0] for block in blocks) - 1)
     # The start vector fixes the solver's path: same input, same components.
     start = np.random.default_rng(0).standard_normal(genes)
-    operator = LinearOperator((genes, genes), matvec=multiply, dtype=np.float64)
-    value, vector = eigsh(operator, k=count, which="LA", v0=start, tol=1e-5)
+    form = LinearOperator(
+        (genes, genes), matvec=lambda vector: _multiply(blocks, vector.reshape(-1), smooth=smooth), dtype=np.float64
+    )
+    value, vector = eigsh(form, k=count, which="LA", v0=start, tol=1e-5)
     vector = vector[:, np.argsort(-value)]
     sign = np.sign(vector[np.abs(vector).argmax(axis=0), np.arange(count)])
     return np.asarray(vector * sign)

@@ -11,12 +11,14 @@ from pyg_gears.encoders.centering import Normalization, gene_statistics, normali
 from pyg_gears.errors import expect
 
 
-def variable_genes(slides: Sequence[Slide], count: int, normalization: Normalization | None = None) -> tuple[str, ...]:
+def variable_genes(
+    slides: Sequence[Slide], count: int | None, normalization: Normalization | None = None
+) -> tuple[str, ...]:
     """The genes with the largest variance of normalised expression, averaged over the slides, in the slides' own order.
 
     Args:
         slides: Training slides on the same genes; held-out slides must not be among them.
-        count: Number of genes to keep; all when there are fewer.
+        count: Number of genes to keep; all when there are fewer, or for None.
         normalization: How counts are normalised.
 
     Returns:
@@ -28,6 +30,8 @@ def variable_genes(slides: Sequence[Slide], count: int, normalization: Normaliza
     expect(
         len(slides) > 0, "variable_genes expected at least one training slide, found none; pass the slides to fit on."
     )
+    if count is None:
+        return slides[0].genes
     variance = np.mean(
         [gene_statistics(normalize_expression(slide, normalization)).std ** 2 for slide in slides], axis=0
     )

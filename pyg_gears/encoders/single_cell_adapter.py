@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pyg_gears.encoders.domain_distances import coral, covariance, median_bandwidths, mmd
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import expect
+from pyg_gears.seeds import torch_stream
 
 MIN_SHRINKAGE = 0.01
 BATCH = 128
@@ -20,13 +22,18 @@ SAMPLE = 2000
 class AdapterWeights(NamedTuple):
     """How much each term of the adapter's objective counts.
 
-    The identity counts 0.1, not 1 as in the GEARS method: CORAL is divided by 4 c^2, so that at 1 the identity outweighs both
-    distances and the refinement undoes part of the matching that the closed form did.
+    The identity counts 0.1, not 1 as published (:meth:`published`): CORAL is divided by 4 c^2, so that at 1 the identity
+    outweighs both distances and the refinement undoes part of the matching that the closed form did.
     """
 
     coral: float = 10.0
     mmd: float = 10.0
     identity: float = 0.1
+
+    @classmethod
+    def published(cls) -> AdapterWeights:
+        """The weights of the GEARS method: 10, 10, 1."""
+        return cls(10.0, 10.0, 1.0)
 
 
 class AdapterObjective(NamedTuple):
@@ -84,7 +91,6 @@ class SCAdapter(nn.Module):
         cells_x: Float[Tensor, "m c"],
         spots_x: Float[Tensor, "n c"],
         *,
-        closed_form: str = "whitening",
         weights: AdapterWeights | None = None,
         steps: int = 500,
         lr: float = 1e-3,
@@ -92,13 +98,9 @@ class SCAdapter(nn.Module):
     ) -> SCAdapter:
         r"""Match the cells to the spots.
 
-        Closed forms (both match the covariance; they differ by a rotation):
+        .. math:: W = C_{st}^{1/2} C_{sc}^{-1/2}, \quad b = \mu_{st} - W \mu_{sc}
 
-        * "whitening": :math:`W = C_{st}^{1/2} C_{sc}^{-1/2}` with symmetric roots.
-        * "monge": :math:`W = C_{sc}^{-1/2} (C_{sc}^{1/2} C_{st} C_{sc}^{1/2})^{1/2} C_{sc}^{-1/2}`, which moves Gaussian
-          cells the least.
-
-        :math:`b = \mu_{st} - W \mu_{sc}`. Covariances are shrunk towards a multiple of the identity by the Ledoit-Wolf share,
+        with symmetric roots. Covariances are shrunk towards a multiple of the identity by the Ledoit-Wolf share,
         at least 1 %, so that few cells or dead channels give a finite map that amplifies no direction without bound. Then
         come Adam steps in which CORAL and identity are exact and MMD is the unbiased one of seeded batches of 128 cells and
         128 spots. Whichever of closed form and refined map has the lower objective (over at most 2000 cells and 2000 spots)
@@ -107,7 +109,6 @@ class SCAdapter(nn.Module):
         Args:
             cells_x: Embeddings of the cells, shape (m, c), at least two that differ.
             spots_x: Embeddings of the training spots, shape (n, c), at least two that differ.
-            closed_form: "whitening" or "monge".
             weights: Weights of the terms; 10, 10, 0.1 if omitted.
             steps: Adam steps; 0 for the closed form alone.
             lr: Step size.
@@ -117,21 +118,16 @@ class SCAdapter(nn.Module):
             The adapter, float32, in eval mode.
 
         Raises:
-            InputError: for another number of channels, fewer than two rows, values that are not finite or all equal, another
-                closed form, or negative ``steps``.
+            InputError: for another number of channels, fewer than two rows, values that are not finite or all equal, or
+                negative ``steps``.
 
         Source: Sun, Feng and Saenko, Return of frustratingly easy domain adaptation, 2016; Ledoit and Wolf, A well-conditioned
-        estimator for large-dimensional covariance matrices, 2004; the Monge map between Gaussians: Dowson and Landau, 1982.
+        estimator for large-dimensional covariance matrices, 2004.
         """
-        expect(
-            closed_form in CLOSED_FORMS,
-            f"SCAdapter expected a closed form among {', '.join(CLOSED_FORMS)}, found {closed_form!r}"
-            f"{nearest_name(closed_form, CLOSED_FORMS)}; name one.",
-        )
         expect(steps >= 0, f"SCAdapter expected steps >= 0, found {steps}; 0 gives the closed form alone.")
         cells, spots = _checked(cells_x, spots_x)
-        generator = torch.Generator().manual_seed(seed)
-        weight = CLOSED_FORMS[closed_form](shrunk_covariance(cells), shrunk_covariance(spots))
+        generator = torch_stream(seed, "adapter")
+        weight = _power(shrunk_covariance(spots), 0.5) @ _power(shrunk_covariance(cells), -0.5)
         best = cls._of(weight, spots.mean(dim=0) - weight @ cells.mean(dim=0))
         if steps > 0:
             terms = weights or AdapterWeights()
@@ -190,39 +186,21 @@ def adapter_objective(
 
 
 def shrunk_covariance(x: Float[Tensor, "n c"]) -> Float[Tensor, "c c"]:
-    r"""Covariance shrunk towards :math:`\mu I` of the same trace, by the Ledoit-Wolf share but at least 1 %.
+    r"""Covariance (divided by n) shrunk towards :math:`\mu I` of the same trace, by the Ledoit-Wolf share but at least 1 %.
 
-    .. math:: (1 - a)\, S + a\, \mu I, \quad \mu = \mathrm{tr}(S) / c, \quad
-        a = \mathrm{clip}\left(\frac{\frac{1}{n^2} \sum_i \|x_i x_i^T - S\|_F^2}{\|S - \mu I\|_F^2}, 0.01, 1\right)
+    .. math:: (1 - a)\, S + a\, \mu I, \quad \mu = \mathrm{tr}(S) / c
 
-    with x centred and S divided by n. In float64 whatever the input.
+    In float64 whatever the input.
 
-    Source: Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices, 2004. The least share is
-    ours: it bounds the inverse root where many cells leave a channel dead.
+    Source: Ledoit and Wolf, A well-conditioned estimator for large-dimensional covariance matrices, 2004, by scikit-learn. The
+    least share is ours: it bounds the inverse root where many cells leave a channel dead.
     """
-    x = x.double()
-    x = x - x.mean(dim=0)
-    n, c = x.shape
-    sample = x.T @ x / n
-    mean = sample.trace() / c
-    target = mean * torch.eye(c, dtype=x.dtype, device=x.device)
-    # sum ||x x' - S||^2 = sum |x|^4 - n ||S||^2
-    noise = (x.square().sum(dim=1).square().sum() / n - sample.square().sum()) / n
-    spread = (sample - target).square().sum()
-    share = 1.0 if spread <= 0 else min(max(float(noise / spread), MIN_SHRINKAGE), 1.0)
-    return (1 - share) * sample + share * target
+    import sklearn.covariance  # takes a second to import, and only fitting needs it
 
-
-def _whitening(cells: Tensor, spots: Tensor) -> Tensor:
-    return _power(spots, 0.5) @ _power(cells, -0.5)
-
-
-def _monge(cells: Tensor, spots: Tensor) -> Tensor:
-    root, inverse = _power(cells, 0.5), _power(cells, -0.5)
-    return inverse @ _power(root @ spots @ root, 0.5) @ inverse
-
-
-CLOSED_FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"whitening": _whitening, "monge": _monge}
+    values = x.detach().cpu().double().numpy()
+    share = max(float(sklearn.covariance.ledoit_wolf_shrinkage(values)), MIN_SHRINKAGE)
+    shrunk = sklearn.covariance.shrunk_covariance(sklearn.covariance.empirical_covariance(values), share)
+    return torch.from_numpy(np.asarray(shrunk)).to(x.device)
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:

@@ -22,14 +22,14 @@ class LandmarkPathsOutput(NamedTuple):
 
 
 def landmark_paths(graph: csr_array, count: int, start: int = 0) -> LandmarkPathsOutput:
-    """Farthest-point landmarks of a connected graph with their shortest paths, one Dijkstra run a landmark.
+    """Farthest-point landmarks of a connected graph with their shortest paths, one Dijkstra run per landmark.
 
     Each landmark is the node farthest (along the graph) from all the earlier ones; ties go to the lower index.
 
     Args:
         graph: Symmetric distances on edges, (n, n), positive.
         count: How many landmarks, at least 1; at most n are returned.
-        start: The node that the first search leaves from; the first landmark is the node farthest from it.
+        start: The node where the first search starts; the first landmark is the node farthest from it.
 
     Returns:
         ``landmarks`` (m,) and ``distance`` (m, n).
@@ -44,7 +44,7 @@ def landmark_paths(graph: csr_array, count: int, start: int = 0) -> LandmarkPath
     unreached = int(np.isinf(first).sum())
     expect(
         unreached == 0,
-        f"expected a connected graph, found {unreached} nodes without a path; add edges that link the parts",
+        f"expected a connected graph, found {unreached} nodes without a path; add edges that link the parts.",
     )
     index = [int(np.argmax(first))]
     rows = []

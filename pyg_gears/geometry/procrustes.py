@@ -34,6 +34,8 @@ def similarity_procrustes(
     Returns:
         The aligned source, the map and the disparity: residual sum of squares over the target's centred sum of squares.
 
+    ``scipy.linalg.orthogonal_procrustes`` finds the same rotation in O(d); it has no SO(d), no device and no gradient.
+
     Source: Umeyama, Least-squares estimation of transformation parameters between two point patterns, 1991.
     """
     centre_source, centre_target = source.mean(dim=0), target.mean(dim=0)

@@ -50,13 +50,13 @@ def candidate_graph(
     """
     expect(
         0.0 <= jaccard <= 1.0,
-        f"candidate_graph expected a Jaccard threshold in [0, 1], found {jaccard}; 0 keeps every edge.",
+        f"expected a Jaccard threshold in [0, 1], found {jaccard}; 0 keeps every edge.",
     )
     x = x.detach().float()
     if projection is not None:
         expect(
             projection.dim() == 2 and projection.size(0) == x.size(1),
-            f"candidate_graph expected a projection of {x.size(1)} rows, found shape {tuple(projection.shape)}; "
+            f"expected a projection of {x.size(1)} rows, found shape {tuple(projection.shape)}; "
             "pass one of shape (channels, d).",
         )
         x = x @ projection.detach().float()
@@ -64,7 +64,8 @@ def candidate_graph(
         return _one_graph(x, k, metric, mutual, jaccard, method)
     expect(
         batch.numel() == x.size(0) and bool((batch.diff() >= 0).all()),
-        "candidate_graph expected an ascending batch with one entry per node, found another; sort the nodes by graph.",
+        f"expected an ascending batch with one entry for each of {x.size(0)} nodes, found {batch.numel()} entries"
+        f"{'' if bool((batch.diff() >= 0).all()) else ', not ascending'}; sort the nodes by graph.",
     )
     edges, first = [x.new_empty((2, 0), dtype=torch.long)], 0
     for size in torch.bincount(batch).tolist() if batch.numel() else []:

@@ -17,11 +17,17 @@ EXACT_LIMIT = 50_000
 CHUNK = 1024
 """Rows searched at a time. Fixed, because another chunk may round another way and so order near-ties differently."""
 
+CHUNK_VALUES = 2**26
+"""Distances held at a time (256 MB): above 65,536 rows a chunk has fewer rows than ``CHUNK``."""
+
+PARTS = 8
+"""Parts of a chunk that are sorted one after the other: sorting takes several copies of its input."""
+
 
 class NeighborsOutput(NamedTuple):
     """Neighbours of every row, nearest first, ties by the lower index; never the row itself."""
 
-    index: Int[Tensor, "n k"]  # type: ignore[assignment]  # tuple.index is not missed
+    index: Int[Tensor, "n k"]  # type: ignore[assignment]  # hides tuple.index
     distance: Float[Tensor, "n k"]
 
 
@@ -41,9 +47,9 @@ def knn(
         x: Embedding, shape (n, c), finite.
         k: Neighbours per row, at least 1; clipped to n - 1.
         metric: "cosine" or "euclidean". A zero row has cosine distance 1 to everything.
-        method: "exact" is O(n^2 c) time and O(1024 n) memory. "approximate" is an inverted-list search (recall about
-            0.998 at 100,000 rows) and needs the extra ``scale``. "auto" is exact up to 50,000 rows and approximate
-            above.
+        method: "exact" takes O(n^2 c) time and, in addition to input and output, O(1024 n) memory, at most 400 MB.
+            "approximate" is an inverted-list search (recall about 0.998 at 100,000 rows) and needs the extra ``scale``.
+            "auto" is exact up to 50,000 rows and approximate above.
 
     Returns:
         ``index`` (n, k) int64 and ``distance`` (n, k) float32.
@@ -55,18 +61,16 @@ def knn(
     >>> knn(torch.tensor([[0.0], [1.0], [3.0]]), 1, metric="euclidean").index.flatten()
     tensor([1, 0, 1])
     """
-    expect(k >= 1, f"knn expected at least one neighbour, found k={k}; ask for k >= 1.")
-    expect(
-        metric in ("cosine", "euclidean"), f"knn expected the metric cosine or euclidean, found {metric!r}; name one."
-    )
+    expect(k >= 1, f"expected at least one neighbour, found k={k}; ask for k >= 1.")
+    expect(metric in ("cosine", "euclidean"), f"expected the metric cosine or euclidean, found {metric!r}; name one.")
     expect(
         method in ("auto", "exact", "approximate"),
-        f"knn expected the method auto, exact or approximate, found {method!r}; name one.",
+        f"expected the method auto, exact or approximate, found {method!r}; name one.",
     )
     x = x.detach().float()
     expect(
         bool(torch.isfinite(x).all()),
-        "knn expected a finite embedding, found NaN or infinite values; clean the embedding.",
+        "expected a finite embedding, found NaN or infinite values; clean the embedding.",
     )
     k = max(min(k, x.size(0) - 1), 0)
     if k == 0:
@@ -96,18 +100,27 @@ def _centre(x: Tensor) -> Tensor:
 def _exact(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
     # A matrix product may round equal columns differently: every value is computed once, then shared by its copies.
     unique, copy_of = torch.unique(points, dim=0, return_inverse=True)
-    norm = unique.square().sum(dim=-1)
-    index, square = [], []
-    for start in range(0, points.size(0), CHUNK):
-        rows = copy_of[start : start + CHUNK]
-        distance = torch.addmm(norm[rows, None] + norm, unique[rows], unique.T, alpha=-2).clamp(min=0)
-        distance = distance[:, copy_of]
-        own = torch.arange(rows.numel(), device=points.device)
-        distance[own, own + start] = torch.inf
-        nearest, chosen = _smallest(distance, k)
-        index.append(chosen)
-        square.append(nearest)
-    return torch.cat(index), torch.cat(square)
+    n = points.size(0)
+    index, square = torch.empty(n, k, dtype=torch.long, device=points.device), points.new_empty(n, k)
+    chunk = max(1, min(CHUNK, CHUNK_VALUES // n))
+    for start in range(0, n, chunk):
+        rows = slice(start, min(start + chunk, n))
+        _fill(square[rows], index[rows], unique, copy_of, start)
+    return index, square
+
+
+def _fill(square: Tensor, index: Tensor, unique: Tensor, copy_of: Tensor, start: int) -> None:
+    """Write the neighbours of the rows from ``start`` on, as many as ``square`` and ``index`` have."""
+    rows, norm = copy_of[start : start + square.size(0)], unique.square().sum(dim=-1)
+    # In place, so that one copy of the chunk exists; duplicates are spread out a few rows at a time.
+    distance = norm[rows, None] + norm
+    distance.addmm_(unique[rows], unique.T, alpha=-2).clamp_(min=0)
+    step = -(-rows.numel() // PARTS)
+    for first in range(0, rows.numel(), step):
+        part = distance[first : first + step][:, copy_of]
+        own = torch.arange(part.size(0), device=rows.device)
+        part[own, own + start + first] = torch.inf
+        square[first : first + step], index[first : first + step] = _smallest(part, k=square.size(1))
 
 
 def _smallest(distance: Tensor, k: int) -> tuple[Tensor, Tensor]:

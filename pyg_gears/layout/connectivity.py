@@ -56,3 +56,21 @@ def linking_edges(
     forest = minimum_spanning_tree(csr_array((rank, (low[best], high[best])), shape=(count, count)))
     chosen[best[forest.data.astype(np.int64) - 1]] = True
     return LinksOutput(chosen, int((degree == 0).sum()), count)
+
+
+def connect_pairs(
+    n: int, pairs: Int[np.ndarray, "2 e"], keep: Bool[np.ndarray, " e"], cost: Float[np.ndarray, " e"]
+) -> Bool[np.ndarray, " e"]:
+    """The mask ``keep`` with the cheapest dropped pairs added that join the parts it leaves.
+
+    Args:
+        n: Nodes.
+        pairs: All edges, shape (2, e).
+        keep: Edges that stay, shape (e,).
+        cost: What each costs, shape (e,); only the order counts.
+    """
+    dropped = np.flatnonzero(~keep)
+    links = linking_edges(n, pairs[:, keep], pairs[:, dropped], cost[dropped]).chosen
+    mask = keep.copy()
+    mask[dropped[links]] = True
+    return mask

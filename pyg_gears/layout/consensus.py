@@ -37,9 +37,9 @@ def distances(pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n n"]:
 def consensus_layout(pos: Float[np.ndarray, "v n 2"], iterations: int = 30) -> ConsensusOutput:
     """Average the voters' distances and solve for one layout, by SMACOF with unit weights.
 
-    Coordinates of different voters live in different gauges (one may be the other's mirror image), so that their mean
-    means nothing; distances do not have that trouble. The start is the voter that is closest to the mean. Time and
-    memory n^2.
+    Coordinates of different voters are in different gauges (one may be the other's mirror image), so their mean is
+    meaningless; distances do not depend on the gauge. The start is the voter that is closest to the mean. Time and memory
+    n^2: for cells that fit into one patch.
 
     Args:
         pos: Predictions of all cells, each in its own gauge, shape (voters, n, 2).

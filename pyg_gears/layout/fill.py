@@ -8,15 +8,17 @@ from jaxtyping import Float
 from pyg_gears.errors import expect
 
 EXACT_BELOW = 2000
+"""Cells up to which the assignment is exact (n^3 time at worst)."""
 DIRECTIONS = 96
+"""Projections of the sliced transport."""
 
 
 def fill_evenly(pos: Float[np.ndarray, "n 2"], strength: float) -> Float[np.ndarray, "n 2"]:
     """Move a layout part of the way towards an evenly filled disc, by optimal transport.
 
-    Every cell is assigned a place of the disc so that the summed squared way is least: exactly up to 2000 cells, above
-    by sliced transport (the sorted projections on 96 directions in turn are moved onto those of the disc). The disc has
-    the layout's centre and root mean square radius, and belongs to no reference section.
+    Every cell is assigned a place of the disc so that the sum of squared displacements is least: exactly up to 2000 cells,
+    above by sliced transport (the sorted projections on 96 directions in turn are moved onto those of the disc). The disc has
+    the layout's centre and root mean square radius, and refers to no reference section.
 
     Args:
         pos: Layout, shape (n, 2).
@@ -26,10 +28,13 @@ def fill_evenly(pos: Float[np.ndarray, "n 2"], strength: float) -> Float[np.ndar
     Returns:
         Layout, shape (n, 2).
 
+    Raises:
+        InputError: for a strength outside [0, 1].
+
     Source: sliced transport after Rabin, Peyré, Delon and Bernot (2011), "Wasserstein barycenter and its application to
     texture mixing"; the use as a soft prior on a layout is ours.
     """
-    expect(0 <= strength <= 1, f"expected a filling strength in [0, 1], found {strength}; it is a share of the way")
+    expect(0 <= strength <= 1, f"expected a filling strength in [0, 1], found {strength}; it is a share of the way.")
     n = len(pos)
     if strength == 0 or n < 3:
         return pos.copy()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from pyg_gears.errors import expect
+from pyg_gears.seeds import child_seed
 
 WALKERS = 64
 RESTART = 12.0
-"""Over the patch size, the chance of a step back to the seed: the reach of a walk is about that of its patch."""
+"""Chance of a step back to the seed, times the patch size: the reach of a walk is about that of its patch."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,20 @@ def draw_patches(
 ) -> PatchesOutput:
     """Local patches by random walks with restart on the locality graph, and global ones by uniform draws.
 
-    * Global: ``round(global_share * min_cover)`` times, but at least twice if the share is not zero (once would leave
-      them without a cell in common), all cells are shuffled and cut into patches, so that every cell is in that many of
-      them. They carry the long-range measurements; local patches alone leave a global warp in any layout.
-    * Local: from the least covered cells, walkers set out over the graph (returning to the seed with probability 12 /
-      size a step); the most visited cells, those not yet covered first, make the patch. Repeated until every cell is in
+    * Global: ``round(global_share * min_cover)`` times, but at least twice if the share is not zero (once would leave them
+      without a cell in common), all cells are shuffled and cut into patches, so that every cell is in that many of them. They
+      carry the long-range measurements; local patches alone leave a global warp in any layout.
+    * Local: from the least covered cells, walkers set out over the graph (returning to the seed with probability 12 / size per
+      step); the most visited cells, those not yet covered first, form the patch. Repeated until every cell is in
       ``min_cover`` patches in all, and in one local patch at least.
-    * Where the local patches, joined when they share ``overlap`` cells, fall into parts, bridge patches (half of either
-      side) join them.
+    * Where the local patches, joined when they share ``overlap`` cells, fall into parts, bridge patches (half of either side)
+      join them.
+
+    The work per patch does not depend on the number of cells.
 
     Args:
-        graph: Symmetric connected adjacency, (n, n).
-        size: Cells a patch, at least 2; a query of no more cells becomes one patch.
+        graph: Symmetric connected adjacency, (n, n), with sorted indices.
+        size: Cells per patch, at least 2; a query of no more cells becomes one patch.
         min_cover: Patches that every cell is in, at least 1.
         overlap: Cells that neighbouring local patches share, at most half of ``size``.
         global_share: Share of the cover that global patches give, in [0, 1].
@@ -77,18 +82,18 @@ def draw_patches(
         The patches, global ones first; all have ``size`` cells (or all the cells there are).
     """
     n = graph.shape[0]
-    expect(size >= 2, f"expected patches of at least 2 cells, found {size}; raise patch_size")
-    expect(min_cover >= 1, f"expected min_cover of at least 1, found {min_cover}; raise it")
+    expect(size >= 2, f"expected patches of at least 2 cells, found {size}; raise patch_size.")
+    expect(min_cover >= 1, f"expected min_cover of at least 1, found {min_cover}; raise it.")
     expect(
-        0 <= overlap <= size // 2, f"expected an overlap of 0 to {size // 2} (half a patch), found {overlap}; lower it"
+        0 <= overlap <= size // 2, f"expected an overlap of 0 to {size // 2} (half a patch), found {overlap}; lower it."
     )
-    expect(0 <= global_share <= 1, f"expected global_share in [0, 1], found {global_share}; it is a share")
+    expect(0 <= global_share <= 1, f"expected global_share in [0, 1], found {global_share}; it is a share.")
     if n <= size:
         return PatchesOutput(np.arange(n), np.array([0, n]), np.array([False]), n)
-    rng = np.random.default_rng([seed, 0x9A7C4])
+    rng = np.random.default_rng(child_seed(seed, "patches"))
     passes = max(2, round(global_share * min_cover)) if global_share > 0 else 0
     wide = [patch for _ in range(passes) for patch in _partition(n, size, rng)]
-    local = _cover(graph, size, max(1, min_cover - passes), rng)
+    local = list(_cover(graph, size, max(1, min_cover - passes), rng))
     local += _bridge(graph, local, size, max(overlap, 1))
     every = [np.sort(patch) for patch in wide + local]
     ptr = np.concatenate([[0], np.cumsum([len(patch) for patch in every])])
@@ -102,38 +107,29 @@ def _partition(n: int, size: int, rng: np.random.Generator) -> list[Int[np.ndarr
     return list(order.reshape(-1, size))
 
 
-def _cover(graph: csr_array, size: int, cover: int, rng: np.random.Generator) -> list[Int[np.ndarray, " m"]]:
+def _cover(graph: csr_array, size: int, cover: int, rng: np.random.Generator) -> Iterator[Int[np.ndarray, " m"]]:
     """Walk patches until every cell is in ``cover`` of them."""
-    n = graph.shape[0]
-    degree = np.diff(graph.indptr)
-    seen = np.zeros(n, dtype=np.int64)
-    patches: list[Int[np.ndarray, " m"]] = []
+    seen = np.zeros(graph.shape[0], dtype=np.int64)
     for level in range(1, cover + 1):
         # Every cell gets its turn in a random order; those that are covered by then are skipped.
-        for cell in rng.permutation(n):
-            if seen[cell] >= level:
-                continue
-            patch = _walk(graph, degree, int(cell), size, np.maximum(level - seen, 0), rng)
-            seen[patch] += 1
-            patches.append(patch)
-    return patches
+        for cell in rng.permutation(len(seen)):
+            if seen[cell] < level:
+                patch = _walk(graph, int(cell), size, seen, level, rng)
+                seen[patch] += 1
+                yield patch
 
 
 def _walk(
-    graph: csr_array,
-    degree: Int[np.ndarray, " n"],
-    seed: int,
-    size: int,
-    need: Int[np.ndarray, " n"],
-    rng: np.random.Generator,
+    graph: csr_array, seed: int, size: int, seen: Int[np.ndarray, " n"], level: int, rng: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """The ``size`` cells that walkers from ``seed`` visit most; cells still to be covered count sixteenfold."""
+    """The ``size`` cells that walkers from ``seed`` visit most; cells seen fewer than ``level`` times count sixteenfold."""
     here = np.full(WALKERS, seed)
     trace = [here[:1]]
     found = 0
     for step in range(1, 64 * max(1, -(-size // WALKERS)) + 1):
         pick = rng.random((2, WALKERS))
-        onward = graph.indices[graph.indptr[here] + (pick[0] * degree[here]).astype(np.int64)]
+        first_edge = graph.indptr[here]
+        onward = graph.indices[first_edge + (pick[0] * (graph.indptr[here + 1] - first_edge)).astype(np.int64)]
         here = np.where(pick[1] < min(RESTART / size, 0.5), seed, onward)
         trace.append(here)
         if step % 8 == 0:
@@ -143,14 +139,11 @@ def _walk(
                 break
     else:
         visited, first, visits = np.unique(np.concatenate(trace), return_index=True, return_counts=True)
-    score = visits * np.where(need[visited] > 0, 16.0, 1.0)
+    score = visits * np.where(seen[visited] < level, 16.0, 1.0)
     score[visited == seed] = np.inf
-    patch = visited[np.lexsort((first, -score))[:size]]
-    if len(patch) < size:
-        # The walkers stay in a small pocket: go on in the order of the distance from the seed.
-        order = breadth_first_order(graph, seed, directed=False, return_predecessors=False)
-        patch = np.concatenate([patch, order[~np.isin(order, patch)][: size - len(patch)]])
-    return patch.astype(np.int64)
+    patch = visited[np.lexsort((first, -score))[:size]].astype(np.int64)
+    # Where the walkers stay in a small pocket, its surroundings fill the patch.
+    return _filled(patch, _breadth_first(graph, seed), size) if len(patch) < size else patch
 
 
 def _bridge(
@@ -181,10 +174,44 @@ def _bridge(
 
 def _halves(graph: csr_array, a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"], size: int) -> Int[np.ndarray, " m"]:
     """Half a patch of each side, nearest to where they touch, filled up from around there."""
-    in_a, in_b = np.isin(np.arange(graph.shape[0]), a), np.isin(np.arange(graph.shape[0]), b)
-    reach: Float[np.ndarray, " n"] = graph @ in_b.astype(np.float64)
-    contact = a[np.argmax(reach[a] + in_b[a])]
-    order = breadth_first_order(graph, int(contact), directed=False, return_predecessors=False)
-    half = np.concatenate([order[in_a[order]][: size // 2], order[in_b[order]][: size // 2]])
-    half = np.unique(half)
-    return np.concatenate([half, order[~np.isin(order, half)][: size - len(half)]]).astype(np.int64)
+    in_a, in_b = set(a.tolist()), set(b.tolist())
+    reach = [sum(other in in_b for other in _neighbors(graph, cell)) + (cell in in_b) for cell in a.tolist()]
+    contact = int(a[np.argmax(reach)])
+    half: set[int] = set()
+    from_a = from_b = 0
+    for cell in _breadth_first(graph, contact):
+        if cell in in_a and from_a < size // 2:
+            half.add(cell)
+            from_a += 1
+        if cell in in_b and from_b < size // 2:
+            half.add(cell)
+            from_b += 1
+        if from_a == from_b == size // 2:
+            break
+    return _filled(np.array(sorted(half)), _breadth_first(graph, contact), size)
+
+
+def _filled(patch: Int[np.ndarray, " m"], order: Iterator[int], size: int) -> Int[np.ndarray, " m"]:
+    """The patch with the first cells of ``order`` that it lacks."""
+    cells = dict.fromkeys(patch.tolist())
+    for cell in order:
+        if len(cells) == size:
+            break
+        cells[cell] = None
+    return np.array(list(cells), dtype=np.int64)
+
+
+def _breadth_first(graph: csr_array, start: int) -> Iterator[int]:
+    """Cells in the order of their steps from ``start``, one by one: taking a few costs nothing of the rest."""
+    found, queue = {start}, deque([start])
+    while queue:
+        cell = queue.popleft()
+        yield cell
+        for other in _neighbors(graph, cell):
+            if other not in found:
+                found.add(other)
+                queue.append(other)
+
+
+def _neighbors(graph: csr_array, cell: int) -> list[int]:
+    return list(graph.indices[graph.indptr[cell] : graph.indptr[cell + 1]].tolist())

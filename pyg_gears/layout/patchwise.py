@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,16 +10,14 @@ import torch
 from jaxtyping import Bool, Float
 from scipy.sparse.csgraph import connected_components
 
-from pyg_gears.layout.locality import LocalityOutput, locality_graph
+from pyg_gears.layout.locality import locality_graph
+from pyg_gears.layout.patch_predictor import PatchPredictor
 from pyg_gears.layout.patches import PatchesOutput, draw_patches
-from pyg_gears.layout.predict import Model, predict_patches
 from pyg_gears.layout.scales import group_factor, synchronize_scales
-from pyg_gears.layout.settings import InferenceSettings
+from pyg_gears.layout.settings import LayoutSettings
 from pyg_gears.layout.solve import SolveOutput, solve_layout
-from pyg_gears.layout.spread import vote_disagreement
 from pyg_gears.layout.stitch import StitchOutput, stitch_votes
 from pyg_gears.layout.votes import VotesOutput, collect_votes
-from pyg_gears.typing import FilePath
 
 
 @dataclass(frozen=True)
@@ -29,42 +26,38 @@ class PatchwiseOutput:
 
     solved: SolveOutput
     stitched: StitchOutput
-    disagreement: Float[np.ndarray, " n"]
-    """How far the votes on a cell's pairs are from the layout; see :func:`vote_disagreement`."""
     report: dict[str, Any]
-    locality: LocalityOutput | None = None
-    """The graph that the patches were drawn on, where this is known."""
 
 
-def patchwise_layout(
-    models: Model | Sequence[Model],
-    x: Float[torch.Tensor, "n c"],
-    settings: InferenceSettings,
-    seed: int = 0,
-    shard_dir: FilePath | None = None,
-    progress: bool = True,
-    device: str | torch.device = "cpu",
-) -> PatchwiseOutput:
-    """From embeddings to the solved layout by patches; the arguments are those of :func:`reconstruct_layout`."""
-    locality = locality_graph(x, settings.locality_neighbors, settings.jaccard, settings.metric)
+def patchwise_layout(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -> PatchwiseOutput:
+    """From embeddings to the solved layout by patches.
+
+    Args:
+        predictor: Models, settings and seed.
+        x: Embedding of all cells, shape (n, c), n at least 2.
+
+    Returns:
+        Layout, stitched distances and report.
+    """
+    settings, seed = predictor.settings, predictor.seed
+    locality = locality_graph(x, settings.locality_neighbors, settings.jaccard, predictor.candidates.metric)
     patches = draw_patches(
-        locality.graph, settings.patch_size, settings.min_cover, settings.overlap, settings.global_share, seed
+        locality.graph, settings.patch_size, settings.min_cover, settings.shared_cells, settings.global_share, seed
     )
-    predicted = predict_patches(models, x, patches, settings, seed, shard_dir, progress, device)
-    found = stitch_patches(patches, predicted.pos, settings, seed)
+    found = stitch_patches(patches, predictor.predict(x, patches).pos, settings, seed)
     counts = {
         "isolated_cells": locality.isolated,
         "locality_components": locality.components,
         "locality_links": locality.links,
         "locality_bridges": locality.bridges,
     }
-    return replace(found, report=found.report | counts, locality=locality)
+    return replace(found, report=found.report | counts)
 
 
 def stitch_patches(
     patches: PatchesOutput,
     pos: Float[np.ndarray, "v total 2"],
-    settings: InferenceSettings,
+    settings: LayoutSettings,
     seed: int = 0,
 ) -> PatchwiseOutput:
     """From predicted patches to the layout.
@@ -72,40 +65,31 @@ def stitch_patches(
     Args:
         patches: The patches.
         pos: Their coordinates, each patch in its own gauge, shape (voters, total, 2).
-        settings: ``neighbors``, ``landmarks``, ``min_support``, ``max_spread``, ``iterations``, ``anchor`` and
-            ``polish`` are used.
+        settings: ``neighbors``, ``landmarks``, ``min_support``, ``max_dispersion``, ``iterations`` and ``anchor`` are used.
         seed: Chooses the longer distances.
 
     Returns:
-        Layout, stitched distances, disagreement and report.
+        Layout, stitched distances and report.
     """
     n, wide = patches.n, patches.is_global
     votes = collect_votes(patches, pos, settings.neighbors, settings.landmarks, seed)
-    # Global patches that do not hang together cannot be a group of their own: then all patches are one.
+    # Global patches that are not connected cannot be a group of their own: then all patches are one.
     member = patches.membership[np.flatnonzero(wide)]
     joint = bool(wide.any() and not wide.all() and connected_components(member @ member.T, directed=False)[0] == 1)
     wide = wide if joint or wide.all() else np.zeros(len(patches), dtype=bool)
     scale = synchronize_scales(votes, wide)
     start = None
     if joint:
-        # The long-range distances alone make a coarse layout: it tells the local patches their unit, and starts the
-        # solve.
-        long_range = stitch_votes(n, _of_kind(votes, wide), scale, wide, 1, settings.max_spread)
+        # The long-range distances alone give a coarse layout, which fixes the unit of the local patches and starts the solve.
+        long_range = stitch_votes(n, _of_kind(votes, wide), scale, wide, 1, settings.max_dispersion)
         coarse = solve_layout(
             n, long_range.pairs, long_range.distance, long_range.weight, None, settings.iterations // 2, settings.anchor
         )
         start = coarse.pos
         scale = np.where(wide, scale, scale + group_factor(patches, pos, scale, start))
-    stitched = stitch_votes(n, votes, scale, wide, settings.min_support, settings.max_spread)
+    stitched = stitch_votes(n, votes, scale, wide, settings.min_support, settings.max_dispersion)
     solved = solve_layout(
-        n,
-        stitched.pairs,
-        stitched.distance,
-        stitched.weight,
-        start,
-        settings.iterations,
-        settings.anchor,
-        settings.polish,
+        n, stitched.pairs, stitched.distance, stitched.weight, start, settings.iterations, settings.anchor
     )
     cover = np.bincount(patches.cells, minlength=n)
     report: dict[str, Any] = {
@@ -123,7 +107,7 @@ def stitch_patches(
         "reliability_min": float(stitched.reliability.min()),
         **solved.report(stitched.weight, stitched.distance),
     }
-    return PatchwiseOutput(solved, stitched, vote_disagreement(n, votes, scale, solved.pos), report)
+    return PatchwiseOutput(solved, stitched, report)
 
 
 def _of_kind(votes: VotesOutput, chosen: Bool[np.ndarray, " p"]) -> VotesOutput:

@@ -1,4 +1,4 @@
-"""The embedding of cells to lay out: brought to the training spots where that is asked for, or is needed."""
+"""The embedding of cells to lay out, adapted to the training spots where that is asked for or needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_CELLS = 100
 
 
 class QueryEmbedding(NamedTuple):
-    """Cells as the structure model reads them.
+    """Embedding of the cells, as the structure model takes it.
 
     Attributes:
         x: Embedding, adapted where ``adapted`` says so, shape (n, c).
@@ -38,8 +38,8 @@ def adapt_query(
 ) -> QueryEmbedding:
     """Apply the adapter that is asked for, and warn when cells without one lie far from the training spots.
 
-    An adapter is no improvement where none is needed: on sections of the same assay the layouts lost 0.01 to 0.07 of
-    their rank correlation by it (one gained 0.06). "auto" therefore leaves cells alone that lie near the training spots.
+    An adapter does not improve the layout where none is needed: on sections of the same assay the layouts lost 0.01 to 0.07 of
+    their rank correlation by it (one gained 0.06). "auto" therefore does not adapt cells that lie near the training spots.
 
     Args:
         x: Embedding of the cells as the encoder gives it, shape (n, c).

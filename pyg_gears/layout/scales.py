@@ -14,14 +14,15 @@ GLOBAL_PRIOR = 0.05
 """Standard deviation of the log-scale of a global patch: a uniform draw of a few hundred cells has the extent of the
 tissue."""
 VOTE_NOISE = 0.4
-"""Typical scatter of the log of one distance, which sets what the prior is worth in votes."""
+"""Typical scatter of the log of one distance: the prior counts as much as (VOTE_NOISE / GLOBAL_PRIOR)^2 votes."""
 NEAR = 0.3
-"""Distances well below this share of a patch's radius say little about its scale: noise inflates them."""
+"""Distances well below this share of a patch's radius hardly determine its scale: noise inflates them."""
 ROUNDS = 8
+"""Refreshments of the weights of the absolute loss."""
 
 
 def synchronize_scales(votes: VotesOutput, is_global: Bool[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
-    r"""Log-scale of every patch, so that ``log_distance + scale`` of all patches speak of one unit.
+    r"""Log-scale of every patch, so that ``log_distance + scale`` of all patches is in one unit.
 
     Within the local patches, and within the global ones, a robust least squares over pairs e and patches p,
 
@@ -29,7 +30,7 @@ def synchronize_scales(votes: VotesOutput, is_global: Bool[np.ndarray, " p"]) ->
 
     with the pair's own value t eliminated, weights u of the absolute loss (refreshed 8 times) and less weight
     :math:`\omega_e = d_e^2 / (d_e^2 + 0.3^2)` for close pairs. Scales of global patches are drawn to a common value:
-    uniform draws of the same cells have nearly the same extent. What joins the two groups is :func:`group_factor`.
+    uniform draws of the same cells have nearly the same extent. :func:`group_factor` joins the two groups.
 
     Args:
         votes: The votes; the voters of a patch share its gauge and are averaged here.
@@ -65,7 +66,7 @@ def _synchronize(
         return scale
     _, pair = np.unique(pair, return_inverse=True)
     count = np.bincount(pair)
-    # The weight belongs to the pair, not to the vote: a vote that is too long must not count for more.
+    # The weight is that of the pair, not of the vote: a vote that is too long must not count for more.
     typical = np.exp(2 * np.bincount(pair, value) / count)
     near = (typical / (typical + NEAR**2))[pair]
     weight = near
@@ -91,16 +92,14 @@ def group_factor(
 ) -> float:
     r"""Log of the factor that brings the local patches to the unit of the global ones.
 
-    The error of a global patch is large against a local distance and inflates it, and close pairs are measured because
-    they look
-    close: a ratio of the two groups' distances is off by any factor at 20,000 cells. Instead every local patch is laid
-        on a coarse
-    layout solved from the global distances alone; the scale of that similarity,
+    A ratio of the two groups' distances would be biased without bound at 20,000 cells: the error of a global patch is large
+    against a local distance and inflates it, and a pair is proposed because it looks close. Instead every local patch is
+    aligned with a coarse layout solved from the global distances alone; the scale of that similarity,
 
     .. math:: c_p = \|X_p^T Y_p\|_* / \|Y_p\|_F^2,
 
-    is a regression of the layout on the patch, in which the layout's errors average out over the patch. The factor is
-    the median over patches of :math:`\log c_p - s_p`.
+    is a regression of the layout X on the patch Y, in which the layout's errors average out. The factor is the median over
+    patches of :math:`\log c_p - s_p`.
 
     Args:
         patches: The patches.
@@ -109,7 +108,7 @@ def group_factor(
         coarse: Layout of all cells from global patches, shape (n, 2), in their unit.
 
     Returns:
-        What to add to the local log-scales (0 where a layout has no extent).
+        The summand for the local log-scales (0 where a layout has no extent).
     """
     found = []
     for patch in np.flatnonzero(~patches.is_global).tolist():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,13 +11,14 @@ from scipy.sparse import csr_array
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry.geodesics import landmark_mds, landmark_paths
-from pyg_gears.layout.connectivity import linking_edges
 
 HUBER = 1.345 * 1.4826
 """Residuals beyond this many median absolute residuals count linearly (95 % efficient for Gaussian errors)."""
 SETTLING = (4, 3, 3)
 """Rounds before the Huber threshold is read off the residuals: of plain stress, then twice with the one so far."""
 CG_STEPS = 10
+LEAST_PULL = 1e-12
+"""Least pull of a cell to its start, for a mean weight of 1: with less, rounding moves the whole layout away."""
 TOLERANCE = 1e-6
 """The solve stops early when a round lowers the objective by less than this share."""
 
@@ -29,8 +29,6 @@ class SolveOutput:
 
     pos: Float[np.ndarray, "n 2"]
     """Coordinates, in the unit of the distances."""
-    start: Float[np.ndarray, "n 2"]
-    """The start that the anchor refers to."""
     history: tuple[float, ...]
     """Huber objective before the first and after every round (from the final threshold on); never rises."""
     threshold: float
@@ -61,7 +59,7 @@ def isomap_start(
         landmarks: How many (at most n).
 
     Returns:
-        Coordinates, shape (n, 2), with a jitter of 1e-6 of their extent, which tells coinciding cells apart.
+        Coordinates, shape (n, 2), with a jitter of 1e-6 of their extent, which separates coinciding cells.
     """
     length = np.maximum(distance, 1e-9 * max(float(distance.max(initial=0.0)), 1e-30))
     graph = csr_array((length, (pairs[0], pairs[1])), shape=(n, n))
@@ -79,17 +77,16 @@ def solve_layout(
     start: Float[np.ndarray, "n 2"] | None = None,
     iterations: int = 30,
     anchor: float = 1e-3,
-    polish: int = 0,
 ) -> SolveOutput:
     r"""Minimise the weighted Huber stress, with a small pull to the start.
 
-    .. math:: \sum_{ij} \rho_\delta(\sqrt{w_{ij}} (\|x_i - x_j\| - d_{ij})) + \tfrac{\alpha}{2} \sum_i W_i \|x_i -
-    x_i^0\|^2,
-        \quad W_i = \sum_j w_{ij}
+    .. math::
+        \sum_{ij} \rho_\delta(\sqrt{w_{ij}} (\|x_i - x_j\| - d_{ij}))
+        + \tfrac{\alpha}{2} \sum_i W_i \|x_i - x_i^0\|^2, \quad W_i = \sum_j w_{ij}
 
-    Majorisation twice over: the Huber function by a weighted square (iterative reweighting), the stress by de Leeuw's
-    quadratic (SMACOF). The quadratic is lowered by conjugate gradients with Jacobi preconditioning from the present
-    layout, so that every round lowers the objective, however few steps it takes. No step size.
+    Two majorisations: the Huber function by a weighted square (iterative reweighting), the stress by de Leeuw's quadratic
+    (SMACOF). The quadratic is lowered by conjugate gradients with Jacobi preconditioning from the current layout, so every
+    round lowers the objective, however few steps it takes. There is no step size.
 
     Args:
         n: Cells, at least 1.
@@ -99,13 +96,12 @@ def solve_layout(
         start: Start layout, shape (n, 2); landmark Isomap if omitted (which needs a connected graph).
         iterations: Rounds at most, after 10 in which the Huber threshold settles.
         anchor: alpha.
-        polish: Iterations of L-BFGS on the same objective at the end.
 
     Returns:
         Layout, objective of every round, residuals.
 
     Raises:
-        InputError: For distances or weights that are negative or not finite.
+        InputError: for distances or weights that are negative or not finite.
 
     Source: de Leeuw (1977), "Applications of convex analysis to multidimensional scaling"; Huber (1964); the sparse
     form with iterative reweighting is ours.
@@ -114,7 +110,7 @@ def solve_layout(
     weight = np.ones(len(distance)) if weight is None else np.asarray(weight, dtype=np.float64)
     for name, values in (("distances", distance), ("weights", weight)):
         bad = int((~(np.isfinite(values) & (values >= 0))).sum())
-        expect(bad == 0, f"expected finite, non-negative {name}, found {bad} that are not; drop those pairs")
+        expect(bad == 0, f"expected finite, non-negative {name}, found {bad} that are not; drop those pairs.")
     start = isomap_start(n, pairs, distance) if start is None else np.asarray(start, dtype=np.float64)
     weight = weight / (weight.mean() or 1.0) if len(weight) else weight
     system = _Stress(n, pairs, distance, weight, start, anchor)
@@ -131,12 +127,9 @@ def solve_layout(
         history.append(system.objective(pos, threshold))
         if history[-2] - history[-1] <= TOLERANCE * history[-1]:
             break
-    if polish:
-        pos = _polish(system, pos, threshold, polish)
-        history.append(system.objective(pos, threshold))
     residual = np.empty(len(distance))
     residual[system.order] = np.abs(system.length(pos) - system.distance)
-    return SolveOutput(pos, start, tuple(history), threshold, residual)
+    return SolveOutput(pos, tuple(history), threshold, residual)
 
 
 class _Stress:
@@ -158,9 +151,8 @@ class _Stress:
         self.distance, self.weight = distance[self.order], weight[self.order]
         ptr = np.searchsorted(self.i, np.arange(n + 1)).astype(np.int32)
         self.upper = csr_array((np.zeros(len(low)), self.j.astype(np.int32), ptr), shape=(n, n))
-        self.pull = anchor * self._degree(self.weight)
-        # A cell without weight stays at its start.
-        self.pull[self.pull == 0] = 1e-12
+        # Never zero: a cell without weight stays at its start, and the quadratic has one minimum.
+        self.pull = np.maximum(anchor * self._degree(self.weight), LEAST_PULL)
 
     def _degree(self, weight: Float[np.ndarray, " e"]) -> Float[np.ndarray, " n"]:
         return np.bincount(self.i, weight, self.n) + np.bincount(self.j, weight, self.n)
@@ -181,13 +173,7 @@ class _Stress:
 
     def _huber_weight(self, length: Float[np.ndarray, " e"], threshold: float) -> Float[np.ndarray, " e"]:
         z = np.sqrt(self.weight) * np.abs(length - self.distance)
-        return self.weight * np.minimum(1.0, threshold / np.maximum(z, 1e-300))
-
-    def gradient(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> Float[np.ndarray, "n 2"]:
-        length = self.length(pos)
-        weight = self._huber_weight(length, threshold)
-        pressure = weight * (1 - np.divide(self.distance, length, out=np.zeros_like(length), where=length > 0))
-        return self._laplacian(pressure, pos) + self.pull[:, None] * (pos - self.start)
+        return self.weight * np.divide(threshold, z, out=np.ones_like(z), where=z > threshold)
 
     def _laplacian(self, weight: Float[np.ndarray, " e"], pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         return self._degree(weight)[:, None] * pos - self._neighbors(weight)(pos)
@@ -224,28 +210,3 @@ class _Stress:
             direction = z + np.divide(renewed, energy, out=np.zeros(2), where=energy > 0) * direction
             energy = renewed
         return pos
-
-
-def _polish(
-    system: _Stress, pos: Float[np.ndarray, "n 2"], threshold: float, iterations: int
-) -> Float[np.ndarray, "n 2"]:
-    """L-BFGS for the last digits; kept only if it lowers the objective."""
-    from scipy.optimize import minimize
-
-    def objective(flat: Float[np.ndarray, " n2"]) -> tuple[float, Float[np.ndarray, " n2"]]:
-        layout = flat.reshape(-1, 2)
-        return system.objective(layout, threshold), system.gradient(layout, threshold).ravel()
-
-    options: Any = {"maxiter": iterations, "maxcor": 20}
-    found: Any = minimize(objective, pos.ravel(), jac=True, method="L-BFGS-B", options=options)
-    better: Float[np.ndarray, "n 2"] = found.x.reshape(-1, 2)
-    return better if found.fun <= system.objective(pos, threshold) else pos
-
-
-def connect_pairs(n: int, pairs: Int[np.ndarray, "2 e"], keep: np.ndarray, cost: Float[np.ndarray, " e"]) -> np.ndarray:
-    """The mask ``keep`` with the cheapest dropped pairs added that join the parts it leaves."""
-    dropped = np.flatnonzero(~keep)
-    links = linking_edges(n, pairs[:, keep], pairs[:, dropped], cost[dropped]).chosen
-    mask = keep.copy()
-    mask[dropped[links]] = True
-    return mask

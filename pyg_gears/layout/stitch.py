@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pyg_gears.layout.solve import connect_pairs
+from pyg_gears.layout.connectivity import connect_pairs
 from pyg_gears.layout.votes import VotesOutput
+from pyg_gears.layout.weighted_median import weighted_median
 
 MIN_COMPARISONS = 10
 """Pairs that a patch must share with others of its kind before its disagreement counts (5 cells have 10 pairs)."""
@@ -17,12 +18,12 @@ MAX_LAG = 8
 SCALE_LIMIT = 4.0
 """The precision of a patch follows its scale at most this many times up or down from the median of its kind."""
 KEEP = 6
-"""Pairs a cell keeps at least, however badly supported."""
+"""Pairs that every cell keeps, however badly supported."""
 
 
 @dataclass(frozen=True)
 class StitchOutput:
-    """One distance a pair, with what stands behind it."""
+    """One distance per pair, with its support and dispersion."""
 
     pairs: Int[np.ndarray, "2 e"]
     """Kept pairs (i < j), shape (2, e)."""
@@ -42,7 +43,7 @@ class StitchOutput:
     disagreement: float
     """Mean absolute difference of log-distances between overlapping patches of one kind."""
     dropped: int
-    """Pairs left out for little support or a wide spread."""
+    """Pairs left out for little support or a high dispersion."""
 
 
 def vote_weights(
@@ -52,11 +53,11 @@ def vote_weights(
 
     .. math:: a_p = \exp(-r_p / \mathrm{median}\, r), \quad r_p = \mathrm{mean} |\log d_p - \log d_q|
 
-    over the votes that p shares with other patches q of its kind (local with local, global with global: the two differ
-    in what they can resolve, which is no fault of either). The precision is :math:`\exp(-2 s_p)`: the error of a patch
-    goes with its scale. Where the method counts overlaps of at least 5 cells, we count at least 10 shared pairs, pooled
-    over all overlaps: at 20,000 cells two global patches share three cells, but each shares hundreds of pairs with all
-    the others.
+    over the votes that p shares with other patches q of its kind (local with local, global with global: the two differ in what
+    they can resolve, whatever their reliability). The precision is :math:`\exp(-2 s_p)`: the error of a patch is
+    proportional to its scale. Where the method counts overlaps of at least 5 cells, we count at least 10 shared pairs, pooled
+    over all overlaps: at 20,000 cells two global patches share three cells, but each shares hundreds of pairs with all the
+    others.
 
     Args:
         votes: The votes.
@@ -98,52 +99,19 @@ def vote_weights(
     return np.exp(-ratio), precision, disagreement
 
 
-def weighted_median(
-    value: Float[np.ndarray, " t"], weight: Float[np.ndarray, " t"], group: Int[np.ndarray, " t"], groups: int
-) -> Float[np.ndarray, " g"]:
-    """Weighted median of each group: the cumulated weight of the sorted values, interpolated at one half.
-
-    With equal weights it is the ordinary median (the mean of the two middle values for an even number).
-
-    Args:
-        value: Values, shape (t,).
-        weight: Positive weights, shape (t,).
-        group: Group of each value, 0..groups-1, none empty.
-        groups: Number of groups.
-
-    Returns:
-        One value a group, shape (groups,).
-    """
-    order = np.lexsort((value, group))
-    value, weight, group = value[order], weight[order], group[order]
-    last = np.searchsorted(group, np.arange(groups), side="right") - 1
-    first = np.searchsorted(group, np.arange(groups), side="left")
-    total = np.cumsum(weight)
-    before = (total - weight)[first]
-    middle = (total - weight / 2 - before[group]) / (total[last] - before)[group]
-    # The first value of each group whose middle has passed one half; the sum over the group counts those that have not.
-    upper = first + np.minimum(np.bincount(group, middle < 0.5, groups).astype(np.int64), last - first)
-    lower = np.maximum(upper - 1, first)
-    span = middle[upper] - middle[lower]
-    share = np.where((span > 0) & (middle[upper] >= 0.5), (0.5 - middle[lower]) / np.where(span > 0, span, 1.0), 1.0)
-    share = np.clip(share, 0.0, 1.0)
-    return value[lower] + share * (value[upper] - value[lower])
-
-
 def stitch_votes(
     n: int,
     votes: VotesOutput,
     scale: Float[np.ndarray, " p"],
     is_global: Bool[np.ndarray, " p"],
     min_support: int = 2,
-    max_spread: float = 3.0,
+    max_dispersion: float = 3.0,
 ) -> StitchOutput:
-    """Reconcile the votes: weighted median, support and dispersion a pair, and a graph of the pairs to trust.
+    """Reconcile the votes: weighted median, support and dispersion per pair, and a graph of the pairs to trust.
 
-    Dropped are pairs whose dispersion exceeds ``max_spread`` times the median, and pairs of local patches that fewer
-    than ``min_support`` patches voted on. Exempt from the second are pairs that only global patches hold (hardly two of
-    them ever hold the same pair). Every cell keeps its 6 best pairs, and what the rest would leave apart is joined
-    again.
+    Dropped are pairs whose dispersion exceeds ``max_dispersion`` times the median, and pairs of local patches that fewer than
+    ``min_support`` patches voted on. Exempt from the second rule are pairs that only global patches hold (two of them rarely
+    hold the same pair). Every cell keeps its 6 best pairs, and parts that the kept pairs leave apart are joined again.
 
     Args:
         n: Cells.
@@ -151,7 +119,7 @@ def stitch_votes(
         scale: Log-scale of every patch.
         is_global: Kind of every patch.
         min_support: Patches that must have voted on a local pair.
-        max_spread: Limit of the dispersion in units of its median.
+        max_dispersion: Limit of the dispersion in units of its median.
 
     Returns:
         The stitched graph.
@@ -173,9 +141,9 @@ def stitch_votes(
         known = kind & several
         dispersion[kind & ~several] = np.median(dispersion[known]) if known.any() else 0.0
     typical = float(np.median(dispersion))
-    spread = dispersion / typical if typical > 0 else np.zeros(size)
-    confidence = (1 - 0.5**support) * np.exp(-np.minimum(spread, 30.0))
-    keep = (spread <= max_spread) & ((support >= min_support) | only_global)
+    relative = dispersion / typical if typical > 0 else np.zeros(size)
+    confidence = (1 - 0.5**support) * np.exp(-np.minimum(relative, 30.0))
+    keep = (relative <= max_dispersion) & ((support >= min_support) | only_global)
     keep |= _best_of_each_cell(n, votes.pairs, confidence)
     keep = connect_pairs(n, votes.pairs, keep, -confidence)
     weight = confidence * total / (support * voters)

@@ -1,4 +1,4 @@
-"""What the training slides say about a cell: do the spots that resemble it lie together, or all over the tissue?"""
+"""Support of a cell by the training slides: whether the spots that resemble it lie together or all over the tissue."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from torch import Tensor
 from pyg_gears.geometry import gauge_fix
 
 NEIGHBORS = 15
-CHUNK = 4096
+CHUNK = 2**24
+"""Similarities between cells and spots held at a time: 64 MB."""
 
 
 @dataclass(frozen=True)
 class TrainingSupport:
-    """Embeddings and gauge positions of the training spots, for confidence only: no layout is read off them.
+    """Embeddings and gauge positions of the training spots, for confidence only: no layout depends on them.
 
     Attributes:
         x: Embedding of the spots of each training slide, shape (m, c) each.
         pos: Their positions in the slide's gauge, shape (m, 2) each.
-        features: What the encoder's networks read of all of them, shape (m, f).
+        features: Input of the encoder's networks for all of them, shape (m, f).
     """
 
     x: tuple[Float[Tensor, "m c"], ...]
@@ -43,11 +44,11 @@ class TrainingSupport:
         .. math:: u_i = \frac1S \sum_{s} \sqrt{\tfrac1k \sum_{j \in N_s(i)} \|y_j - \bar y\|^2}
 
         with N_s(i) the k = 15 spots of slide s nearest to the cell by cosine, y their positions in the gauge. About 1 where
-        expression says nothing about place, small where it is specific. Disagreement between models or noisy predictions
-        was tried in its place: it does not tell a shuffled section from a real one.
+        expression carries nothing about place, small where it is specific. Disagreement between models or noisy predictions
+        was tried in its place: it does not separate a shuffled section from a real one.
 
         Args:
-            x: Embedding of the cells, shape (n, c).
+            x: Embedding of the cells, shape (n, c). Time n times the spots; memory does not grow with either.
 
         Returns:
             Scatter in gauge units (RMS radius of a slide), shape (n,).
@@ -57,8 +58,9 @@ class TrainingSupport:
         for spots, pos in zip(self.x, self.pos, strict=True):
             known = torch.nn.functional.normalize(spots, dim=1)
             k = min(NEIGHBORS, len(known))
-            for start in range(0, x.size(0), CHUNK):
-                part = slice(start, start + CHUNK)
+            step = max(CHUNK // len(known), 1)
+            for start in range(0, x.size(0), step):
+                part = slice(start, start + step)
                 place = pos[(query[part] @ known.T).topk(k, dim=1).indices]
                 total[part] += (place - place.mean(dim=1, keepdim=True)).square().sum(-1).mean(1).sqrt()
         return (total / len(self.x)).double().numpy()
@@ -66,8 +68,8 @@ class TrainingSupport:
     def signal(self, features: Float[Tensor, "n f"]) -> float:
         """Mean length of the cells' features over that of the training spots, at most 1.
 
-        Expression whose genes no longer go together (shuffled, or another tissue) loses length on the components. The learned
-        embedding would not show it: its networks give a direction, whatever they are given.
+        Expression whose genes do not vary together (shuffled, or another tissue) loses length on the components. The learned
+        embedding does not show it: its networks return a direction for any input.
         """
         known = self.features.norm(dim=1).mean()
         return float((features.norm(dim=1).mean() / known.clamp(min=1e-12)).clamp(max=1.0))
@@ -78,5 +80,5 @@ class TrainingSupport:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> TrainingSupport:
-        """Build what :meth:`state_dict` described."""
+        """The support that :meth:`state_dict` described."""
         return cls(tuple(state["x"]), tuple(state["pos"]), state["features"])

@@ -1,4 +1,4 @@
-"""Votes: what every patch says about the distance of every pair of cells that somebody measured."""
+"""Votes: the distance that every patch gives to every pair of cells that some patch proposed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from pyg_gears.layout.patches import PatchesOutput
+from pyg_gears.seeds import child_seed
 
 TINY = 1e-6
 
@@ -33,15 +34,15 @@ def collect_votes(
     """Measure distances within the patches.
 
     A patch *proposes* the pairs of its own kNN graph (in the mean of its voters' distances) and, for the longer ones,
-    ``landmarks`` random partners a cell. Then every patch that holds both cells of a proposed pair votes on it: were it
-    to vote on its own proposals alone, a pair that looks close in one patch and far in another would only ever be heard
-    of as close.
+    ``landmarks`` random partners per cell. Then every patch that holds both cells of a proposed pair votes on it: with votes
+    on a patch's own proposals alone, a pair that is close in one patch and far in another would be measured only where it is
+    close.
 
     Args:
         patches: The patches.
         pos: Their coordinates, each patch in its own gauge, shape (voters, total, 2).
         neighbors: Nearest neighbours of a cell in its patch.
-        landmarks: Longer distances a cell and patch (rounded up to an even number).
+        landmarks: Longer distances per cell and patch (rounded up to an even number).
         seed: Chooses the longer ones.
 
     Returns:
@@ -51,7 +52,8 @@ def collect_votes(
     keys = [np.zeros(0, dtype=np.int64)]
     for patch in range(len(patches)):
         cells = patches[patch].astype(np.int64)
-        a, b = propose_pairs(pos[:, patches.ptr[patch] : patches.ptr[patch + 1]], neighbors, landmarks, [seed, patch])
+        own = pos[:, patches.ptr[patch] : patches.ptr[patch + 1]]
+        a, b = propose_pairs(own, neighbors, landmarks, np.random.default_rng(child_seed(seed, "pairs", patch)))
         keys.append(np.unique(np.minimum(cells[a], cells[b]) * n + np.maximum(cells[a], cells[b])))
     key = np.unique(np.concatenate(keys))
     pairs = np.stack([key // n, key % n])
@@ -64,29 +66,45 @@ def collect_votes(
         place[cells] = np.arange(len(cells))
         pair, a, b = _pairs_inside(graph, cells, place)
         place[cells] = -1
-        own = pos[:, patches.ptr[patch] : patches.ptr[patch + 1]]
-        gap = own[:, a] - own[:, b]
         found.append(pair)
         voters.append(np.full(len(pair), patch, dtype=np.int64))
-        values.append(np.log(np.maximum(np.hypot(gap[..., 0], gap[..., 1]), TINY)).astype(np.float32))
+        length = pair_lengths(pos[:, patches.ptr[patch] : patches.ptr[patch + 1]], a, b)
+        values.append(np.log(np.maximum(length, TINY)).astype(np.float32))
     pair, voter = np.concatenate(found), np.concatenate(voters)
     order = np.argsort(pair, kind="stable")
     return VotesOutput(pairs, pair[order], voter[order], np.concatenate(values, axis=1)[:, order])
 
 
+def pair_lengths(
+    pos: Float[np.ndarray, "v m 2"], a: Int[np.ndarray, ...], b: Int[np.ndarray, ...]
+) -> Float[np.ndarray, "v ..."]:
+    """Distances that the voters give to pairs of cells: all that voting reads of a prediction.
+
+    Args:
+        pos: Coordinates of one patch, shape (voters, m, 2).
+        a: First cells, any shape.
+        b: Second cells, of a shape that broadcasts with it.
+
+    Returns:
+        Shape (voters, ...), in the patch's own unit.
+    """
+    gap = pos[:, a] - pos[:, b]
+    return np.hypot(gap[..., 0], gap[..., 1])
+
+
 def propose_pairs(
-    pos: Float[np.ndarray, "v m 2"], neighbors: int, landmarks: int, seed: list[int]
+    pos: Float[np.ndarray, "v m 2"], neighbors: int, landmarks: int, rng: np.random.Generator
 ) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
-    """Pairs of one patch: kNN, and neighbours on random rings (which give every cell the same number of partners)."""
+    """Pairs of one patch: kNN, and successors on random rings (which give every cell the same number of partners)."""
     m = pos.shape[1]
+    cells = np.arange(m)
     mean = np.zeros((m, m), dtype=np.float32)
-    for one in pos:
-        mean += np.hypot(one[:, None, 0] - one[None, :, 0], one[:, None, 1] - one[None, :, 1])
+    for voter in range(len(pos)):
+        mean += pair_lengths(pos[voter : voter + 1], cells[:, None], cells[None])[0]
     np.fill_diagonal(mean, np.inf)
     degree = min(neighbors, m - 1)
     near = np.argpartition(mean, degree - 1, axis=1)[:, :degree]
-    a, b = [np.repeat(np.arange(m), degree)], [near.ravel()]
-    rng = np.random.default_rng(seed)
+    a, b = [np.repeat(cells, degree)], [near.ravel()]
     for _ in range(-(-landmarks // 2) if m > 2 else 0):
         ring = rng.permutation(m)
         a.append(ring)

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.utils import scatter
 
 from pyg_gears.errors import expect
-from pyg_gears.graphs.segments import segment_log_softmax
+from pyg_gears.graphs import segment_log_softmax
 from pyg_gears.losses.membership import membership
 
 TOP_MASS = 0.5
@@ -31,7 +32,7 @@ def gate_kl(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batch: Data) -> 
     Raises:
         InputError: when the logits belong to other edges.
     """
-    return _row_kl(batch.gate_target, _log_rows(logits, batch, "gate_kl"), batch)
+    return _row_kl(batch.gate_target, _log_rows(logits, batch), batch)
 
 
 def gate_trust(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], reference: Tensor, batch: Data) -> Float[Tensor, ""]:
@@ -50,8 +51,8 @@ def gate_trust(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], reference: Te
     Raises:
         InputError: when either belongs to other edges.
     """
-    earlier = _log_rows(reference.detach(), batch, "gate_trust").exp()
-    return _row_kl(earlier, _log_rows(logits, batch, "gate_trust"), batch)
+    earlier = _log_rows(reference.detach(), batch).exp()
+    return _row_kl(earlier, _log_rows(logits, batch), batch)
 
 
 def gate_ranking(
@@ -63,7 +64,7 @@ def gate_ranking(
     r"""True neighbours above others: ``mean max(0, margin - g_pos + g_neg)``.
 
     Positives are each node's likeliest true neighbours, the fewest that hold half of the mass of ``gate_target``; each is
-    compared with one candidate of the same node, drawn at random, that is no true neighbour.
+    compared with one candidate of the same node, drawn at random, that is not a true neighbour.
 
     Args:
         logits: Gate logits, shape (e,) or (e, h).
@@ -77,14 +78,14 @@ def gate_ranking(
     Raises:
         InputError: when the logits belong to other edges.
     """
-    _check(logits, batch, "gate_ranking")
+    _check(logits, batch)
     source, target = batch.edge_index
     n, p = int(batch.num_nodes), batch.gate_target
     # Sorted by node, then falling probability: an edge is a positive while the mass before it is below the half.
     order = p.argsort(descending=True, stable=True)
     order = order[target[order].argsort(stable=True)]
     running = p[order].double().cumsum(0)
-    mass = torch.zeros(n, dtype=torch.float64, device=p.device).index_add(0, target, p.double())
+    mass = scatter(p.double(), target, dim_size=n)
     before = running - p[order].double() - (mass.cumsum(0) - mass)[target[order]]
     positive = order[(before < TOP_MASS * mass[target[order]] - 1e-9) & (p[order] > 0)]
     negative = ((p == 0) & (source != target)).nonzero().flatten()
@@ -100,29 +101,26 @@ def gate_ranking(
     return (margin - logits[positive] + logits[chosen]).clamp(min=0.0).mean()
 
 
-def _check(logits: Tensor, batch: Data, name: str) -> None:
+def _check(logits: Tensor, batch: Data) -> None:
     edges = batch.edge_index.size(1)
     expect(
         logits.dim() in (1, 2) and logits.size(0) == edges,
-        f"{name} expected one logit for each of the {edges} candidate edges, found shape {tuple(logits.shape)}; "
+        f"expected one logit for each of the {edges} candidate edges, found shape {tuple(logits.shape)}; "
         "pass the gate's output on batch.edge_index.",
     )
 
 
-def _log_rows(logits: Tensor, batch: Data, name: str) -> Tensor:
+def _log_rows(logits: Tensor, batch: Data) -> Tensor:
     """Log softmax over the candidates of each node without itself, 0 on self-edges, shape (e,) or (e, h)."""
-    _check(logits, batch, name)
+    _check(logits, batch)
     source, target = batch.edge_index
     other = (source != target).nonzero().flatten()
-    index, n = target[other], int(batch.num_nodes)
-    columns = logits[other].unbind(dim=1) if logits.dim() == 2 else (logits[other],)
-    rows = torch.stack([segment_log_softmax(column, index, n) for column in columns], dim=-1)
-    result = rows.new_zeros(logits.size(0), rows.size(1)).index_copy(0, other, rows)
-    return result if logits.dim() == 2 else result[:, 0]
+    rows = segment_log_softmax(logits[other], target[other], int(batch.num_nodes))
+    return torch.zeros_like(logits).index_copy(0, other, rows)
 
 
 def _row_kl(p: Tensor, log_q: Tensor, batch: Data) -> Tensor:
-    """Mean over graphs, over nodes (and heads) of KL(p || q) on the edges that are no self-edges."""
+    """Mean over graphs, over nodes (and heads) of KL(p || q) on the edges other than self-edges."""
     source, target = batch.edge_index
     n = int(batch.num_nodes)
     p = p.to(log_q.dtype)
@@ -130,5 +128,5 @@ def _row_kl(p: Tensor, log_q: Tensor, batch: Data) -> Tensor:
     divergence = (torch.xlogy(p, p) - p * log_q).masked_fill((source == target).view(-1, *[1] * (log_q.dim() - 1)), 0.0)
     if divergence.dim() == 2:
         divergence = divergence.mean(dim=1)
-    row = divergence.new_zeros(n).index_add(0, target, divergence)
-    return membership(batch, n).node_mean(row).mean()
+    row = scatter(divergence, target, dim_size=n)
+    return membership(batch, n, row.device).node_mean(row).mean()

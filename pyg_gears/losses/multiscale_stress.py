@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_gears.geometry import edge_distance, gauge_fix
+from pyg_gears.geometry import edge_distance
 from pyg_gears.losses.membership import Membership, membership
 
 
@@ -23,7 +23,7 @@ def log_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
         batch: Batch (or one graph) with ``stress_edge_index`` and ``stress_distance`` (true distances in the gauge).
 
     Returns:
-        Mean over graphs, a scalar >= 0, in the dtype of ``pos``.
+        Mean over graphs, a scalar >= 0, in the dtype of ``pos`` (float32 for half precision).
     """
     return log_stress_per_graph(pos, batch).mean()
 
@@ -49,25 +49,32 @@ def linear_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     members, distance, true_distance, node = _distances(pos, batch)
     cross = members.edge_mean(distance * true_distance, node)
     squares = members.edge_mean(distance.square(), node) * members.edge_mean(true_distance.square(), node)
-    return (1 - cross.square() / squares.clamp(min=torch.finfo(pos.dtype).tiny)).mean()
+    return (1 - cross.square() / squares.clamp(min=torch.finfo(distance.dtype).tiny)).mean()
 
 
 def ratio_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
-    r"""``mean_e (d_e / \delta_e - 1)^2`` in the gauge; a variant of :func:`log_stress` that punishes long edges more."""
+    r"""``mean_e (d_e / \delta_e - 1)^2`` in the gauge; a variant of :func:`log_stress` that weighs long edges more."""
     members, distance, true_distance, node = _distances(pos, batch)
     return members.edge_mean((distance / true_distance.clamp(min=1e-6) - 1).square(), node).mean()
 
 
 def local_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
-    r"""``mean_e (d_e - \delta_e)^2 / (\sigma_i \sigma_j)`` in the gauge: errors in units of the local neighbourhood."""
+    r"""Squared errors in units of the local neighbourhood, in the gauge.
+
+    .. math:: L = \mathrm{mean}_e (d_e - \delta_e)^2 / (\sigma_i \sigma_j)
+
+    Source: the published local variant divides both distances by the bandwidth of one end, :math:`(d_e / \sigma_i -
+        \delta_e / \sigma_i)^2`. We deviate in using the product of both ends' bandwidths, as the random walk does, so
+        that the loss does not depend on the direction in which an edge is stored.
+    """
     members, distance, true_distance, node = _distances(pos, batch)
-    sigma = batch.sigma.to(pos.dtype)
+    sigma = batch.sigma.to(distance.dtype)
     unit = (sigma[batch.stress_edge_index[0]] * sigma[batch.stress_edge_index[1]]).clamp(min=1e-12)
     return members.edge_mean((distance - true_distance).square() / unit, node).mean()
 
 
 def _distances(pos: Tensor, batch: Data) -> tuple[Membership, Tensor, Tensor, Tensor]:
-    members = membership(batch, pos.size(0))
-    x = gauge_fix(pos, members.batch, members.num_graphs)
+    members = membership(batch, pos.size(0), pos.device)
+    x = members.in_gauge(pos)
     edge_index = batch.stress_edge_index
-    return members, edge_distance(x, edge_index), batch.stress_distance.to(pos.dtype), edge_index[0]
+    return members, edge_distance(x, edge_index), batch.stress_distance.to(x.dtype), edge_index[0]

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.utils import to_dense_adj
 
-from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses.membership import Membership, membership
 from pyg_gears.targets import log_affinity, log_transitions
 
@@ -29,7 +29,7 @@ def random_walk_kl(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
         batch: Batch (or one graph) with ``rw_edge_index``, ``rw_multiplicity``, ``rw_log_ref``, ``sigma``, ``rw_steps``.
 
     Returns:
-        Mean over graphs, a scalar >= 0 in nats, in the dtype of ``pos``.
+        Mean over graphs, a scalar >= 0 in nats, in the dtype of ``pos`` (float32 for half precision).
 
     Memory and time: powers are dense, (b, m, m) with m the largest graph, 2 S b m^3 multiplications. Both sides of the
     logarithm are offset by 1e-8, which bounds the loss where a prediction gives a true step no probability.
@@ -39,32 +39,30 @@ def random_walk_kl(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
 
 def random_walk_kl_per_graph(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, " b"]:
     """:func:`random_walk_kl` of every graph, shape (b,)."""
-    members = membership(batch, pos.size(0))
-    x = gauge_fix(pos, members.batch, members.num_graphs)
+    members = membership(batch, pos.size(0), pos.device)
+    x = members.in_gauge(pos)
     edge_index = batch.rw_edge_index
-    multiplicity, sigma = batch.rw_multiplicity.to(pos.dtype), batch.sigma.to(pos.dtype)
+    multiplicity, sigma = batch.rw_multiplicity.to(x.dtype), batch.sigma.to(x.dtype)
     predicted = log_transitions(log_affinity(x, edge_index, sigma), multiplicity, edge_index, x.size(0)).exp()
-    reference = log_transitions(batch.rw_log_ref.to(pos.dtype), multiplicity, edge_index, x.size(0)).exp()
+    reference = log_transitions(batch.rw_log_ref.to(x.dtype), multiplicity, edge_index, x.size(0)).exp()
     dense_predicted = _dense(predicted, batch, members)
     dense_reference = _dense(reference, batch, members)
-    weight = _step_weights(batch.rw_steps, members, pos.dtype)
+    weight = _step_weights(batch.rw_steps, members, x.dtype)
     walk, walk_ref = dense_predicted, dense_reference
-    total = pos.new_zeros(members.num_graphs)
-    for step in range(weight.size(0)):
-        if step:
-            walk, walk_ref = walk @ dense_predicted, walk_ref @ dense_reference
-        total = total + weight[step] * _RowKL.apply(walk_ref, walk)
+    total = x.new_zeros(members.num_graphs)
+    # Automatic mixed precision would take the powers in half precision, where the offset of the logarithm is zero.
+    with torch.autocast(x.device.type, enabled=False):
+        for step in range(weight.size(0)):
+            if step:
+                walk, walk_ref = walk @ dense_predicted, walk_ref @ dense_reference
+            total = total + weight[step] * _RowKL.apply(walk_ref, walk)
     return total
 
 
 def _dense(transition: Tensor, batch: Data, members: Membership) -> Tensor:
-    """Scatter T of every graph into a padded (b, m, m) tensor."""
-    source, target = batch.rw_edge_index
-    m = int(members.size.max())
-    graph = members.batch[target]
-    first = members.ptr[graph]
-    flat = (graph * m + target - first) * m + source - first
-    return transition.new_zeros(members.num_graphs * m * m).index_put((flat,), transition).view(-1, m, m)
+    """T of every graph, padded to (b, m, m)."""
+    target_first = batch.rw_edge_index.flip(0)
+    return to_dense_adj(target_first, members.batch, transition, int(members.size.max()), members.num_graphs)
 
 
 def _step_weights(steps: Tensor, members: Membership, dtype: torch.dtype) -> Tensor:

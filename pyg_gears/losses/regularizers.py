@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.utils import scatter
 
-from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses.membership import membership
 from pyg_gears.targets import log_affinity, log_transitions
 
@@ -27,8 +27,8 @@ def repulsion(
     Returns:
         Mean over graphs, a scalar in [0, 1].
     """
-    members = membership(batch, pos.size(0))
-    x = gauge_fix(pos, members.batch, members.num_graphs)
+    members = membership(batch, pos.size(0), pos.device)
+    x = members.in_gauge(pos)
     u = torch.rand(2, members.num_graphs, pairs, generator=generator, dtype=torch.float64).to(pos.device)
     size = members.size[:, None]
     i = (u[0] * size).long()
@@ -41,10 +41,10 @@ def repulsion(
 
 def walk_entropy(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     r"""Minus the mean row entropy of T_pred, in nats (more negative = softer rows); keeps rows from becoming deltas."""
-    members = membership(batch, pos.size(0))
-    x = gauge_fix(pos, members.batch, members.num_graphs)
+    members = membership(batch, pos.size(0), pos.device)
+    x = members.in_gauge(pos)
     edge_index = batch.rw_edge_index
-    affinity = log_affinity(x, edge_index, batch.sigma.to(pos.dtype))
-    log_t = log_transitions(affinity, batch.rw_multiplicity.to(pos.dtype), edge_index, x.size(0))
-    row = x.new_zeros(x.size(0)).index_add(0, edge_index[1], log_t.exp() * log_t)
+    affinity = log_affinity(x, edge_index, batch.sigma.to(x.dtype))
+    log_t = log_transitions(affinity, batch.rw_multiplicity.to(x.dtype), edge_index, x.size(0))
+    row = scatter(log_t.exp() * log_t, edge_index[1], dim_size=x.size(0))
     return members.node_mean(row).mean()

@@ -1,4 +1,4 @@
-"""Pose-invariant metrics of a layout, one family a file, and the simple rivals that every layout is compared with."""
+"""Pose-invariant metrics of a layout, one family per file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyg_gears.metrics.distances import DistanceAgreement, distance_agreement, p
 from pyg_gears.metrics.edges import EdgeAgreement, RocCurve, edge_agreement, roc_curve
 from pyg_gears.metrics.energy import EnergyAgreement, energy_agreement
 from pyg_gears.metrics.evaluate_layout import BETTER, evaluate_layout
-from pyg_gears.metrics.labels import PurityOutput, community_purity, morans_i
+from pyg_gears.metrics.labels import CommunityOutput, PurityOutput, community_purity, morans_i
 from pyg_gears.metrics.layout_pair import LayoutPair, layout_pair
 from pyg_gears.metrics.neighborhoods import NeighborhoodAgreement, neighborhood_agreement
 from pyg_gears.metrics.pose import PoseAgreement, align, pose_agreement
@@ -18,6 +18,7 @@ __all__ = [
     "BETTER",
     "CalibrationCurve",
     "CollapseOutput",
+    "CommunityOutput",
     "ConfidenceAgreement",
     "DistanceAgreement",
     "EdgeAgreement",

@@ -1,4 +1,4 @@
-"""Is a predicted distance worth its number: calibration by bins, local RMSE by scale."""
+"""Calibration of predicted distances: by bins of distance, and RMSE by scale."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CalibrationCurve(NamedTuple):
 
 
 def calibration_error(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> float:
-    r"""How far predicted distances, taken at their word, are from the true ones on average.
+    r"""How far predicted distances are from the true ones on average, bin by bin.
 
     Pairs are put into 20 bins of equal size by predicted distance (optimally scaled); the error is
 
@@ -68,7 +68,7 @@ def local_rmse(
         \Big/ \sum_i \sum_{j \in kNN(i)} D^{*2}_{ij}}
 
     The scale a is one for the whole layout (the optimum of Stress-1), so a layout that contracts or tears
-    neighbourhoods pays for it at that scale.
+    neighbourhoods has a larger error at that scale.
 
     Args:
         pos: Predicted layout, shape (n, 2).

@@ -1,4 +1,4 @@
-"""Has the layout collapsed: to a line, to a point, into clumps?"""
+"""Collapse of a layout: to a line, to a point, into clumps."""
 
 from __future__ import annotations
 

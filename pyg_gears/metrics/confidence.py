@@ -1,4 +1,4 @@
-"""Does confidence tell which cells are placed well?"""
+"""Agreement of confidence with how well each cell is placed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEIGHBORS = 20
 
 
 class ConfidenceAgreement(NamedTuple):
-    """Spearman's rho of confidence with minus a cell's error, in [-1, 1]; above 0, confident cells sit better."""
+    """Spearman's rho of confidence with minus a cell's error, in [-1, 1]; above 0, confident cells are placed better."""
 
     local_rho: float
     position_rho: float
@@ -28,10 +28,10 @@ class ConfidenceAgreement(NamedTuple):
 def confidence_agreement(
     confidence: Tensor | NDArray[Any], pos: LayoutLike, truth: LayoutLike, *, seed: int = 0
 ) -> ConfidenceAgreement:
-    """Rank correlation of confidence with how well each cell sits.
+    """Rank correlation of confidence with how well each cell is placed.
 
     Args:
-        confidence: One number a cell, shape (n,), larger = surer.
+        confidence: One number per cell, shape (n,), larger = surer.
         pos: Predicted layout, shape (n, 2).
         truth: True layout, shape (n, 2).
         seed: Seed of the pairs that set the layout's scale, drawn only beyond 2000 cells.
@@ -41,7 +41,7 @@ def confidence_agreement(
         position after the best similarity. 0 where the confidence does not vary.
 
     Raises:
-        InputError: unless there is one finite confidence a cell.
+        InputError: unless there is one finite confidence per cell.
     """
     from scipy.stats import rankdata
 
@@ -50,7 +50,7 @@ def confidence_agreement(
     expect(
         values.shape == (len(true),) and bool(np.isfinite(values).all()),
         f"expected one finite confidence for each of {len(true)} cells, found shape {values.shape}; "
-        "pass one number a cell.",
+        "pass one number per cell.",
     )
     rank = rankdata(values)
     displacement = np.linalg.norm(aligned - true, axis=1)
@@ -66,7 +66,8 @@ def local_error(pos: LayoutLike, truth: LayoutLike, *, k: int = NEIGHBORS, seed:
         e_i^2 = \tfrac1{2k} \sum_{j \in kNN^*(i)} (aD_{ij} - D^*_{ij})^2
         + \tfrac1{2k} \sum_{j \in kNN(i)} (aD_{ij} - D^*_{ij})^2
 
-    The predicted neighbours count too: a cell put among strangers errs, even where its true neighbours moved with it.
+    The predicted neighbours count too: a cell placed among others than its neighbours has an error, even where its true
+    neighbours moved with it.
 
     Args:
         pos: Predicted layout, shape (n, 2).

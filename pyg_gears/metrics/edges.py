@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from pyg_gears.metrics.distances import PairDistances, pair_distances
 from pyg_gears.metrics.layout_pair import LayoutLike, LayoutPair, layout_pair, neighborhood_size
@@ -13,7 +13,7 @@ from pyg_gears.metrics.layout_pair import LayoutLike, LayoutPair, layout_pair, n
 EDGE_NEIGHBORS = 20
 SHELL_NEIGHBORS = (5, 10, 20, 50, 100)
 
-# Spots on a lattice share their distances up to rounding; a radius is set beside such a tie, never inside it.
+# Spots on a lattice share their distances up to rounding; a radius is moved off such a tie.
 TIE = 1e-4
 
 
@@ -57,29 +57,38 @@ def edge_agreement(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> Edge
     pair = layout_pair(pos, truth)
     distances = pair_distances(pair, seed=seed)
     curve = roc_curve(pair, distances)
-    return EdgeAgreement(_area(curve), _balanced_precision(curve), shell_f1(pair, distances))
+    f1 = shell_f1(pair, distances)
+    if not curve.true_positive.size:
+        return EdgeAgreement(float("nan"), float("nan"), f1)
+    from sklearn.metrics import auc
+
+    # From the curve: average_precision_score with balanced weights is the same and sorts two million pairs again.
+    true_positive, false_positive = curve.true_positive[1:], curve.false_positive[1:]
+    precision = true_positive / (true_positive + false_positive)
+    bap = np.sum(np.diff(curve.true_positive) * precision)
+    return EdgeAgreement(float(auc(curve.false_positive, curve.true_positive)), float(bap), f1)
 
 
 def roc_curve(pair: LayoutPair, distances: PairDistances) -> RocCurve:
     """The ROC curve of -D for the pairs closer than R20; empty where one class is empty."""
+    from sklearn import metrics
+
     radius = neighbor_radii(pair.truth, (neighborhood_size(len(pair.truth), EDGE_NEIGHBORS),))[0]
     positive = distances.true < radius * (1 - TIE)
-    return _roc(distances.predicted, positive)
+    if positive.all() or not positive.any():
+        return RocCurve(np.empty(0), np.empty(0))
+    return RocCurve(*metrics.roc_curve(positive, -distances.predicted, drop_intermediate=False)[:2])
 
 
 def shell_f1(pair: LayoutPair, distances: PairDistances) -> float:
     """Macro F1 of assigning the pairs to the true distance shells."""
+    from sklearn.metrics import f1_score
+
     n = len(pair.truth)
     radii = neighbor_radii(pair.truth, tuple(k for k in SHELL_NEIGHBORS if k < n))
     bounds = np.unique(radii) * (1 + TIE)
     true, predicted = np.digitize(distances.true, bounds), np.digitize(distances.predicted, bounds)
-    scores = []
-    for shell in range(len(bounds) + 1):
-        in_true, in_predicted = true == shell, predicted == shell
-        total = in_true.sum() + in_predicted.sum()
-        if total:
-            scores.append(2 * (in_true & in_predicted).sum() / total)
-    return float(np.mean(scores))
+    return float(f1_score(true, predicted, average="macro"))
 
 
 def neighbor_radii(truth: Float[np.ndarray, "n 2"], counts: tuple[int, ...]) -> Float[np.ndarray, " r"]:
@@ -88,31 +97,3 @@ def neighbor_radii(truth: Float[np.ndarray, "n 2"], counts: tuple[int, ...]) -> 
 
     distance, _ = cKDTree(truth).query(truth, k=[k + 1 for k in counts])
     return np.median(distance, axis=0)
-
-
-def _roc(distance: Float[np.ndarray, " m"], positive: Bool[np.ndarray, " m"]) -> RocCurve:
-    positives = int(positive.sum())
-    negatives = positive.size - positives
-    if positives == 0 or negatives == 0:
-        return RocCurve(np.empty(0), np.empty(0))
-    order = np.argsort(distance)
-    last_of_tie = np.append(np.diff(distance[order]) > 0, True)
-    hits = np.cumsum(positive[order])[last_of_tie]
-    seen = np.flatnonzero(last_of_tie) + 1
-    true_positive, false_positive = hits / positives, (seen - hits) / negatives
-    return RocCurve(np.append(0.0, false_positive), np.append(0.0, true_positive))
-
-
-def _area(curve: RocCurve) -> float:
-    if not curve.true_positive.size:
-        return float("nan")
-    height = (curve.true_positive[1:] + curve.true_positive[:-1]) / 2
-    return float(np.sum(np.diff(curve.false_positive) * height))
-
-
-def _balanced_precision(curve: RocCurve) -> float:
-    if not curve.true_positive.size:
-        return float("nan")
-    true_positive, false_positive = curve.true_positive[1:], curve.false_positive[1:]
-    precision = true_positive / (true_positive + false_positive)
-    return float(np.sum(np.diff(curve.true_positive) * precision))

@@ -29,10 +29,10 @@ class EnergyAgreement(NamedTuple):
 def energy_agreement(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> EnergyAgreement:
     """Random-walk KL and log stress of a layout against the targets of the true coordinates.
 
-    Up to 2000 cells the section is one graph. Beyond, where the walks' dense powers no longer pay, the mean over 12
+    Up to 2000 cells the section is one graph. Beyond, where dense powers of the walks are too slow, the mean over 12
     minisets of 384 cells is reported: half of them local (a random cell and its nearest true neighbours), half drawn
-    over the whole section. Targets depend on the number of cells, so values of one section compare, those of two
-    sections only roughly, and values above and below 2000 cells not at all.
+    over the whole section. Targets depend on the number of cells: values of one section are comparable, those of
+    two sections only roughly, and values above and below 2000 cells not at all.
 
     Args:
         pos: Predicted layout, shape (n, 2).

@@ -1,4 +1,4 @@
-"""A predicted and a true layout of the same cells, checked and in the gauge: what every metric starts from."""
+"""A predicted and a true layout of the same cells, checked and in the gauge: the input of every metric."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def layout_pair(pos: LayoutLike, truth: LayoutLike) -> LayoutPair:
 
 
 def as_layout(pos: LayoutLike, name: str) -> Float[np.ndarray, "n 2"]:
-    """One layout as float64, shape (n, 2), finite, of at least 6 cells; ``name`` is for the error's sentence."""
+    """One layout as float64, shape (n, 2), finite, of at least 6 cells; ``name`` is used in the error message."""
     values = np.asarray(pos.detach().cpu() if isinstance(pos, Tensor) else pos)
     expect(
         values.ndim == 2 and values.shape[1] == 2,
-        f"expected {name} positions of shape (n, 2), found {values.shape}; pass two coordinates a cell.",
+        f"expected {name} positions of shape (n, 2), found {values.shape}; pass two coordinates per cell.",
     )
     expect(
         len(values) >= MIN_CELLS,
@@ -79,5 +79,5 @@ def in_gauge(pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
 
 
 def neighborhood_size(n: int, k: int) -> int:
-    """k, but less than half of the n cells: beyond that a neighbourhood has no outside to be told from."""
+    """k, but less than half of the n cells: beyond that too few cells are outside a neighbourhood."""
     return max(1, min(k, (n - 1) // 2))

@@ -26,16 +26,18 @@ class NeighborhoodAgreement(NamedTuple):
 
 
 def neighborhood_agreement(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> NeighborhoodAgreement:
-    r"""Compare who is near whom.
+    r"""Compare the neighbours of every cell in both layouts.
 
     .. math:: \mathrm{Trust@}k = 1 - \frac{2}{n k (2n - 3k - 1)} \sum_i \sum_{j \in U_i} (r^*_{ij} - k)
 
     with U_i the predicted k neighbours of i that are not among its true ones and r* the rank of j by true distance.
-    Continuity exchanges the layouts: it counts true neighbours that the prediction tore away. k = 20 for both; recall
+    Continuity exchanges the layouts: it counts true neighbours that the prediction moved away. k = 20 for both; recall
     is the share of the 15 true neighbours found among the 15 predicted ones. k is kept below n / 2.
 
     Equal distances (spots on a lattice, cells piled on one point) are ranked by one order of the cells, drawn by the
     seed and the same in both layouts, so that neither the order of the file nor a pile is rewarded.
+    Without ties the result is that of ``sklearn.manifold.trustworthiness``, which leaves ties to its sort and holds
+    three n x n matrices.
 
     Args:
         pos: Predicted layout, shape (n, 2).

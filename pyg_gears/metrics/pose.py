@@ -28,8 +28,8 @@ def pose_agreement(pos: LayoutLike, truth: LayoutLike) -> PoseAgreement:
 
     * Procrustes disparity: what the best similarity (mirrors included) leaves of the truth's sum of squares.
     * SWD: after that alignment both clouds at RMS radius 1,
-      :math:`\sqrt{\mathrm{mean}_\theta W_2^2(\theta^T X, \theta^T X^*)}` over 64 evenly spaced directions, so without
-      chance. It does not ask which cell is where.
+      :math:`\sqrt{\mathrm{mean}_\theta W_2^2(\theta^T X, \theta^T X^*)}` over 64 evenly spaced directions, so nothing
+      is drawn at random. It compares clouds, not cells.
     * W1(kNN): 1-Wasserstein distance between the distributions of the distances of each cell to its 20 nearest
       others (all n * 20 of them), both clouds at RMS radius 1.
 
@@ -42,13 +42,15 @@ def pose_agreement(pos: LayoutLike, truth: LayoutLike) -> PoseAgreement:
 
     Source: Bonneel et al., Sliced and Radon Wasserstein barycenters of measures, 2015.
     """
+    from scipy.stats import wasserstein_distance
+
     pair = layout_pair(pos, truth)
     fit = similarity_procrustes(torch.from_numpy(pair.pos), torch.from_numpy(pair.truth), allow_reflection=True)
     turned = in_gauge(pair.pos @ fit.rotation.numpy())
     angle = np.arange(DIRECTIONS) * np.pi / DIRECTIONS
     direction = np.stack([np.cos(angle), np.sin(angle)])
     gap = np.sort(turned @ direction, axis=0) - np.sort(pair.truth @ direction, axis=0)
-    spacing = np.abs(np.sort(neighbor_distances(pair.pos)) - np.sort(neighbor_distances(pair.truth))).mean()
+    spacing = wasserstein_distance(neighbor_distances(pair.pos), neighbor_distances(pair.truth))
     return PoseAgreement(float(fit.disparity), float(np.sqrt(np.square(gap).mean())), float(spacing))
 
 

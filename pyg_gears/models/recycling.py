@@ -1,132 +1,124 @@
-"""The loop that all structure models share: attend, move, fix the gauge, again."""
+"""Rounds of a recycling model: attend, move, fix the gauge, again."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
-from pyg_gears.models.base import GraphInput, StructureOutput
-from pyg_gears.nn import IPAConv, PaddedGraphs, pad_graphs
-from pyg_gears.nn.ipa_conv import AttentionMode
+from pyg_gears.models.gated_model import Start
+from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.nn import AttentionBias, AttentionTerms, IPAConv
 
-AFTER_FIRST: dict[str, AttentionMode] = {
-    "learned": "learned",
-    "uniform_after_first": "uniform",
-    "gate_only_after_first": "gate_only",
-}
-"""What the attention is made of from the second recycle on."""
+Intervention = Literal["learned", "uniform_after_first", "gate_only_after_first"]
+INTERVENTIONS: tuple[Intervention, ...] = ("learned", "uniform_after_first", "gate_only_after_first")
 
 
 @dataclass(frozen=True)
-class Recycle:
-    """One round: the layer, the weighted gate in its logits (e,) or (e, h), its step size, whether geometry speaks.
+class Round(ABC):
+    """One round: the bias in its logits and its step size."""
 
-    Rounds that share a gate term hold the same tensor: it is laid out once.
-    """
+    bias: AttentionBias
+    step: float | Tensor
+
+    @abstractmethod
+    def run(self, state: Tensor, pos: Tensor, return_terms: bool) -> tuple[Tensor, Tensor, AttentionTerms | None]:
+        """New states (n, c) and coordinates (n, 2), and where asked for the terms of the logits."""
+
+    def only(self, bias: AttentionBias) -> Self:
+        """The same round with nothing but this bias in its logits."""
+        return replace(self, bias=bias)
+
+
+@dataclass(frozen=True)
+class AttentionRound(Round):
+    """A round of invariant point attention."""
 
     block: IPAConv
-    gate: Tensor | None
-    step: float | Tensor
+    use_qk: bool = True
     use_geo: bool = True
 
+    def run(self, state: Tensor, pos: Tensor, return_terms: bool) -> tuple[Tensor, Tensor, AttentionTerms | None]:
+        """Attend once."""
+        state, pos, *terms = self.block(
+            state,
+            pos,
+            self.bias.edge_index,
+            bias=self.bias,
+            use_qk=self.use_qk,
+            use_geo=self.use_geo,
+            step=self.step,
+            return_terms=return_terms,
+        )
+        return state, pos, terms[0] if terms else None
 
-def run_recycles(
-    rounds: Sequence[Recycle],
-    state: Float[Tensor, "n c"],
-    pos: Float[Tensor, "n 2"],
-    graphs: GraphInput,
-    gate_logits: Tensor | None,
-    pair_bias: Float[Tensor, "e h"] | None = None,
-    *,
-    attention: str = "learned",
-    detach: bool = False,
-    return_terms: bool = False,
-) -> StructureOutput:
-    r"""Run every round in turn.
+    def only(self, bias: AttentionBias) -> Self:
+        """The same round without q.k and geometry."""
+        return replace(self, bias=bias, use_qk=False, use_geo=False)
 
-    .. math:: (s^{r+1}, \tilde x) = \mathrm{IPAConv}_r(s^r, x^r, g_r), \quad x^{r+1} = \mathrm{gauge}(\tilde x)
+
+def intervene(rounds: Sequence[Round], intervention: Intervention) -> list[Round]:
+    """From the second round on, leave nothing but the gate in the logits, or nothing at all.
 
     Args:
-        rounds: What each round is made of; their blocks have one layout and ``beta`` = 1.
-        state: Initial node state, shape (n, c).
-        pos: Initial coordinates, gauge-fixed, shape (n, 2).
-        graphs: The graphs.
-        gate_logits: Logits of the gate, for the output.
-        pair_bias: Bias of every round per edge and head, shape (e, h).
-        attention: A key of :data:`AFTER_FIRST`.
+        rounds: The rounds.
+        intervention: "learned" (as they are), "gate_only_after_first", or "uniform_after_first" (all edges that enter a
+            node, its self-loop too, weigh the same).
+
+    Raises:
+        InputError: for an unknown one.
+    """
+    expect(
+        intervention in INTERVENTIONS,
+        f"expected attention among {', '.join(INTERVENTIONS)}, found {intervention!r}; name one of them.",
+    )
+    if intervention == "learned":
+        return list(rounds)
+    reduced: dict[int, AttentionBias] = {}  # rounds that share a bias share what is left of it
+
+    def left_of(bias: AttentionBias) -> AttentionBias:
+        if id(bias) not in reduced:
+            gate = bias.gate_logits if intervention == "gate_only_after_first" else None
+            reduced[id(bias)] = replace(bias, gate_logits=gate, pair_bias=None, kept=None)
+        return reduced[id(bias)]
+
+    return [rounds[0], *(part.only(left_of(part.bias)) for part in rounds[1:])]
+
+
+def run_rounds(
+    rounds: Sequence[Round], start: Start, *, detach: bool = False, return_terms: bool = False
+) -> StructureOutput:
+    r"""Run every round in turn and fix the gauge after each.
+
+    .. math:: (s^{r+1}, \tilde x) = \mathrm{round}_r(s^r, x^r), \quad x^{r+1} = \mathrm{gauge}(\tilde x)
+
+    Args:
+        rounds: The rounds.
+        start: First states and coordinates.
         detach: Stop the gradient of states and coordinates between two rounds.
         return_terms: Return the attention terms of each round.
 
     Returns:
         The layout.
-
-    Raises:
-        InputError: when ``attention`` is unknown.
     """
-    expect(
-        attention in AFTER_FIRST,
-        f"expected attention among {', '.join(AFTER_FIRST)}, found {attention!r}; name one of them.",
-    )
-    edges, initial = graphs.edge_index, pos
-    layout = rounds[0].block.layout
-    dense = layout != "edge" and not return_terms and not torch.compiler.is_compiling()
-    padded: PaddedGraphs | None = None
-    laid_out: tuple[AttentionMode, Tensor | None] | None = None
-    trajectory, terms = [], []
+    graphs, state, pos = start.graphs, start.state, start.pos
+    coordinates, terms = [pos], []
     for number, part in enumerate(rounds):
-        mode = "learned" if number == 0 else AFTER_FIRST[attention]
-        if dense and (laid_out is None or mode != laid_out[0] or part.gate is not laid_out[1]):
-            bias = _bias(part.gate, pair_bias, mode)
-            if laid_out is None:
-                padded = pad_graphs(edges, pos.size(0), graphs.batch, bias, pos.dtype, auto=layout == "auto")
-            elif padded is not None:
-                padded = padded.with_bias(bias)
-            laid_out = mode, part.gate
         if detach and number > 0:
             state, pos = state.detach(), pos.detach()
-        state, pos, *extra = part.block(
-            state,
-            pos,
-            edges,
-            part.gate,
-            graphs.batch,
-            padded=padded,
-            use_geo=part.use_geo,
-            pair_bias=pair_bias,
-            step=part.step,
-            attention=mode,
-            return_terms=return_terms,
-        )
+        state, pos, found = part.run(state, pos, return_terms)
         pos = gauge_fix(pos, graphs.batch, graphs.num_graphs)
-        trajectory.append(pos)
-        terms += extra
+        coordinates.append(pos)
+        terms += [] if found is None else [found]
     return StructureOutput(
-        pos=pos,
-        trajectory=tuple(trajectory),
-        initial=initial,
+        edge_index=graphs.edge_index,
+        coordinates=tuple(coordinates),
         state=state,
-        gate_logits=gate_logits,
-        edge_index=edges,
+        gate_logits=start.gate_logits,
         terms=tuple(terms) if return_terms else None,
     )
-
-
-def blocks_of(blocks: torch.nn.ModuleList, recycles: int) -> list[IPAConv]:
-    """The block of every round: the only one each time, or one each."""
-    return [cast(IPAConv, blocks[number % len(blocks)]) for number in range(recycles)]
-
-
-def _bias(gate: Tensor | None, pair_bias: Tensor | None, mode: AttentionMode) -> Tensor | None:
-    """What a round adds to its logits on the edges, (e,) or (e, h)."""
-    if mode != "learned":
-        return gate if mode == "gate_only" else None
-    if gate is None or pair_bias is None:
-        return pair_bias if gate is None else gate
-    return (gate[:, None] if gate.dim() == 1 else gate) + pair_bias

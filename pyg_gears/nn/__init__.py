@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pyg_gears.nn.attention_bias import AttentionBias
 from pyg_gears.nn.attention_terms import AttentionTerms
 from pyg_gears.nn.edge_gate import EdgeGate
+from pyg_gears.nn.egnn_conv import EGNNConv
 from pyg_gears.nn.gate_former import GateFormer
 from pyg_gears.nn.geometry_bias import GeometryBias
 from pyg_gears.nn.ipa_conv import IPAConv
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
 from pyg_gears.nn.pair_bias import PairBias
-from pyg_gears.nn.segment_softmax import segment_softmax
 
 __all__ = [
+    "AttentionBias",
     "AttentionTerms",
+    "EGNNConv",
     "EdgeGate",
     "GateFormer",
     "GeometryBias",
@@ -20,5 +23,4 @@ __all__ = [
     "PaddedGraphs",
     "PairBias",
     "pad_graphs",
-    "segment_softmax",
 ]

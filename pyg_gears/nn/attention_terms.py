@@ -11,7 +11,7 @@ from torch import Tensor
 class AttentionTerms(NamedTuple):
     """The terms of one layer's logits, (e, h) each, detached: ``alpha`` is the softmax of ``qk + geo + gate + pair``.
 
-    A term that took no part is zero.
+    A term that took no part is zero. Edges that a hard gate drops keep their terms and have ``alpha`` = 0.
     """
 
     qk: Tensor

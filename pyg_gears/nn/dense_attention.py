@@ -16,52 +16,64 @@ def dense_attention(
     value: Float[Tensor, "b h m v"],
     bias: Float[Tensor, "b a m m"],
     geo: Float[Tensor, "b h m m"] | None = None,
+    clip: float | None = None,
 ) -> Float[Tensor, "b h m v"]:
     r"""Attention with additive biases.
 
-    .. math:: O = \mathrm{softmax}(Q K^\top + \mathrm{bias} + \mathrm{geo}) V
+    .. math:: O = \mathrm{softmax}(\mathrm{clip}(Q K^\top) + \mathrm{bias} + \mathrm{geo}) V
 
-    The weights are the only (b, h, m, m) tensor that lives until the gradient. It can be differentiated once.
+    The weights are the only (b, h, m, m) tensor of floats that lives until the gradient. It can be differentiated once.
 
     Args:
         query: Queries, already scaled, shape (b, h, m, d).
         key: Keys, shape (b, h, m, d).
         value: Values, shape (b, h, m, v).
-        bias: Bias shared by the heads (b, 1, m, m) or per head (b, h, m, m); -1e30 masks a pair.
+        bias: Bias shared by the heads (b, 1, m, m) or per head (b, h, m, m); a pair that takes no part has
+            :func:`pyg_gears.nn.padded_graphs.mask_value`.
         geo: Second bias, per head.
+        clip: Largest absolute value of the product of a query and a key; unbounded if omitted.
 
     Returns:
         Shape (b, h, m, v). A row whose pairs are all masked is finite and meaningless.
     """
-    return _DenseAttention.apply(query, key, value, bias, geo)
+    # The gradient is written out for one type of number: autocast would mix two.
+    with torch.autocast(query.device.type, enabled=False):
+        return _DenseAttention.apply(query, key, value, bias, geo, clip)
 
 
 class _DenseAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, geo: Tensor | None) -> Tensor:
-        alpha = torch.matmul(query, key.transpose(-1, -2))
-        alpha += bias
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, geo: Tensor | None, clip: float | None
+    ) -> Tensor:
+        logits = torch.matmul(query, key.transpose(-1, -2))
+        clipped = None
+        if clip is not None:
+            clipped = logits.abs() > clip
+            logits.clamp_(-clip, clip)
+        logits += bias
         if geo is not None:
-            alpha += geo
-        torch.softmax(alpha, dim=-1, out=alpha)
+            logits += geo
+        alpha = torch.softmax(logits, dim=-1)
         output = torch.matmul(alpha, value)
-        ctx.save_for_backward(query, key, value, alpha, output)
+        ctx.save_for_backward(query, key, value, alpha, output, clipped)
         ctx.shared_bias = bias.size(1) == 1
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, alpha, output = ctx.saved_tensors
+        query, key, value, alpha, output, clipped = ctx.saved_tensors
         grad = grad_outputs[0]
         grad_value = torch.matmul(alpha.transpose(-1, -2), grad)
         # d loss / d logit = alpha (dA - <dA, alpha>), and <dA, alpha> = <grad, output> row by row.
         grad_logit = torch.matmul(grad, value.transpose(-1, -2))
         grad_logit -= (grad * output).sum(dim=-1, keepdim=True)
         grad_logit *= alpha
-        grad_query = torch.matmul(grad_logit, key)
-        grad_key = torch.matmul(grad_logit.transpose(-1, -2), query)
+        through = grad_logit if clipped is None else grad_logit.masked_fill(clipped, 0.0)
+        grad_query = torch.matmul(through, key)
+        grad_key = torch.matmul(through.transpose(-1, -2), query)
         grad_bias = None
         if ctx.needs_input_grad[3]:
             grad_bias = grad_logit.sum(dim=1, keepdim=True) if ctx.shared_bias else grad_logit
-        return grad_query, grad_key, grad_value, grad_bias, grad_logit if ctx.needs_input_grad[4] else None
+        return grad_query, grad_key, grad_value, grad_bias, grad_logit if ctx.needs_input_grad[4] else None, None

@@ -23,7 +23,7 @@ class EdgeGate(MessagePassing):
     logits before the softmax it gates softly; nothing is cut.
 
     Evaluated without per-edge features: the first layer acts on nodes where it can, and on the two symmetric features
-    once per pair of nodes. Directed graphs, repeated edges and edges in any order are welcome; a symmetric graph is
+    once per pair of nodes. Directed graphs, repeated edges and edges in any order are allowed; a symmetric graph is
     about twice as fast per edge. Under ``torch.compile`` the same function runs edge by edge.
 
     Args:
@@ -48,18 +48,19 @@ class EdgeGate(MessagePassing):
         self.last = Linear(hidden_channels, heads or 1)
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew."""
+        """Draw all parameters again."""
         for layer in (self.first, self.second, self.last):
             layer.reset_parameters()
 
     def forward(
-        self, x: Float[Tensor, "n c"], edge_index: Int[Tensor, "2 e"]
+        self, x: Float[Tensor, "n c"], edge_index: Int[Tensor, "2 e"], batch: Int[Tensor, " n"] | None = None
     ) -> Float[Tensor, " e"] | Float[Tensor, "e h"]:
         """Gate every edge.
 
         Args:
             x: Embedding, shape (n, c).
             edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); a plain tensor or an ``EdgeIndex``.
+            batch: Graph of each node, which every gate is given; an edge's logit here depends on its two ends alone.
 
         Returns:
             Logits, shape (e,), or (e, heads); 0 on self-loops.

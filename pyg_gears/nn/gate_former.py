@@ -1,8 +1,8 @@
-"""A contextual gate on candidate edges: what it says of an edge depends on the edges around it."""
+"""A contextual gate on candidate edges: the logit of an edge depends on the edges around it."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -11,35 +11,37 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Sequential
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError, expect
+from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.edge_embedding import edge_embedding
 from pyg_gears.nn.edge_mlp import edge_mlp, edge_update
 from pyg_gears.nn.edge_pairs import EdgePairs, edge_pairs
-from pyg_gears.nn.node_blocks import node_blocks
-from pyg_gears.nn.padded_graphs import MASKED, PaddedGraphs, pad_graphs
+from pyg_gears.nn.padded_graphs import PaddedGraphs, mask_value, pad_graphs
 from pyg_gears.nn.row_norm import centered
-from pyg_gears.nn.segment_softmax import segment_softmax
+
+GateBound = Literal["clip", "tanh"]
 
 
 class GateFormer(MessagePassing):
     r"""One logit per edge from graph attention over the candidates: how likely its ends are neighbours in space.
 
     .. math::
-        c^0_i &= W_c h_i, \quad
+        c^0_i &= \mathrm{LN}(W_c h_i), \quad
         e^0_{ij} = \mathrm{LN}(W_e [h_i, h_j, |h_i - h_j|, h_i \odot h_j, \cos(h_i, h_j)]) \\
         \alpha_{ijh} &= \mathrm{softmax}_{j \to i}(\langle W_q c_i, W_k c_j \rangle_h / \sqrt{d_h} + w_h \cdot e_{ij}) \\
-        c_i' &= \mathrm{LN}(c_i + \mathrm{MLP}([c_i, \Vert_h \textstyle\sum_j \alpha_{ijh} (W_v c_j)_h])) \\
+        \tilde c_i &= \mathrm{LN}(c_i + \mathrm{Drop}(\Vert_h \textstyle\sum_j \alpha_{ijh} (W_v c_j)_h)), \quad
+        c_i' = \tilde c_i + \mathrm{MLP}(\tilde c_i) \\
         e_{ij}' &= \mathrm{LN}(e_{ij} + \mathrm{MLP}([e_{ij}, c_i', c_j', c_i' - c_j'])) \\
-        g_{ij} &= b \tanh(w \cdot \mathrm{MLP}([e_{ij}, c_i, c_j]) / b), \quad g_{ii} = 0
+        g_{ij} &= \mathrm{bound}(w \cdot \mathrm{MLP}([e_{ij}, c_i, c_j])), \quad g_{ii} = 0
 
-    with b = ``limit``. Self-loops take no part: they enter no softmax (a node sees itself through its residual), and
-    their logit is 0. So the logits of the other edges do not depend on whether self-loops are listed. Directed graphs,
-    repeated edges and edges in any order are welcome; a symmetric graph is faster per edge. The result is permutation
-    equivariant, and a graph's logits do not depend on the other graphs of a batch. At c = 128 with the defaults:
-    142,913 parameters.
+    Self-loops take no part: they enter no softmax (a node sees itself through its residual), and their logit is 0. So
+    the logits of the other edges do not depend on whether self-loops are listed. Directed graphs, repeated edges and
+    edges in any order are allowed; a symmetric graph is faster per edge. The result is permutation equivariant, and a
+    graph's logits do not depend on the other graphs of a batch. At c = 128 with the defaults: 126,657 parameters.
 
     Per edge only the features live in memory; see :func:`edge_embedding` and :func:`edge_update` for how. It can be
-    differentiated once. Under ``torch.compile`` plain functions run edge by edge.
+    differentiated once. Under ``torch.compile`` plain functions run edge by edge; under autocast it runs in the type of
+    its weights.
 
     Args:
         in_channels: Channels c of the embedding.
@@ -50,13 +52,14 @@ class GateFormer(MessagePassing):
         dropout: Share of the aggregated messages and of the hidden values of the node updates that is dropped in
             training, drawn from torch's global generator; at least 0, below 1.
         limit: Bound b of the logits.
+        bound: "clip" (as published: the logits are cut at -b and b, where their gradient ends) or "tanh"
+            (:math:`b \tanh(z / b)`, which keeps a gradient for every logit).
 
     Raises:
         InputError: for an argument outside its range.
 
-    Deviations from the method: the logits approach their bound smoothly, since a clipped logit has no gradient; the
-    norms of the edge features have no learned gain, which the linear maps behind them can take over; dropout acts on
-    nodes, where it costs nothing.
+    Source: the contextual gate of the method. Deviations: the norms of the edge features have no learned gain, which
+    the linear maps behind them can take over; dropout acts on nodes, where it costs nothing.
 
     >>> gate = GateFormer(8)
     >>> gate(torch.randn(3, 8), torch.tensor([[0, 1, 2], [1, 0, 2]])).shape
@@ -71,6 +74,7 @@ class GateFormer(MessagePassing):
         layers: int = 2,
         dropout: float = 0.1,
         limit: float = 8.0,
+        bound: GateBound = "clip",
     ) -> None:
         super().__init__(aggr="add", node_dim=0)
         d = hidden_channels
@@ -81,29 +85,35 @@ class GateFormer(MessagePassing):
         expect(layers >= 1, f"GateFormer expected at least one layer, found {layers}; for none take EdgeGate.")
         expect(0 <= dropout < 1, f"GateFormer expected a dropout in [0, 1), found {dropout}; 0 turns it off.")
         expect(limit > 0, f"GateFormer expected a positive limit, found {limit}; 8 leaves room on both sides.")
+        expect(bound in ("clip", "tanh"), f"GateFormer expected bound clip or tanh, found {bound!r}; name one of them.")
         self.in_channels, self.hidden_channels, self.heads = in_channels, d, heads
-        self.dropout, self.limit = dropout, limit
+        self.dropout, self.limit, self.bound = dropout, limit, bound
         self.embed_node = Linear(in_channels, d)
+        self.embed_norm = LayerNorm(d)
         self.embed_edge = Linear(4 * in_channels + 1, d)
         self.layers = ModuleList(_Layer(d, heads, dropout) for _ in range(layers))
         self.read_first = Linear(3 * d, d // 2)
         self.read_last = Linear(d // 2, 1)
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew."""
+        """Draw all parameters again."""
         for module in self.modules():
             if isinstance(module, Linear | LayerNorm):
                 module.reset_parameters()
 
-    def forward(self, x: Float[Tensor, "n c"], edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, " e"]:
+    def forward(
+        self, x: Float[Tensor, "n c"], edge_index: Int[Tensor, "2 e"], batch: Int[Tensor, " n"] | None = None
+    ) -> Float[Tensor, " e"]:
         """Gate every edge.
 
         Args:
             x: Embedding, shape (n, c).
             edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); a plain tensor or an ``EdgeIndex``.
+            batch: Graph of each node, shape (n,), ascending; one graph if omitted. It lets the attention of a batch run
+                on padded graphs, which is faster; the logits are the same.
 
         Returns:
-            Logits in (-limit, limit), shape (e,); 0 on self-loops.
+            Logits in [-limit, limit], shape (e,); 0 on self-loops.
 
         Raises:
             InputError: when ``x`` has another number of channels.
@@ -113,6 +123,11 @@ class GateFormer(MessagePassing):
                 f"GateFormer expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding."
             )
         edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
+        # The gradients of the parts are written out for one type of number: autocast would mix two.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._gate(x, edge_index, batch)
+
+    def _gate(self, x: Tensor, edge_index: Tensor, batch: Tensor | None) -> Tensor:
         n, e = x.size(0), edge_index.size(1)
         if torch.compiler.is_compiling():
             # Self-loops stay in the list, which then has a known length, and are masked where they would count.
@@ -122,22 +137,24 @@ class GateFormer(MessagePassing):
             pairs = edge_pairs(edge_index, n)
             # One way of all pairs, then, in a symmetric graph, the way back: the order of every edge tensor below.
             edges = torch.cat([pairs.nodes, pairs.nodes.flip(0)], dim=1)[:, : pairs.edges.numel()]
-            padded = pad_graphs(edges, n, node_blocks(edges, n), dtype=x.dtype, auto=True)
+            padded = pad_graphs(edges, n, batch, auto=True)
 
-        node = self.embed_node(x)
+        node = self.embed_norm(self.embed_node(x))
         rounds = cast("list[_Layer]", list(self.layers))
         edge, bias = self._embed_edges(x, pairs, rounds[0].edge_bias.weight)
         # The last features bias no further attention.
         following = [layer.edge_bias.weight for layer in rounds[1:]] + [bias.new_empty(0, edge.size(1))]
         for layer, project in zip(rounds, following, strict=True):
-            node = self._attend(layer, node, bias, edges, padded)
+            message = self._attend(layer, node, bias, edges, padded)
+            node = layer.update_nodes(node, torch.nn.functional.dropout(message, self.dropout, self.training))
             edge, bias = layer.update_edges(node, edge, edges, project)
         by_edge, by_target, by_source = self.read_first.weight.chunk(3, dim=1)
         as_target = torch.addmm(self.read_first.bias, node, by_target.T)
         raw = edge_mlp(
             edge, as_target, node @ by_source.T, edges, by_edge, (self.read_last.weight, self.read_last.bias)
-        )
-        logits = self.limit * (raw[:, 0] / self.limit).tanh()
+        )[:, 0]
+        limit = self.limit
+        logits = raw.clamp(-limit, limit) if self.bound == "clip" else limit * (raw / limit).tanh()
         if torch.compiler.is_compiling():
             return logits.masked_fill(edges[0] == edges[1], 0.0)
         return logits.new_zeros(e).index_copy(0, pairs.edges.flatten(), logits)
@@ -151,23 +168,20 @@ class GateFormer(MessagePassing):
         return edge_embedding(x, as_target, as_source, weight[:, 2 * c :], project, pairs)
 
     def _attend(self, layer: _Layer, node: Tensor, bias: Tensor, edges: Tensor, padded: PaddedGraphs | None) -> Tensor:
-        """Node states after a round of attention, shape (n, d)."""
+        """What every node receives in a round of attention, shape (n, d)."""
         n, width = node.size(0), self.hidden_channels // self.heads
         query, key, value = layer.project(node).view(n, 3, self.heads, width).unbind(dim=1)
         query = query / width**0.5
         if padded is not None:
-            empty = bias.new_full((self.heads, padded.bias.numel()), MASKED)
-            dense = empty.scatter(1, padded.edge_slot.expand(self.heads, -1), bias.T)
-            dense = dense.view(self.heads, padded.num_graphs, padded.size, padded.size).transpose(0, 1)
             query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, value))
-            message = padded.gather(dense_attention(query, key, value, dense).transpose(1, 2))
+            message = padded.gather(dense_attention(query, key, value, padded.spread(bias)).transpose(1, 2))
         else:
             logits = self.edge_updater(edges, query=query, key=key) + bias
             is_loop = (edges[0] == edges[1])[:, None]
-            alpha = segment_softmax(logits.masked_fill(is_loop, MASKED), edges[1], n).masked_fill(is_loop, 0.0)
+            masked = logits.masked_fill(is_loop, mask_value(logits.dtype))
+            alpha = segment_softmax(masked, edges[1], n).masked_fill(is_loop, 0.0)
             message = self.propagate(edges, value=value, alpha=alpha, size=(n, n))
-        message = torch.nn.functional.dropout(message.flatten(1), self.dropout, self.training)
-        return layer.norm(node + layer.update_node(torch.cat([node, message], dim=1)))
+        return message.flatten(1)
 
     def edge_update(self, query_i: Tensor, key_j: Tensor) -> Tensor:
         """Product q . k of every edge and head, shape (e, h)."""
@@ -192,10 +206,15 @@ class _Layer(torch.nn.Module):
         d = channels
         self.project = Linear(d, 3 * d, bias=False)
         self.edge_bias = Linear(d, heads, bias=False)
-        self.update_node = Sequential(Linear(2 * d, 2 * d), GELU(), Dropout(dropout), Linear(2 * d, d))
         self.norm = LayerNorm(d)
+        self.update_node = Sequential(Linear(d, 2 * d), GELU(), Dropout(dropout), Linear(2 * d, d))
         self.first = Linear(4 * d, d // 2)
         self.last = Linear(d // 2, d)
+
+    def update_nodes(self, node: Tensor, message: Tensor) -> Tensor:
+        """Node states after the message, shape (n, d)."""
+        node = self.norm(node + message)
+        return node + self.update_node(node)
 
     def update_edges(self, node: Tensor, edge: Tensor, edges: Tensor, project: Tensor) -> tuple[Tensor, Tensor]:
         """New edge features (e, d) and their projection."""

@@ -1,4 +1,4 @@
-"""How the current coordinates speak in the attention logits."""
+"""The bias of attention logits by the current coordinates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GeometryBias(torch.nn.Module):
       as wide as their spacing, and :math:`\tilde d` the (lower) median distance of the graph's edges, self-loops
       excluded; w starts at 0;
     * ``point``: :math:`\mathrm{clamp}(-\|(x_i + u_{ih}) - (x_j + v_{jh})\|^2 / \sigma_h^2, -10, 0)` with offsets u, v
-      linear in the node state, starting at 0, and sigma (a softplus) at 1.
+      linear in the node state without a constant, starting at 0, and sigma (a softplus) at 1.
 
     ``monotone`` and ``rbf`` see distances only and are invariant under rotations and mirrors; ``point`` is not, its
     offsets live in the frame of the coordinates. All are invariant under translations, ``rbf`` also under scale.
@@ -53,14 +53,23 @@ class GeometryBias(torch.nn.Module):
         )
         self.mode, self.heads = mode, heads
         if mode == "monotone":
-            self.gamma = torch.nn.Parameter(torch.full((heads,), SOFTPLUS_ONE))
+            self.gamma = torch.nn.Parameter(torch.empty(heads))
         elif mode == "rbf":
-            self.weight = torch.nn.Parameter(torch.zeros(heads, CENTRES))
+            self.weight = torch.nn.Parameter(torch.empty(heads, CENTRES))
         else:
-            self.offsets = torch.nn.Linear(channels, 4 * heads)
+            self.offsets = torch.nn.Linear(channels, 4 * heads, bias=False)
+            self.sigma = torch.nn.Parameter(torch.empty(heads))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Go back to the start: a plain distance (``monotone`` and ``point``), or nothing (``rbf``)."""
+        if self.mode == "monotone":
+            torch.nn.init.constant_(self.gamma, SOFTPLUS_ONE)
+        elif self.mode == "rbf":
+            torch.nn.init.zeros_(self.weight)
+        else:
             torch.nn.init.zeros_(self.offsets.weight)
-            torch.nn.init.zeros_(self.offsets.bias)
-            self.sigma = torch.nn.Parameter(torch.full((heads,), SOFTPLUS_ONE))
+            torch.nn.init.constant_(self.sigma, SOFTPLUS_ONE)
 
     def forward(
         self,
@@ -146,4 +155,5 @@ def edge_median(
 
 
 def _root(square: Tensor) -> Tensor:
-    return square.clamp(min=1e-12).sqrt()
+    # Clamped before the root, whose gradient at zero is infinite; 1e-12 is zero in half precision.
+    return square.clamp(min=max(1e-12, torch.finfo(square.dtype).tiny)).sqrt()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Literal, overload
 
 import torch
 from jaxtyping import Float, Int
@@ -11,16 +12,15 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, Parameter, Sequential
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError, expect
-from pyg_gears.nn.attention_terms import attention_terms
+from pyg_gears.graphs.segment_softmax import segment_softmax
+from pyg_gears.nn.attention_bias import AttentionBias
+from pyg_gears.nn.attention_terms import AttentionTerms, attention_terms
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
-from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
-from pyg_gears.nn.segment_softmax import segment_softmax
+from pyg_gears.nn.qk_scale import MAX_TAU, QKMode, qk_scale, starting_tau
 
-TAU_RANGE = (0.5, 4.0)
-MAX_TAU = 10.0
-
-AttentionMode = Literal["learned", "gate_only", "uniform"]
+Layout = Literal["auto", "edge", "dense"]
+Frame = Literal["free", "rotation"]
 
 
 class IPAConv(MessagePassing):
@@ -31,10 +31,9 @@ class IPAConv(MessagePassing):
         s_i' &= s_i + \mathrm{MLP}([\mathrm{LN}(s_i), \Vert_h \textstyle\sum_j \alpha_{ijh} v_{jh}]) \\
         x_i' &= x_i + \eta \textstyle\sum_h A_h \sum_j \alpha_{ijh} (x_j - x_i)
 
-    q, k and v are linear in LN(s). qk is :math:`q \cdot k / \sqrt d`, or with ``qk_norm``
-    :math:`\tau_h \mathrm{LN}(q) \cdot \mathrm{LN}(k) / \sqrt d` (norms without learned gain, which would be a free
-    temperature); b is a pair bias, where one is given. The last layer of the MLP and A start at zero: a new layer
-    changes nothing. A node without an incoming edge attends to nothing: its message is zero and its coordinates stay.
+    q, k and v are linear in LN(s); qk is their product at a scale of :func:`pyg_gears.nn.qk_scale.qk_scale`, b a pair
+    bias, where one is given. The last layer of the MLP and A start at zero: a new layer changes nothing. A node without
+    an incoming edge attends to nothing: its message is zero and its coordinates stay.
 
     Equivariant under translations of x with every option. With ``frame="rotation"`` and a geo of "none", "monotone" or
     "rbf" equivariant under rotations too; under mirrors only while b_h = 0. With ``frame="free"`` neither.
@@ -50,13 +49,18 @@ class IPAConv(MessagePassing):
         layout: "auto", "edge" or "dense".
         geo: "none", "monotone", "rbf" or "point", see :class:`GeometryBias`.
         frame: "free" (A_h any 2x2 matrix) or "rotation" (A_h = a_h I + b_h J, which commutes with rotations).
-        qk_norm: Normalise q and k.
-        tau: Temperature of ``qk_norm``, within ``tau_range``.
-        learn_tau: Learn one tau per head, clamped to ``tau_range``.
-        tau_range: Lowest and highest temperature, within (0, 10]: it is never free.
+        qk: "plain" :math:`q \cdot k / \sqrt d`; normalised q and k at the "published" scale (temperature
+            :math:`\tau`), "divided" by :math:`\sqrt d`, or with one "learned" temperature; "none" leaves q and k out.
+        tau: Temperature of normalised q and k: fixed, in [0.5, 4], 1 if omitted; or the first value of a learned one,
+            :math:`\sqrt d` if omitted.
+        tau_range: Lowest and highest value of a learned temperature, within (0, 10]: it is never free.
+        qk_clip: Largest absolute value of the q.k term; unbounded if omitted.
         beta: Weight of the gate logits.
         step: Step size eta of the coordinates.
         dropout: Dropout inside the state's MLP, 0..1.
+
+    Raises:
+        InputError: for an unknown choice, or a temperature out of its range or without effect.
 
     Source: Jumper et al., AlphaFold (2021), invariant point attention; here in the plane, without frames per node, with
     a gate in the logits and coordinates that move by their own attention average.
@@ -67,16 +71,16 @@ class IPAConv(MessagePassing):
         channels: int,
         heads: int = 4,
         head_channels: int = 32,
-        layout: Literal["auto", "edge", "dense"] = "auto",
+        layout: Layout = "auto",
         geo: GeoMode = "none",
-        frame: Literal["free", "rotation"] = "free",
-        qk_norm: bool = False,
-        tau: float = 1.0,
-        learn_tau: bool = False,
+        frame: Frame = "free",
+        qk: QKMode = "plain",
+        tau: float | None = None,
+        tau_range: tuple[float, float] = (0.5, MAX_TAU),
+        qk_clip: float | None = None,
         beta: float = 2.0,
         step: float = 1.0,
         dropout: float = 0.0,
-        tau_range: tuple[float, float] = TAU_RANGE,
     ) -> None:
         super().__init__(aggr="add", node_dim=0)
         for name, found, known in (
@@ -84,46 +88,84 @@ class IPAConv(MessagePassing):
             ("geo", geo, ("none", "monotone", "rbf", "point")),
             ("frame", frame, ("free", "rotation")),
         ):
-            expect(
-                found in known, f"IPAConv expected {name} among {', '.join(known)}, found {found!r}; name one of them."
-            )
+            expect(found in known, f"expected {name} among {', '.join(known)}, found {found!r}; name one of them.")
+        self._start = starting_tau(qk, head_channels, tau, tau_range)
         expect(
-            0 < tau_range[0] <= tau_range[1] <= MAX_TAU,
-            f"IPAConv expected 0 < lowest <= highest <= {MAX_TAU:g} in tau_range, found {tau_range}; narrow it.",
-        )
-        expect(
-            tau_range[0] <= tau <= tau_range[1],
-            f"IPAConv expected tau in [{tau_range[0]:g}, {tau_range[1]:g}], found {tau}; outside the attention saturates.",
-        )
-        expect(
-            qk_norm or not learn_tau,
-            "IPAConv expected qk_norm=True with learn_tau=True, found qk_norm=False; a free temperature diverges.",
+            qk_clip is None or (qk_clip > 0 and qk != "none"),
+            f"expected qk_clip above 0 and q.k in the logits, found {qk_clip} with qk={qk!r}; leave it out.",
         )
         self.channels, self.heads, self.head_channels = channels, heads, head_channels
-        self.layout, self.frame, self.qk_norm, self.beta, self.step = layout, frame, qk_norm, beta, step
-        self.tau_range = tau_range
+        self.layout, self.frame, self.beta, self.step = layout, frame, beta, step
+        self.qk, self.tau_range, self.qk_clip = qk, tau_range, qk_clip
         inner = heads * head_channels
         self.norm = LayerNorm(channels)
-        self.project = Linear(channels, 3 * inner, bias=False)
+        self.project = Linear(channels, inner if qk == "none" else 3 * inner, bias=False)
         self.geometry = None if geo == "none" else GeometryBias(geo, channels, heads)
+        self.log_tau = Parameter(torch.empty(())) if qk == "learned" else None
         self.tau: Tensor | None
-        if learn_tau:
-            self.tau = Parameter(torch.full((heads,), float(tau)))
-        else:
-            self.register_buffer("tau", torch.full((heads,), float(tau)) if qk_norm else None)
-        self.frame_weight = Parameter(torch.zeros(heads, 2, 2 if frame == "free" else 1))
+        self.register_buffer("tau", torch.empty(heads) if qk in ("divided", "published") else None)
+        self.frame_weight = Parameter(torch.empty(heads, 2, 2 if frame == "free" else 1))
         self.update_state = Sequential(
             Linear(channels + inner, 2 * channels), GELU(), Dropout(dropout), Linear(2 * channels, channels)
         )
-        self.reset_parameters()
+        self._set_constants()
 
     def reset_parameters(self) -> None:
-        """Zero the last layers, so that the layer starts as the identity."""
-        torch.nn.init.zeros_(self.frame_weight)
+        """Draw all parameters again; the layer starts as the identity."""
+        for module in (self.norm, self.project, self.geometry, self.update_state[0], self.update_state[-1]):
+            if module is not None:
+                assert isinstance(module, LayerNorm | Linear | GeometryBias)
+                module.reset_parameters()
+        self._set_constants()
+
+    def _set_constants(self) -> None:
+        if self.log_tau is not None:
+            torch.nn.init.constant_(self.log_tau, math.log(self._start or 1.0))
+        if self.tau is not None:
+            self.tau.fill_(self._start or 1.0)
         last = self.update_state[-1]
         assert isinstance(last, Linear)
-        torch.nn.init.zeros_(last.weight)
-        torch.nn.init.zeros_(last.bias)
+        for zero in (self.frame_weight, last.weight, last.bias):
+            torch.nn.init.zeros_(zero)
+
+    @property
+    def temperature(self) -> Tensor | None:
+        """The temperature of normalised q and k: learned and clamped (0-d), or fixed, one per head (h,)."""
+        return self.tau if self.log_tau is None else self.log_tau.exp().clamp(*self.tau_range)
+
+    @overload
+    def forward(
+        self,
+        s: Tensor,
+        pos: Tensor,
+        edge_index: Tensor,
+        gate_logits: Tensor | None = ...,
+        batch: Tensor | None = ...,
+        *,
+        pair_bias: Tensor | None = ...,
+        bias: AttentionBias | None = ...,
+        use_qk: bool = ...,
+        use_geo: bool = ...,
+        step: float | Tensor | None = ...,
+        return_terms: Literal[False] = ...,
+    ) -> tuple[Tensor, Tensor]: ...
+
+    @overload
+    def forward(
+        self,
+        s: Tensor,
+        pos: Tensor,
+        edge_index: Tensor,
+        gate_logits: Tensor | None = ...,
+        batch: Tensor | None = ...,
+        *,
+        pair_bias: Tensor | None = ...,
+        bias: AttentionBias | None = ...,
+        use_qk: bool = ...,
+        use_geo: bool = ...,
+        step: float | Tensor | None = ...,
+        return_terms: Literal[True],
+    ) -> tuple[Tensor, Tensor, AttentionTerms]: ...
 
     def forward(
         self,
@@ -133,13 +175,13 @@ class IPAConv(MessagePassing):
         gate_logits: Tensor | None = None,
         batch: Int[Tensor, " n"] | None = None,
         *,
-        padded: PaddedGraphs | None = None,
-        use_geo: bool = True,
         pair_bias: Tensor | None = None,
+        bias: AttentionBias | None = None,
+        use_qk: bool = True,
+        use_geo: bool = True,
         step: float | Tensor | None = None,
-        attention: AttentionMode = "learned",
         return_terms: bool = False,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, AttentionTerms]:
         """Attend once.
 
         Args:
@@ -148,14 +190,12 @@ class IPAConv(MessagePassing):
             edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); a plain tensor or an ``EdgeIndex``.
             gate_logits: Gate of each edge, shared by the heads (e,) or per head (e, h); zero if omitted.
             batch: Graph of each node, shape (n,), ascending; one graph if omitted.
-            padded: These same edges laid out by :func:`pad_graphs` with the bias that takes part, ``beta *
-                gate_logits`` plus ``pair_bias``: spares several layers on one graph the same work. Read by the dense
-                layout only.
-            use_geo: Whether the geometry bias takes part (a schedule may delay it).
             pair_bias: Further bias per edge and head, shape (e, h), see :class:`PairBias`; zero if omitted.
+            bias: Gate, pair bias and batch on these edges in one value, in place of those three arguments. Its
+                own ``beta`` counts. Layers on one graph share it, and with it the dense layout.
+            use_qk: Whether the q.k term takes part; without it, geometry and bias decide alone.
+            use_geo: Whether the geometry bias takes part (a schedule may delay it).
             step: Step size in this call, a number or a 0-d tensor; the layer's if omitted.
-            attention: An intervention: "gate_only" leaves nothing but the gate in the logits, "uniform" gives all
-                incoming edges of a node (a self-loop too) the same weight. ``padded`` must hold what is left.
             return_terms: Return the terms of the logits as well, on the edges.
 
         Returns:
@@ -163,48 +203,45 @@ class IPAConv(MessagePassing):
 
         Raises:
             InputError: when the gate logits are not one (or one per head), or the pair bias not one per head, for each
-                edge.
+                edge, or when ``bias`` comes together with what it holds or belongs to other edges.
         """
         edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
-        e, n = edge_index.size(1), s.size(0)
-        if gate_logits is not None:
-            # The message is written only where it is needed: a size in a string is a constant to the compiler.
-            if gate_logits.shape not in ((e,), (e, self.heads)):
-                raise InputError(
-                    f"IPAConv expected gate logits of shape ({e},) or ({e}, {self.heads}), one per edge, found "
-                    f"{tuple(gate_logits.shape)}; logits belong to the edges they were computed on."
-                )
-            gate_logits = self.beta * gate_logits
-        if pair_bias is not None and pair_bias.shape != (e, self.heads):
+        n = s.size(0)
+        if bias is None:
+            bias = AttentionBias(edge_index, n, batch, gate_logits, pair_bias, self.beta)
+        elif gate_logits is not None or pair_bias is not None or batch is not None:
             raise InputError(
-                f"IPAConv expected a pair bias of shape ({e}, {self.heads}), one per edge and head, found "
-                f"{tuple(pair_bias.shape)}; compute it on these edges."
+                "expected gate logits, pair bias and batch inside bias, found them beside it; leave them out."
             )
-        geometry = self.geometry if use_geo else None
+        self._check(bias, edge_index)
+
         z = self.norm(s)
-        query, key, value = self.project(z).view(n, 3, self.heads, self.head_channels).unbind(dim=1)
-        query, key = self._scale(query, key)
-        if attention != "learned":
-            query, geometry, pair_bias = torch.zeros_like(query), None, None
-            gate_logits = gate_logits if attention == "gate_only" else None
-        gate = gate_logits[:, None] if gate_logits is not None and gate_logits.dim() == 1 else gate_logits
+        # Under autocast the projection is of a narrower type than the coordinates: the attention runs in theirs.
+        parts = 1 if self.qk == "none" else 3
+        *query_key, value = self.project(z).to(pos.dtype).view(n, parts, self.heads, self.head_channels).unbind(dim=1)
+        if query_key and use_qk:
+            query, key = qk_scale(*query_key, self.qk, self.temperature)
+        else:
+            query, key = pos.new_zeros(2, n, self.heads, 1).unbind()
+        geometry = self.geometry if use_geo else None
         # The coordinates ride along with the values: sum_j a_ij (x_j - x_i) = (A x)_i - x_i sum_j a_ij.
         carried = torch.cat([value, pos[:, None].expand(-1, self.heads, -1)], dim=-1)
 
-        dense = self.layout != "edge" and not return_terms and not torch.compiler.is_compiling()
-        if dense and padded is None:
-            bias = gate_logits if pair_bias is None else pair_bias if gate is None else gate + pair_bias
-            padded = pad_graphs(edge_index, n, batch, bias, s.dtype, auto=self.layout == "auto")
-        if dense and padded is not None:
+        padded = None
+        if self.layout != "edge" and not return_terms and not torch.compiler.is_compiling():
+            padded = bias.padded(auto=self.layout == "auto")
+        if padded is not None:
             geo = None if geometry is None else geometry.dense(z, pos, edge_index, padded)
             query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, carried))
-            received = padded.gather(dense_attention(query, key, value, padded.bias, geo).transpose(1, 2))
-            filled: Tensor | None = padded.filled
+            attended = dense_attention(query, key, value, bias.dense(padded, pos.dtype), geo, self.qk_clip)
+            received = padded.gather(attended.transpose(1, 2))
+            filled = padded.filled
         else:
-            geo = None if geometry is None else geometry(z, pos, edge_index, batch)
+            geo = None if geometry is None else geometry(z, pos, edge_index, bias.batch)
             qk = self.edge_updater(edge_index, query=query, key=key)
+            qk = qk if self.qk_clip is None else qk.clamp(-self.qk_clip, self.qk_clip)
             logits = qk
-            for term in (geo, gate, pair_bias):
+            for term in (geo, bias.logits(pos.dtype)):
                 logits = logits if term is None else logits + term
             alpha = segment_softmax(logits, edge_index[1], n)
             received = self.propagate(edge_index, carried=carried, alpha=alpha, size=(n, n))
@@ -216,7 +253,7 @@ class IPAConv(MessagePassing):
         new_s = s + self.update_state(torch.cat([z, message.flatten(1)], dim=-1))
         if not return_terms:
             return new_s, new_pos
-        return new_s, new_pos, attention_terms(qk, geo, gate, pair_bias, alpha)
+        return new_s, new_pos, attention_terms(qk, geo, bias.gate, bias.pair_bias, alpha)
 
     def edge_update(self, query_i: Tensor, key_j: Tensor) -> Tensor:
         """Product q . k of every edge and head, shape (e, h)."""
@@ -226,14 +263,21 @@ class IPAConv(MessagePassing):
         """Values and coordinates of the source, weighted."""
         return alpha[..., None] * carried_j
 
-    def _scale(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalise where asked, and put the whole temperature into the query."""
-        width = self.head_channels
-        if not self.qk_norm:
-            return query / width**0.5, key
-        assert self.tau is not None
-        query, key = (torch.nn.functional.layer_norm(part, (width,)) for part in (query, key))
-        return query * (self.tau.clamp(*self.tau_range) / width**0.5)[:, None], key
+    def _check(self, bias: AttentionBias, edge_index: Tensor) -> None:
+        # A message is written only where it is needed: sizes are symbols to a compiler.
+        e = edge_index.size(1)
+        if bias.edge_index.size(1) != e:
+            raise InputError(
+                f"expected a bias of the {e} edges given, found {bias.edge_index.size(1)}; build it on these."
+            )
+        shapes = {"gate logits": (bias.gate_logits, ((e,), (e, self.heads)))}
+        shapes["a pair bias"] = (bias.pair_bias, ((e, self.heads),))
+        for name, (values, allowed) in shapes.items():
+            if values is not None and values.shape not in allowed:
+                raise InputError(
+                    f"expected {name} of shape {' or '.join(map(str, allowed))}, found {tuple(values.shape)}; "
+                    f"IPAConv has {self.heads} heads."
+                )
 
     def _turn(self, shift: Tensor) -> Tensor:
         """``sum_h A_h shift_h`` for shifts (n, h, 2)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,11 +10,18 @@ from torch import Tensor
 
 from pyg_gears.errors import expect
 
-MASKED = -1e30
-"""Bias of a pair that is no edge: finite, so that a row without edges stays finite."""
-
 MAX_DENSE_NODES = 2048
 MAX_CELLS_PER_EDGE = 20
+
+
+def mask_value(dtype: torch.dtype) -> float:
+    """Logit of a pair that takes no part: finite in ``dtype``, so that a row without edges stays finite.
+
+    >>> mask_value(torch.float32), mask_value(torch.float16)
+    (-1e+30, -32752.0)
+    """
+    # Half of the lowest number: what is added to a masked logit cannot make it infinite.
+    return max(-1e30, torch.finfo(dtype).min / 2)
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,6 @@ class PaddedGraphs:
         node_slot: Flat place of each node in (b, m), shape (n,); None where all graphs have m nodes (no padding).
         edge_slot: Flat place of each edge in (b, m, m), [target, source], shape (e,).
         filled: Nodes with at least one incoming edge, shape (n,); None where all have one.
-        bias: Additive bias of the logits, shape (b, 1 or h, m, m): the edge bias on edges, -1e30 elsewhere.
     """
 
     num_graphs: int
@@ -35,7 +41,6 @@ class PaddedGraphs:
     node_slot: Int[Tensor, " n"] | None
     edge_slot: Int[Tensor, " e"]
     filled: Bool[Tensor, " n"] | None
-    bias: Float[Tensor, "b h m m"]
 
     def pad(self, values: Tensor) -> Tensor:
         """Spread node values (n, ...) to (b, m, ...), zeros between."""
@@ -53,23 +58,16 @@ class PaddedGraphs:
             nodes = nodes * self.filled.view(-1, *[1] * (nodes.dim() - 1))
         return nodes
 
-    def with_bias(self, edge_bias: Tensor | None) -> PaddedGraphs:
-        """The same graphs with another bias of their edges, (e,) or (e, h); None for none, the rest stays masked.
-
-        Gradients flow back to it.
-        """
-        if edge_bias is None:
-            edge_bias = self.bias.new_zeros(self.edge_slot.size(0))
-        return replace(self, bias=_spread(edge_bias, self.edge_slot, self.num_graphs, self.size))
+    def spread(self, logits: Float[Tensor, "e h"]) -> Float[Tensor, "b h m m"]:
+        """Logits of the edges in a padded tensor, :func:`mask_value` on all other pairs. Gradients flow back."""
+        heads = logits.size(1)
+        empty = logits.new_full((heads, self.num_graphs * self.size**2), mask_value(logits.dtype))
+        spread = empty.scatter(1, self.edge_slot.expand(heads, -1), logits.T)
+        return spread.view(heads, self.num_graphs, self.size, self.size).transpose(0, 1)
 
 
 def pad_graphs(
-    edge_index: Int[Tensor, "2 e"],
-    num_nodes: int,
-    batch: Int[Tensor, " n"] | None = None,
-    edge_bias: Tensor | None = None,
-    dtype: torch.dtype | None = None,
-    auto: bool = False,
+    edge_index: Int[Tensor, "2 e"], num_nodes: int, batch: Int[Tensor, " n"] | None = None, auto: bool = False
 ) -> PaddedGraphs | None:
     """Lay a batch out for dense attention.
 
@@ -77,8 +75,6 @@ def pad_graphs(
         edge_index: Edges [source, target], shape (2, e), each at most once, within graphs.
         num_nodes: Nodes n of the batch.
         batch: Graph of each node, shape (n,), ascending; one graph if omitted.
-        edge_bias: Additive bias of the logits, shape (e,) or (e, h); zero if omitted. Gradients flow back to it.
-        dtype: Float type of the bias where ``edge_bias`` is omitted.
         auto: Return None where the edge list is the better or the only way: more than 2048 nodes in a graph, more than
             20 padded cells per edge, or anything that would raise.
 
@@ -110,27 +106,13 @@ def pad_graphs(
     node_slot = slot if b * m != num_nodes else None
     has_edge = taken.view(b * m, m).any(dim=1)
     filled = has_edge if node_slot is None else has_edge[node_slot]
-    if edge_bias is None:
-        bias = torch.zeros(b * m * m, dtype=dtype, device=edge_slot.device).masked_fill_(~taken, MASKED)
-        bias = bias.view(b, 1, m, m)
-    else:
-        bias = _spread(edge_bias, edge_slot, b, m)
     return PaddedGraphs(
         num_graphs=b,
         size=m,
         node_slot=node_slot,
         edge_slot=edge_slot,
         filled=None if bool(filled.all()) else filled,
-        bias=bias,
     )
-
-
-def _spread(edge_bias: Tensor, edge_slot: Tensor, b: int, m: int) -> Tensor:
-    """Bias of the edges (e,) or (e, h) in a masked (b, 1 or h, m, m)."""
-    columns = edge_bias[None] if edge_bias.dim() == 1 else edge_bias.T
-    index = edge_slot.expand(columns.size(0), -1)
-    bias = columns.new_full((columns.size(0), b * m * m), MASKED).scatter(1, index, columns)
-    return bias.view(-1, b, m, m).transpose(0, 1)
 
 
 def _obstacle(edge_index: Tensor, batch: Tensor) -> str | None:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, linear
 
 from pyg_gears.nn.edge_pairs import EdgePairs
 
@@ -23,13 +23,13 @@ def pair_mlp(
     num_edges: int,
     first: tuple[Tensor, Tensor],
     second: tuple[Tensor, Tensor],
-    last: tuple[Tensor, Tensor],
+    last: tuple[Tensor, Tensor | None],
 ) -> Float[Tensor, "e o"]:
     r"""A three-layer MLP of ``[x_i, x_j, |x_i - x_j|, x_i * x_j]`` on every edge j -> i that belongs to a pair.
 
     The first layer is split: its part on x_i and x_j is done once per node, its part on the two symmetric features
     once per pair. Only that last sum is kept for the gradient; the rest is computed again. It can be differentiated
-    once.
+    once. Under autocast it runs in the type of ``x``.
 
     Args:
         x: Node embedding, shape (n, c).
@@ -37,12 +37,14 @@ def pair_mlp(
         num_edges: Edges e of the graph.
         first: Weight (h, 4c) and bias (h,) of the first layer.
         second: Weight (h, h) and bias (h,) of the second layer.
-        last: Weight (o, h) and bias (o,) of the last layer.
+        last: Weight (o, h) and, if it has one, bias (o,) of the last layer.
 
     Returns:
         Shape (e, o); zero on edges of no pair (self-loops).
     """
-    return _PairMLP.apply(x, *first, *second, *last, pairs, num_edges)
+    # The gradient is written out for one type of number: autocast would mix two.
+    with torch.autocast(x.device.type, enabled=False):
+        return _PairMLP.apply(x, *first, *second, *last, pairs, num_edges)
 
 
 class _PairMLP(torch.autograd.Function):
@@ -55,7 +57,7 @@ class _PairMLP(torch.autograd.Function):
         w2: Tensor,
         b2: Tensor,
         w3: Tensor,
-        b3: Tensor,
+        b3: Tensor | None,
         pairs: EdgePairs,
         num_edges: int,
     ) -> Tensor:
@@ -67,8 +69,9 @@ class _PairMLP(torch.autograd.Function):
             torch.mm(_features(x, nodes)[0], w1[:, 2 * c :].T, out=symmetric[rows])
             z1 = _first_layer(symmetric[rows], as_target, as_source, nodes, edges.size(0))
             z2 = torch.addmm(b2, gelu(z1), w2.T)
-            output[edges.flatten()] = torch.addmm(b3, gelu(z2), w3.T)
+            output[edges.flatten()] = linear(gelu(z2), w3, b3)
         ctx.save_for_backward(x, w1, w2, b2, w3, as_target, as_source, symmetric, *pairs)
+        ctx.last_bias = b3 is not None
         return output
 
     @staticmethod
@@ -107,7 +110,8 @@ class _PairMLP(torch.autograd.Function):
         torch.cat([grad_target.T @ x, grad_source.T @ x, grad_features], dim=1, out=grad_w1)
         if grad_x is not None:
             grad_x += grad_target @ w1[:, :c] + grad_source @ w1[:, c : 2 * c]
-        return grad_x, grad_w1, grad_target.sum(dim=0), grad_w2, grad_b2, grad_w3, grad_b3, None, None
+        last = grad_b3 if ctx.last_bias else None
+        return grad_x, grad_w1, grad_target.sum(dim=0), grad_w2, grad_b2, grad_w3, last, None, None
 
 
 def _chunks(pairs: EdgePairs) -> Any:

@@ -1,4 +1,4 @@
-"""What the gate should say: the true transitions, restricted to the candidate edges."""
+"""What the gate is trained towards: the true transitions, restricted to the candidate edges."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Literal, get_args
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch_geometric.utils import scatter, to_dense_adj
+
+from pyg_gears.graphs import edge_lookup
 
 GateTarget = Literal["walk", "walk2", "mix"]
 GATE_TARGETS: tuple[str, ...] = get_args(GateTarget)
@@ -19,38 +22,40 @@ def gate_target(
     num_nodes: int,
     kind: GateTarget = "walk",
 ) -> Float[Tensor, " e"]:
-    """Transition probabilities on the candidates, renormalised over the candidates of each node.
+    r"""Transition probabilities on the candidates, renormalised over the candidates of each node.
 
-    ``p_i = T[i, candidates] / sum(T[i, candidates])``, 0 on self-loops; a node none of whose candidates is a true neighbour
-    gets zeros, and no loss.
+    .. math:: p_{ij} = T_{ij} / \sum_{l \in cand(i)} T_{il}
+
+    They are 0 on self-loops. A node none of whose candidates is a true neighbour gets zeros, and no loss.
 
     Args:
         edge_index: Candidate edges, shape (2, e).
         rw_edge_index: Support of the random walk, sorted by target, then source, shape (2, r).
         rw_transition: ``T[target, source]`` on that support, shape (r,).
         num_nodes: Number of nodes n.
-        kind: "walk" for T, "walk2" for T^2, "mix" for the mean of the two, each renormalised; the latter two take O(n^2) memory.
+        kind: "walk" for T, "walk2" for T^2, "mix" for the mean of the two, each renormalised; the latter two take
+            O(n^2) memory.
 
     Returns:
         Probabilities, shape (e,).
+
+    Source: the published mix adds two losses, ``KL(T || q) + weight KL(T^2 || q)``. We deviate in taking one KL to the
+        mean of both: it has the same gradient as half that sum at weight 1, from which it differs by a constant.
     """
     if rw_transition.numel() == 0:
         return rw_transition.new_zeros(edge_index.size(1))
     source, target = edge_index
     if kind != "walk":
-        step = rw_transition.new_zeros(num_nodes, num_nodes)
-        step[rw_edge_index[1], rw_edge_index[0]] = rw_transition
+        step = to_dense_adj(rw_edge_index.flip(0), edge_attr=rw_transition, max_num_nodes=num_nodes)[0]
         two = _normalised((step @ step)[target, source].masked_fill(source == target, 0.0), target, num_nodes)
         if kind == "walk2":
             return two
         return (two + gate_target(edge_index, rw_edge_index, rw_transition, num_nodes)) / 2
-    known = rw_edge_index[1] * num_nodes + rw_edge_index[0]
-    asked = target * num_nodes + source
-    place = torch.searchsorted(known, asked).clamp(max=known.numel() - 1)
-    return _normalised(torch.where(known[place] == asked, rw_transition[place], 0.0), target, num_nodes)
+    found = edge_lookup(edge_index, rw_edge_index, num_nodes)
+    return _normalised(rw_transition[found.position].masked_fill(~found.present, 0.0), target, num_nodes)
 
 
 def _normalised(mass: Tensor, target: Tensor, num_nodes: int) -> Tensor:
     """The mass of each row divided by the row's sum; a row without mass stays zero."""
-    total = mass.new_zeros(num_nodes).index_add(0, target, mass)
+    total = scatter(mass, target, dim_size=num_nodes)
     return mass / total.clamp(min=torch.finfo(mass.dtype).tiny)[target]

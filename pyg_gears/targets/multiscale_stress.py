@@ -30,7 +30,7 @@ def multiscale_stress_target(pos: Float[Tensor, "n d"], k: int | None = None) ->
     """Build the stress target of one graph from its true coordinates.
 
     Edges: all kNN pairs; per node ``RING_EDGES`` pairs at evenly spaced ranks of k+1..3k; every node to every
-    farthest-point landmark. Nothing is drawn at random, so the same coordinates give the same target.
+    farthest-point landmark. Nothing is drawn at random: the same coordinates give the same target.
 
     Args:
         pos: True coordinates, shape (n, d), any unit.

@@ -7,7 +7,7 @@ With frozen bandwidths :math:`\sigma_i` (distance to the k-th neighbour, in the 
     W = (w + w^T) / 2, \qquad T = D^{-1} W .
 
 w is symmetric in i and j, so :math:`W_{ij} = m_{ij} \exp(\cdot)` on the symmetric support, with multiplicity m = 1 where both
-directions are kNN edges and 1/2 where one is: one log affinity an edge carries the whole target.
+directions are kNN edges and 1/2 where one is: one log affinity per edge carries the whole target.
 
 Source: Coifman and Lafon, Diffusion maps, 2006; self-tuning bandwidths after Zelnik-Manor and Perona, 2004. We deviate in using
 the product of bandwidths over kNN edges only, without self-loops.
@@ -22,13 +22,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.geometry import edge_squared_distance, gauge_fix, nearest_neighbors
-from pyg_gears.graphs.segments import segment_log_softmax
+from pyg_gears.graphs import segment_log_softmax
 
 EPS = 1e-8
 
 
 class RandomWalkTarget(NamedTuple):
-    """The operator T of one graph, as one log affinity an edge.
+    """The operator T of one graph, as one log affinity per edge.
 
     Attributes:
         edge_index: Symmetric support, both directions listed, sorted by target, then source, shape (2, r).

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyg_gears.training.model_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
-from pyg_gears.training.recipe import EmbeddingRecipe, Recipe, TrainingRecipe
+from pyg_gears.training.graph_recipe import GraphRecipe
+from pyg_gears.training.loss_recipe import LossRecipe
+from pyg_gears.training.recipe import Recipe
+from pyg_gears.training.training_recipe import Pretraining, TrainingRecipe
 
-__all__ = ["EmbeddingRecipe", "GateRecipe", "GraphRecipe", "LossRecipe", "ModelRecipe", "Recipe", "TrainingRecipe"]
+__all__ = ["GraphRecipe", "LossRecipe", "Pretraining", "Recipe", "TrainingRecipe"]

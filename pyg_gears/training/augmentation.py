@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from pyg_gears.training.recipe import TrainingRecipe
+from pyg_gears.training.training_recipe import TrainingRecipe
 
 
 def augment(batch: Batch, recipe: TrainingRecipe, std: Float[Tensor, " c"], generator: torch.Generator) -> Batch:

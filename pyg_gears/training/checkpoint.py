@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import torch
 
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import InputError, expect
+from pyg_gears.training.migrations import FORMAT, upgrade
 
-FORMAT = 3
 FILE = "model.pt"
 
 
@@ -26,38 +27,36 @@ def save_checkpoint(folder: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any]:
-    """Read ``model.pt`` with ``weights_only=True``.
+    """Read ``model.pt`` with ``weights_only=True``, of this format or an earlier one.
 
     Raises:
-        InputError: when the folder holds no model, a damaged one, or one of another format.
+        InputError: when the folder holds no model, a damaged one, or one of a format that this version does not read.
     """
     file = folder / FILE
     expect(file.is_file(), f"expected a model folder with {FILE} at {folder}, found none; run `pyg-gears fit` first.")
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
         raise InputError(f"expected a readable model in {file}, found a damaged file; fit the model again.") from error
-    found = content.get("format") if isinstance(content, dict) else None
     expect(
-        found == FORMAT,
-        f"expected a model of format {FORMAT} in {file}, found {found}; fit it again with this version.",
+        isinstance(content, dict) and "format" in content,
+        f"expected a model of pyg-gears in {file}, found something else; fit the model again.",
     )
-    assert isinstance(content, dict)
-    return content
+    return upgrade(content, file)
 
 
 def claim_folder(work: Path, key: str) -> None:
     """Mark a work folder as belonging to the run with this key, or refuse the folder of another run.
 
     Raises:
-        InputError: when the folder was begun with other slides or another recipe.
+        InputError: when the folder was begun with other slides, cells or another recipe.
     """
     mark = work / "run"
     if mark.exists():
         expect(
             mark.read_text() == key,
-            f"expected the recipe and slides of the run begun in {work}, found others; resume with the same call, or choose "
-            "another folder.",
+            f"expected the recipe, slides and cells of the run begun in {work}, found different ones; resume with the same "
+            "call, or choose another folder.",
         )
         return
     work.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,19 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from pyg_gears.encoders import ExpressionNetwork, neighbor_agreement
-from pyg_gears.encoders.gradient_reversal import SlideAdversary
-from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within, spatial_infonce
-from pyg_gears.encoders.vicreg import vicreg
+from pyg_gears.encoders import (
+    DomainAdversary,
+    ExpressionNetwork,
+    far_pairs,
+    neighbor_agreement,
+    neighbors_within,
+    reversal_strength,
+    spatial_infonce,
+    vicreg,
+)
 from pyg_gears.geometry import nearest_neighbors
-from pyg_gears.training.encoder_recipe import EncoderRecipe
+from pyg_gears.seeds import torch_stream
+from pyg_gears.training.embedding_recipe import InfoNCERecipe, TrainedEmbedding, VICRegRecipe
 from pyg_gears.training.schedules import cosine_rate
 
 
@@ -44,29 +51,36 @@ class EncoderModule(lightning.LightningModule):
         slides: Training slides.
         unseen: Per member and slide the spots it must not be trained on, shape (n,) each.
         held_out: Slides (or the held-out part of each) on which the overlap is measured.
-        seed: Seed of views and batches.
+        cells: Features of cells, shape (m, f); given, they take part in the terms that need no positions (VICReg and an
+            adversary against the modality).
+        seed: Seed of views, batches and the adversaries' first weights.
     """
 
     def __init__(
         self,
         members: Sequence[ExpressionNetwork],
-        recipe: EncoderRecipe,
+        recipe: TrainedEmbedding,
         slides: Sequence[EncoderSlide],
         unseen: Sequence[Sequence[Bool[Tensor, " n"]]],
         held_out: Sequence[EncoderSlide],
         *,
+        cells: Float[Tensor, "m f"] | None = None,
         seed: int,
     ) -> None:
         super().__init__()
         self.members, self.recipe, self.seed = nn.ModuleList(members), recipe, seed
-        self.adversaries = nn.ModuleList(
-            SlideAdversary(member.out_channels, len(slides)) for member in members if recipe.adversary > 0
-        )
+        self.adversaries = nn.ModuleList()
+        if recipe.adversary is not None:
+            domains = len(slides) if recipe.adversary.against == "slides" else 2
+            generator = torch_stream(seed, "encoder adversaries")
+            self.adversaries.extend(
+                DomainAdversary(member.out_channels, domains, generator=generator) for member in members
+            )
         self.best: tuple[float, dict[str, Tensor]] | None = None
-        self._held_out = held_out
+        self._held_out, self._slides, self._cells = held_out, slides, cells
         self._std = torch.cat([slide.features for slide in slides]).std(dim=0)
-        self._neighbors = [nearest_neighbors(slide.pos, recipe.neighbors).index for slide in slides]
-        self._slides = slides
+        neighbors = 0 if recipe.infonce is None else recipe.infonce.neighbors
+        self._neighbors = [nearest_neighbors(slide.pos, neighbors).index for slide in slides if neighbors > 0]
         # A network that sees every spot (one fold) has none left out.
         self._rows = [
             [(torch.ones_like(part) if part.all() else ~part).nonzero()[:, 0] for part in parts] for parts in unseen
@@ -74,7 +88,7 @@ class EncoderModule(lightning.LightningModule):
 
     def train_dataloader(self) -> DataLoader[int]:
         """The steps up to the next measurement; what a step draws follows from its number."""
-        left = max(1, self.recipe.steps - self.global_step)  # asked for anew every epoch, and once more after the last
+        left = max(1, self.recipe.steps - self.global_step)  # asked for in every epoch, and once more after the last
         return DataLoader(range(min(left, self.recipe.evaluate_every)), batch_size=None)  # type: ignore[arg-type]
 
     def on_fit_start(self) -> None:
@@ -84,7 +98,7 @@ class EncoderModule(lightning.LightningModule):
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor:
         """The mean loss of all networks on one batch of every slide."""
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.global_step) % 2**63)
+        generator = torch_stream(self.seed, "encoder step", self.global_step)
         total: dict[str, Tensor] = {}
         for number, member in enumerate(self.members):
             for name, (weight, value) in self._terms(number, member, generator).items():
@@ -137,42 +151,66 @@ class EncoderModule(lightning.LightningModule):
         return overlap
 
     def _terms(self, number: int, member: nn.Module, generator: torch.Generator) -> dict[str, tuple[float, Tensor]]:
-        """Weighted loss terms of one network, each a mean over the slides."""
+        """Weighted loss terms of one network, each a mean over the slides (and the cells, where they take part)."""
         recipe = self.recipe
-        found: dict[str, list[Tensor]] = {}
-        embedded = []
-        for slide, neighbors, rows in zip(self._slides, self._neighbors, self._rows[number], strict=True):
+        infonce, contrast, views = recipe.infonce, list[Tensor](), list[tuple[Tensor, Tensor]]()
+        for place, (slide, rows) in enumerate(zip(self._slides, self._rows[number], strict=True)):
             rows = draw_spots(slide.pos, rows, recipe.batch_spots, generator)
-            features = slide.features[rows]
-            a, b = (member(view.to(self.device)) for view in self._views(features, generator))
-            embedded.append(a)
-            if recipe.infonce > 0:
-                far = (
-                    far_pairs(slide.pos[rows], recipe.neighbors).to(self.device) if recipe.hard_negatives > 0 else None
-                )
-                near = neighbors_within(neighbors, rows).to(self.device)
-                value = spatial_infonce(
-                    a, b, near, temperature=recipe.temperature, hard_weight=recipe.hard_negatives, far=far
-                )
-                found.setdefault("infonce", []).append(value)
-            if recipe.vicreg > 0:
-                found.setdefault("vicreg", []).append(self._vicreg(a, b))
-        weights = {"infonce": recipe.infonce, "vicreg": recipe.vicreg}
-        terms = {name: (weights[name], torch.stack(values).mean()) for name, values in found.items()}
-        if recipe.adversary > 0:
-            slide_id = torch.cat([torch.full((len(x),), i, device=x.device) for i, x in enumerate(embedded)])
-            terms["adversary"] = (recipe.adversary, self.adversaries[number](torch.cat(embedded), slide_id))
-        if recipe.norm > 0 and len(embedded) > 1:
-            lengths = torch.stack([x.norm(dim=1).mean().clamp(min=1e-12).log() for x in embedded])
+            views.append(self._embedded(member, slide.features[rows], generator))
+            if infonce is not None:
+                near = neighbors_within(self._neighbors[place], rows)
+                contrast.append(self._infonce(infonce, *views[-1], near, slide.pos[rows]))
+        spots = [a for a, _ in views]
+        if self._cells is not None:
+            drawn = torch.randperm(len(self._cells), generator=generator)[: recipe.batch_spots]
+            views.append(self._embedded(member, self._cells[drawn], generator))
+        terms = {}
+        if infonce is not None:
+            terms["infonce"] = (infonce.weight, torch.stack(contrast).mean())
+        if recipe.vicreg is not None:
+            values = [self._vicreg(recipe.vicreg, a, b) for a, b in views]
+            terms["vicreg"] = (recipe.vicreg.weight, torch.stack(values).mean())
+        if recipe.adversary is not None:
+            # Slides are domains of their own, or one domain together beside the cells.
+            apart = recipe.adversary.against == "slides"
+            domains = spots if apart else [torch.cat(spots), views[-1][0]]
+            terms["adversary"] = (recipe.adversary.weight, self._adversary(number, domains))
+        if recipe.norm > 0 and len(spots) > 1:
+            lengths = torch.stack([x.norm(dim=1).mean().clamp(min=1e-12).log() for x in spots])
             terms["norm"] = (recipe.norm, lengths.var())
         return terms
 
-    def _vicreg(self, a: Tensor, b: Tensor) -> Tensor:
-        recipe, done = self.recipe, self.global_step / self.recipe.steps
-        warm = min(1.0, done / recipe.invariance_warmup) if recipe.invariance_warmup > 0 else 1.0
+    @property
+    def _progress(self) -> float:
+        """Share of the steps that are done."""
+        return self.global_step / self.recipe.steps
+
+    def _infonce(self, recipe: InfoNCERecipe, a: Tensor, b: Tensor, near: Tensor, pos: Tensor) -> Tensor:
+        far = far_pairs(pos, recipe.neighbors).to(self.device) if recipe.hard_negatives > 0 else None
+        return spatial_infonce(
+            a,
+            b,
+            near.to(self.device),
+            temperature=recipe.temperature,
+            hard_weight=recipe.hard_negatives,
+            far=far,
+        )
+
+    def _vicreg(self, recipe: VICRegRecipe, a: Tensor, b: Tensor) -> Tensor:
+        warm = min(1.0, self._progress / recipe.invariance_warmup) if recipe.invariance_warmup > 0 else 1.0
         parts = vicreg(a, b)
         kept = recipe.variance * parts.variance + recipe.covariance * parts.covariance
         return warm * recipe.invariance * parts.invariance + kept
+
+    def _adversary(self, number: int, domains: Sequence[Tensor]) -> Tensor:
+        domain = torch.cat([torch.full((len(x),), i, device=x.device) for i, x in enumerate(domains)])
+        loss: Tensor = self.adversaries[number](torch.cat(list(domains)), domain, reversal_strength(self._progress))
+        return loss
+
+    def _embedded(self, member: nn.Module, features: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Embeddings of two views."""
+        a, b = (member(view.to(self.device)) for view in self._views(features, generator))
+        return a, b
 
     def _views(self, features: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
         recipe = self.recipe

@@ -16,128 +16,191 @@ from pyg_gears.data import Slide
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.encoders import (
     CenteredGenes,
+    ComponentEncoder,
+    EmbeddingOutput,
     Encoder,
-    ExpressionEncoder,
     ExpressionNetwork,
-    Normalization,
-    PCAEncoder,
+    LearnedEncoder,
+    PublishedEncoder,
 )
 from pyg_gears.encoders.components import neighbor_graph
+from pyg_gears.errors import expect
+from pyg_gears.seeds import random_stream, torch_stream
 from pyg_gears.training.checkpoint import claim_folder
+from pyg_gears.training.embedding_recipe import (
+    ComponentEmbedding,
+    EmbeddingRecipe,
+    GenesFront,
+    LearnedEmbedding,
+    PublishedEmbedding,
+    TrainedEmbedding,
+)
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
-from pyg_gears.training.encoder_recipe import EncoderRecipe
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.lightning_run import run
-from pyg_gears.training.recipe import Recipe
-from pyg_gears.typing import IntArray
+
+HeldOut = Sequence[tuple[Slide, Bool[Tensor, " n"] | None]]
 
 
 class EncoderFit(NamedTuple):
-    """A fitted encoder, and the training slides as it would see them had it not seen them.
+    """A fitted encoder, and the slides as it embeds them: nobody needs to encode them again.
 
     Attributes:
         encoder: The encoder.
-        embeddings: Cross-fitted embeddings of the training slides, shape (n, c) each.
-        features: What its networks read of them, cross-fitted (the embeddings where there are none), shape (n, f) each.
+        train: The training slides, as the encoder would embed them had it not seen them (``cross_fit``).
+        held_out: The held-out slides, whole.
     """
 
     encoder: Encoder
-    embeddings: list[Float[Tensor, "n c"]]
-    features: list[Float[Tensor, "n f"]]
+    train: list[EmbeddingOutput]
+    held_out: list[EmbeddingOutput]
+
+
+def check_embedding(recipe: EmbeddingRecipe, slides: int, *, cells: bool) -> None:
+    """Check, before any work, that an embedding can be fitted on what there is.
+
+    Args:
+        recipe: The embedding.
+        slides: Number of training slides.
+        cells: Whether there are cells.
+
+    Raises:
+        InputError: for an adversary against the modality without cells, or against slides with one slide.
+    """
+    if not isinstance(recipe, TrainedEmbedding) or recipe.adversary is None:
+        return
+    against = recipe.adversary.against
+    expect(
+        against != "modality" or cells,
+        "expected cells for embedding.adversary.against=modality, found none; pass cells, or set it to slides.",
+    )
+    expect(
+        against != "slides" or slides > 1,
+        f"expected two or more training slides for embedding.adversary.against=slides, found {slides}; add slides, or leave "
+        "out the adversary.",
+    )
 
 
 def fit_encoder(
-    recipe: Recipe,
+    recipe: EmbeddingRecipe,
     slides: Sequence[Slide],
     cells: Slide | None,
-    held_out: Sequence[tuple[Slide, Bool[Tensor, " n"] | None]],
+    held_out: HeldOut,
     *,
+    seed: int,
+    cells_in_training: bool = False,
     folder: Path | None = None,
     progress: bool = False,
+    device: torch.device | str = "cpu",
 ) -> EncoderFit:
-    """The encoder of a recipe, and the training slides as it would embed them had it not seen them.
+    """The encoder of a recipe, and the slides as it embeds them.
 
     A folder that holds a checkpoint of the same run is resumed. Without a folder nothing is written.
 
     Args:
-        recipe: The recipe; ``embedding.kind`` names the encoder.
+        recipe: The embedding.
         slides: Training slides on the encoder's genes.
-        cells: Cells without positions whose expression joins the fit of the components.
-        held_out: Slides on which training stops, with the spots that are held out (all if None).
+        cells: Cells without positions whose expression joins the fit of the components, and the training of the networks
+            where an adversary tells them from spots.
+        held_out: Slides by which the state of the networks is chosen, with the spots that are held out (all if None).
+        seed: Seed of everything.
+        cells_in_training: Let the cells take part in those terms of the networks' training that need no positions, with or
+            without an adversary.
         folder: Where checkpoints go.
         progress: Show progress bars.
+        device: Where networks are trained.
 
     Returns:
-        The encoder, the cross-fitted embeddings of the training slides (in-sample ones for a network on all spots,
-        ``encoder.folds=1``), and their features.
+        The encoder and the embedded slides. Those of the training slides are in-sample without ``cross_fit``, and for
+        networks that see all spots (``folds=1`` and the published encoder).
+
+    Raises:
+        InputError: see :func:`check_embedding`.
     """
-    chosen, seed = recipe.embedding, recipe.training.seed
-    normalization = Normalization(chosen.target_sum, chosen.transform, chosen.zscore)
-    if chosen.kind != "learned":
-        encoder, crossed = PCAEncoder.fit_transform(
-            slides, cells, n_components=chosen.components, kind=chosen.kind, normalization=normalization, seed=seed
-        )
-        return EncoderFit(encoder, crossed, crossed)
-    learned = recipe.encoder
-    front: Encoder
-    if learned.front == "genes":
-        front, features = CenteredGenes.fit_transform(slides, normalization=normalization)
-    else:
-        front, features = PCAEncoder.fit_transform(
+    check_embedding(recipe, len(slides), cells=cells is not None)
+    if isinstance(recipe, ComponentEmbedding):
+        encoder, crossed = ComponentEncoder.fit_transform(
             slides,
             cells,
-            n_components=learned.front_components,
-            kind=learned.front,
-            normalization=normalization,
+            n_components=recipe.components,
+            kind=recipe.kind,
+            normalization=recipe.normalization,
             seed=seed,
         )
+        train = _training_outputs(encoder, slides, crossed, crossed, cross_fit=recipe.cross_fit)
+        return EncoderFit(encoder, train, [encoder.embed(slide) for slide, _ in held_out])
+    front, features = _fit_front(recipe, slides, cells, seed)
     seen = [EncoderSlide(x, _positions(slide)) for x, slide in zip(features, slides, strict=True)]
+    known = [front.encode(slide) for slide, _ in held_out]
     validation = []
-    for slide, part in held_out:
+    for (slide, part), x in zip(held_out, known, strict=True):
         kept = slice(None) if part is None else part
-        validation.append(EncoderSlide(front.encode(slide)[kept], _positions(slide)[kept]))
-    unseen = divide(seen, learned, seed)
-    members = train_networks(learned, seen, unseen, validation, seed=seed, folder=folder, progress=progress)
-    graphs = [neighbor_graph(slide.pos.numpy()) for slide in seen]
-    found = ExpressionEncoder.assemble(
-        front, members, features, unseen, graphs, min_autocorrelation=learned.min_autocorrelation
+        validation.append(EncoderSlide(x[kept], _positions(slide)[kept]))
+    unseen = divide(seen, recipe, seed)
+    against_cells = recipe.adversary is not None and recipe.adversary.against == "modality"
+    members = train_networks(
+        recipe,
+        seen,
+        unseen,
+        validation,
+        cells=front.encode(cells) if (against_cells or cells_in_training) and cells is not None else None,
+        seed=seed,
+        folder=folder,
+        progress=progress,
+        device=device,
     )
-    return EncoderFit(*found, features)
+    if isinstance(recipe, PublishedEmbedding):
+        assert isinstance(front, CenteredGenes)
+        published = PublishedEncoder(front, members[0])
+        train = [published.embed_features(x) for x in features]
+        return EncoderFit(published, train, [published.embed_features(x) for x in known])
+    graphs = [neighbor_graph(slide.pos.numpy()) for slide in seen]
+    learned, crossed = LearnedEncoder.assemble(
+        front, members, features, unseen, graphs, min_autocorrelation=recipe.min_autocorrelation
+    )
+    train = _training_outputs(learned, slides, crossed, features, cross_fit=recipe.cross_fit)
+    return EncoderFit(learned, train, [learned.embed_features(x) for x in known])
 
 
 def train_networks(
-    recipe: EncoderRecipe,
+    recipe: LearnedEmbedding | PublishedEmbedding,
     slides: Sequence[EncoderSlide],
     unseen: Sequence[Sequence[Bool[Tensor, " n"]]],
     held_out: Sequence[EncoderSlide],
     *,
+    cells: Float[Tensor, "m f"] | None = None,
     seed: int,
     folder: Path | None = None,
     progress: bool = False,
+    device: torch.device | str = "cpu",
 ) -> list[ExpressionNetwork]:
-    """Train one network per entry of ``unseen`` and return them in their best state on the held-out slides.
+    """Train one network per entry of ``unseen`` and return them in the state that the recipe keeps.
 
     Args:
         recipe: The recipe.
         slides: Training slides.
         unseen: Per network and slide the spots it is not trained on.
         held_out: Slides whose overlap@20 chooses the state.
+        cells: Features of cells that take part in the training, shape (m, f).
         seed: Seed of first weights, batches and views.
         folder: Where checkpoints go; a finished or broken-off run there is taken up.
         progress: Show a progress bar.
+        device: Where networks are trained.
     """
-    in_channels = slides[0].features.size(1)
-    width = min(recipe.out_channels, in_channels) if recipe.front != "genes" else recipe.out_channels
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        members = [
-            ExpressionNetwork(in_channels, width, recipe.hidden, residual=recipe.front != "genes") for _ in unseen
-        ]
-        module = EncoderModule(members, recipe, slides, unseen, held_out, seed=seed)
+    in_channels, generator = slides[0].features.size(1), torch_stream(seed, "encoder weights")
+    residual = isinstance(recipe, LearnedEmbedding) and not isinstance(recipe.front, GenesFront)
+    width = min(recipe.out_channels, in_channels) if residual else recipe.out_channels
+    members = [
+        ExpressionNetwork(in_channels, width, recipe.hidden, residual=residual, generator=generator) for _ in unseen
+    ]
+    module = EncoderModule(members, recipe, slides, unseen, held_out, cells=cells, seed=seed)
     callbacks, last = [], None
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        claim_folder(folder, fingerprint(recipe, seed, [tuple(slide) for slide in (*slides, *held_out)]))
+        content = [tuple(slide) for slide in (*slides, *held_out)]
+        # The adapter is fitted afterwards.
+        chosen = recipe.model_dump(mode="json", exclude={"adapter"})
+        claim_folder(folder, fingerprint(chosen, seed, content, cells))
         last = folder / "last.ckpt"
         callbacks = [
             EpochLog(folder / "log.csv"),
@@ -151,40 +214,66 @@ def train_networks(
         resume=last,
         max_epochs=-(-recipe.steps // recipe.evaluate_every),
         reload_dataloaders_every_n_epochs=1,
-        accelerator="auto",
+        device=device,
     )
     assert module.best is not None
-    module.cpu().members.load_state_dict(module.best[1])
+    module.cpu()
+    if recipe.keep == "best":
+        module.members.load_state_dict(module.best[1])
     return members
 
 
-def divide(slides: Sequence[EncoderSlide], recipe: EncoderRecipe, seed: int) -> list[list[Bool[Tensor, " n"]]]:
+def divide(
+    slides: Sequence[EncoderSlide], recipe: LearnedEmbedding | PublishedEmbedding, seed: int
+) -> list[list[Bool[Tensor, " n"]]]:
     """Which spots each network is not trained on: per network and slide, shape (n,).
 
     Args:
         slides: Training slides.
-        recipe: ``folds``, ``repeats`` and ``blocks``. With one fold nothing is left out, and all spots count as unseen.
+        recipe: ``folds`` and ``repeats``. With one fold nothing is left out, and all spots count as unseen; the published
+            encoder is one such network.
         seed: Seed of the division.
     """
+    if isinstance(recipe, PublishedEmbedding):
+        return [[torch.ones(len(slide.pos), dtype=torch.bool) for slide in slides]]
     unseen = []
     for repeat in range(recipe.repeats):
-        generator = np.random.default_rng((seed, repeat))
+        generator = random_stream(seed, "encoder folds", repeat)
         parts = []
         for slide in slides:
             n = len(slide.pos)
-            order = _angles(slide.pos, generator) if recipe.blocks else generator.permutation(n)
             part = np.empty(n, dtype=np.int64)
-            part[order] = np.arange(n) * recipe.folds // n
+            part[generator.permutation(n)] = np.arange(n) * recipe.folds // n
             parts.append(torch.from_numpy(part))
         unseen += [[part == fold for part in parts] for fold in range(recipe.folds)]
     return unseen
 
 
-def _angles(pos: Tensor, generator: np.random.Generator) -> IntArray:
-    """Spots in the order of their angle about the centroid, from a random direction on: equal shares are sectors."""
-    centred = (pos - pos.mean(dim=0)).numpy()
-    angle = np.arctan2(centred[:, 1], centred[:, 0]) - generator.uniform(0, 2 * np.pi)
-    return np.argsort(angle % (2 * np.pi), kind="stable")
+def _fit_front(
+    recipe: LearnedEmbedding | PublishedEmbedding, slides: Sequence[Slide], cells: Slide | None, seed: int
+) -> tuple[Encoder, list[Tensor]]:
+    """What makes features of expression, and the features of the training slides."""
+    normalization = recipe.normalization
+    if isinstance(recipe, PublishedEmbedding):
+        return CenteredGenes.fit_transform(slides, normalization=normalization, unit=False)
+    if isinstance(recipe.front, GenesFront):
+        return CenteredGenes.fit_transform(slides, normalization=normalization)
+    return ComponentEncoder.fit_transform(
+        slides,
+        cells,
+        n_components=recipe.front.components,
+        kind=recipe.front.kind,
+        normalization=normalization,
+        seed=seed,
+    )
+
+
+def _training_outputs(
+    encoder: Encoder, slides: Sequence[Slide], crossed: Sequence[Tensor], features: Sequence[Tensor], *, cross_fit: bool
+) -> list[EmbeddingOutput]:
+    """The training slides: cross-fitted embeddings, or without ``cross_fit`` what the encoder makes of them."""
+    embedded = crossed if cross_fit else [encoder.encode(slide) for slide in slides]
+    return [EmbeddingOutput(x, f) for x, f in zip(embedded, features, strict=True)]
 
 
 def _positions(slide: Slide) -> Tensor:

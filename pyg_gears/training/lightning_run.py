@@ -20,6 +20,7 @@ def run(
     callbacks: list[Any],
     *,
     progress: bool,
+    device: torch.device | str = "cpu",
     resume: Path | None = None,
     **options: Any,
 ) -> None:
@@ -29,6 +30,7 @@ def run(
         module: What to train.
         callbacks: Lightning callbacks; without any, nothing is written.
         progress: Show a progress bar.
+        device: The device; its random generators are left as they were.
         resume: A checkpoint from which to go on, if it exists.
         options: Further arguments of Lightning's Trainer.
 
@@ -36,9 +38,12 @@ def run(
         KeyboardInterrupt: on Ctrl-C or a termination signal, once Lightning has shut down.
     """
     # Lightning and the loaders draw from the global generator.
-    with _quiet(), torch.random.fork_rng(devices=[]):
+    device = torch.device(device)
+    on_gpu = device.type == "cuda"
+    with _quiet(), torch.random.fork_rng([device] if on_gpu else []):
         trainer = lightning.Trainer(
-            devices=1,
+            accelerator="gpu" if on_gpu else "cpu",
+            devices=[device.index or 0] if on_gpu else 1,
             callbacks=callbacks + ([TQDMProgressBar(leave=True)] if progress else []),
             logger=False,
             enable_checkpointing=bool(callbacks),

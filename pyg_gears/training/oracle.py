@@ -10,7 +10,7 @@ from torch_geometric.data import Data
 from pyg_gears.data import MinisetDataset, MinisetLoader
 from pyg_gears.errors import expect
 from pyg_gears.losses import EnergyOutput, geometric_energy
-from pyg_gears.models import StructureModel
+from pyg_gears.models import GatedModel, StructureModel
 
 
 @torch.no_grad()
@@ -36,7 +36,8 @@ def oracle_energy(model: StructureModel, batch: Data, gate_logits: Tensor | None
         "expected no gate logits in the oracle evaluation, found some: they belong to the candidate edges, another support; "
         "leave them out.",
     )
-    return geometric_energy(model(batch, edge_index=oracle_edges(batch), use_gate=False).pos, batch)
+    options = {"use_gate": False} if isinstance(model, GatedModel) else {}
+    return geometric_energy(model(batch, edge_index=oracle_edges(batch), **options).pos, batch)
 
 
 def oracle_edges(batch: Data) -> Int[Tensor, "2 e"]:
@@ -48,11 +49,23 @@ def oracle_edges(batch: Data) -> Int[Tensor, "2 e"]:
     return torch.stack([source[order], target[order]])
 
 
-def mean_energies(model: StructureModel, minisets: MinisetDataset, node_budget: int) -> dict[str, float]:
-    """Mean E_geo over minisets, with the gated candidates ("h_gate") and with the true graph ("t_edge")."""
+def mean_energies(
+    model: StructureModel, minisets: MinisetDataset, node_budget: int, device: torch.device | str = "cpu"
+) -> dict[str, float]:
+    """Mean E_geo over minisets, with the inferred graph ("h_gate") and with the true one ("t_edge").
+
+    Args:
+        model: The structure model; it returns to the CPU.
+        minisets: Minisets with candidates and targets.
+        node_budget: Nodes per batch at most.
+        device: Where the model runs.
+    """
     total, count = {"h_gate": 0.0, "t_edge": 0.0}, 0
+    model.to(device)
     for batch in MinisetLoader(minisets, node_budget, shuffle=False):
+        batch = batch.to(device)
         total["h_gate"] += float(gated_energy(model, batch)) * batch.num_graphs
         total["t_edge"] += float(oracle_energy(model, batch)) * batch.num_graphs
         count += batch.num_graphs
+    model.cpu()
     return {name: value / count for name, value in total.items()}

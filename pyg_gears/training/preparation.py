@@ -1,8 +1,7 @@
-"""From slides to what training needs: genes, encoder, split, minisets."""
+"""From slides to what training needs: genes, split, encoder, minisets."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,18 +9,17 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch_geometric.transforms import Compose
 
-from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, shared_genes, split_slides
-from pyg_gears.encoders import Encoder, Normalization, fit_candidate_projection, variable_genes
+from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, SlidePart, shared_genes, split_slides
+from pyg_gears.encoders import Encoder, fit_candidate_projection, variable_genes
 from pyg_gears.errors import expect, nearest_name
-from pyg_gears.graphs import knn
+from pyg_gears.seeds import child_seed
 from pyg_gears.training.encoder_training import fit_encoder
-from pyg_gears.training.model_recipe import GraphRecipe
+from pyg_gears.training.graph_recipe import GraphRecipe
+from pyg_gears.training.minisets import recipe_minisets
 from pyg_gears.training.recipe import Recipe
-from pyg_gears.transforms import CandidateGraph, GeometricTargets
+from pyg_gears.transforms import CandidateGraph
 
-WALK_NEIGHBORS = 20
 BLOCK = 0.2
 
 
@@ -29,25 +27,34 @@ class Prepared(NamedTuple):
     """What a run is made of.
 
     Attributes:
-        encoder: Frozen encoder; it has seen nothing of the held-out spots.
-        train: Training minisets.
-        validation: Fixed minisets of the held-out spots.
-        held_out: The held-out slides, or the slides whose blocks are held out.
-        features: What the encoder's networks read of the training spots, as if these were new, shape (m, f).
+        encoder: Frozen encoder; it has seen nothing of the held-out spots (unless their expression was given as cells).
         candidates: How candidate graphs are built, from the training spots alone where anything about it is learned.
+        train: Training minisets; ``train.slides`` are the embedded training spots.
+        validation: Fixed minisets of the held-out spots; ``validation.slides`` are those, embedded.
+        features: What the encoder's networks read of the training spots, as if these were new, shape (m, f).
+        blocks: Whether a block of each slide is held out, rather than a whole slide.
     """
 
     encoder: Encoder
+    candidates: CandidateGraph
     train: MinisetDataset
     validation: MinisetDataset
-    held_out: tuple[EmbeddedSlide, ...]
     features: Float[Tensor, "m f"]
-    candidates: CandidateGraph
+    blocks: bool
 
 
-def candidate_search(graph: GraphRecipe, projection: Tensor | None) -> CandidateGraph:
+def candidate_search(recipe: Recipe, projection: Tensor | None) -> CandidateGraph:
     """The candidate graph of a recipe, with the projection (c, d) that was learned for it, if one was."""
-    return CandidateGraph(graph.k, graph.metric, graph.mutual, graph.jaccard, projection, graph.gate_target)
+    graph: GraphRecipe = recipe.graph
+    target = getattr(recipe.model, "gate", None)
+    return CandidateGraph(
+        graph.k,
+        graph.metric,
+        graph.mutual,
+        graph.jaccard,
+        projection,
+        **({} if target is None else {"gate_target": target.target}),
+    )
 
 
 def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:
@@ -78,7 +85,7 @@ def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | N
         )
         expect(
             len(slides) > 1,
-            f"expected a slide besides {validate} to train on, found none; add slides or leave out --validate.",
+            f"expected a slide other than {validate} to train on, found none; add slides or leave out --validate.",
         )
 
 
@@ -89,9 +96,11 @@ def prepare(
     validate: str | None,
     work: Path | None,
     *,
+    cells_in_training: bool = False,
     progress: bool = False,
+    device: torch.device | str = "cpu",
 ) -> Prepared:
-    """Choose genes, fit the encoder, split, and set up minisets.
+    """Choose genes, split, fit the encoder, and set up minisets.
 
     Genes are shared by all slides (and the cells), the most variable ones over the training spots; gene choice, encoder and
     training minisets see no held-out spot (a learned encoder keeps the state that agrees best with the held-out tissue).
@@ -102,62 +111,69 @@ def prepare(
         cells: Cells without positions whose expression helps the encoder.
         validate: Name of the slide to hold out; by default the last of three or more, else a spatial block of each slide.
         work: Folder for finished minisets and the encoder's checkpoints.
+        cells_in_training: See :func:`~pyg_gears.training.encoder_training.fit_encoder`.
         progress: Show progress bars.
+        device: Where the encoder's networks are trained.
 
     Raises:
         InputError: for no slides, duplicated or unknown names, or too few shared genes.
     """
     check_slides(slides, cells, validate)
-    genes = shared_genes([*slides, cells] if cells is not None else slides)
-    slides = [slide.subset_genes(genes) for slide in slides]
-    bare = [EmbeddedSlide(s.name, torch.empty(len(s), 0), torch.tensor(s.pos)) for s in slides]
-    name = held_out_name(slides, validate)
-    seed = recipe.training.seed
-    train_part, validation_part = split_slides(bare, name, fraction=BLOCK, seed=seed)
-
-    by_name = {slide.name: slide for slide in slides}
-    seen = [
-        by_name[part.name] if part.allowed is None else by_name[part.name].select(part.allowed.numpy())
-        for part in train_part
-    ]
-    chosen = recipe.embedding
-    kept = variable_genes(seen, chosen.genes, Normalization(chosen.target_sum, chosen.transform, chosen.zscore))
-    encoder, crossed, features = fit_encoder(
-        recipe,
-        [slide.subset_genes(kept) for slide in seen],
-        None if cells is None else cells.subset_genes(kept),
-        [(by_name[part.name].subset_genes(kept), part.allowed) for part in validation_part],
+    seed, chosen = recipe.training.seed, recipe.embedding
+    common = shared_genes([*slides, cells] if cells is not None else slides)
+    split = split_slides(
+        [slide.subset_genes(common) for slide in slides],
+        held_out_name(slides, validate),
+        fraction=BLOCK,
+        seed=child_seed(seed, "split"),
+    )
+    genes = variable_genes([part.spots for part in split.train], chosen.genes, chosen.normalization)
+    train_parts, held_out_parts = ([_on_genes(part, genes) for part in side] for side in (split.train, split.held_out))
+    fit = fit_encoder(
+        chosen,
+        [part.spots for part in train_parts],
+        None if cells is None else cells.subset_genes(genes),
+        [(part.slide, torch.from_numpy(part.inside)) for part in held_out_parts],
+        seed=child_seed(seed, "encoder"),
+        cells_in_training=cells_in_training,
         folder=work and work / "encoder",
         progress=progress,
+        device=device,
     )
-    embedded = {slide.name: encoder.encode(slide) for slide in slides}
-    train_embedded = dict(embedded)
-    if chosen.cross_fit:
-        for part, x in zip(train_part, crossed, strict=True):
-            # Spots outside the part belong to a held-out block; no miniset of training reads them.
-            whole = embedded[part.name].clone()
-            whole[slice(None) if part.allowed is None else part.allowed] = x
-            train_embedded[part.name] = whole
-
-    def fill(part: EmbeddedSlide, x: Tensor) -> EmbeddedSlide:
-        neighbors = knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index
-        return part._replace(x=x, neighbors=neighbors)
-
-    cache = work and work / "minisets"
-    drawn = [slice(None) if part.allowed is None else part.allowed for part in train_part]
-    spots = [
-        (train_embedded[part.name][inside], part.pos[inside]) for part, inside in zip(train_part, drawn, strict=True)
+    train = [_embedded(part, found.x) for part, found in zip(train_parts, fit.train, strict=True)]
+    # A held-out block is embedded with its whole slide, whose mean centres it.
+    held_out = [
+        _embedded(part, found.x[torch.from_numpy(part.inside)])
+        for part, found in zip(held_out_parts, fit.held_out, strict=True)
     ]
-    graph = recipe.graph
-    projection = fit_candidate_projection(spots, graph.projection, seed=seed) if graph.projection else None
-    candidates = candidate_search(graph, projection)
-    transform = Compose([GeometricTargets(), candidates])
-    train_recipe = dataclasses.replace(recipe.minisets, seed=seed + recipe.minisets.seed)
-    validation_recipe = dataclasses.replace(
-        recipe.minisets, count=recipe.training.validation, paired=False, seed=seed + recipe.minisets.seed + 1_000_003
+    projection = None
+    if recipe.graph.projection:
+        spots = [(slide.x, slide.pos) for slide in train]
+        projection = fit_candidate_projection(spots, recipe.graph.projection, seed=child_seed(seed, "projection"))
+    candidates = candidate_search(recipe, projection)
+    cache = work and work / "minisets"
+    return Prepared(
+        encoder=fit.encoder,
+        candidates=candidates,
+        train=recipe_minisets(train, recipe, candidates, seed=child_seed(seed, "train"), cache=cache),
+        validation=recipe_minisets(
+            held_out,
+            recipe,
+            candidates,
+            seed=child_seed(seed, "validation"),
+            count=recipe.training.validation,
+            cache=cache,
+        ),
+        features=torch.cat([found.features for found in fit.train]),
+        blocks=split.blocks,
     )
-    held_out = tuple(fill(part, embedded[part.name]) for part in validation_part)
-    train_slides = [fill(part, train_embedded[part.name]) for part in train_part]
-    train = MinisetDataset(train_slides, train_recipe, pre_transform=transform, cache=cache)
-    validation = MinisetDataset(held_out, validation_recipe, pre_transform=transform, cache=cache)
-    return Prepared(encoder, train, validation, held_out, torch.cat(features), candidates)
+
+
+def _on_genes(part: SlidePart, genes: Sequence[str]) -> SlidePart:
+    return part._replace(slide=part.slide.subset_genes(genes))
+
+
+def _embedded(part: SlidePart, x: Float[Tensor, "n c"]) -> EmbeddedSlide:
+    pos = part.slide.pos
+    assert pos is not None
+    return EmbeddedSlide(part.slide.name, x, torch.tensor(pos[part.inside]), part.slide_id)

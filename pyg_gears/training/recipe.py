@@ -1,152 +1,59 @@
-"""Everything that a training run can choose, field by field; the recipe travels inside the saved model."""
+"""Everything that a fit can choose, section by section; the recipe travels inside the saved model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Self
 
-from pyg_gears.data.dataset import MinisetRecipe
-from pyg_gears.errors import expect
-from pyg_gears.training.configuration import check_choice, check_range, from_mapping, to_mapping
-from pyg_gears.training.encoder_recipe import EncoderRecipe
-from pyg_gears.training.model_recipe import GateRecipe, GraphRecipe, LossRecipe, ModelRecipe
+from pydantic import model_validator
 
-
-@dataclass(frozen=True)
-class EmbeddingRecipe:
-    """From counts to the embedding H."""
-
-    genes: int = 3000
-    """Genes read: the most variable ones of the training slides."""
-    target_sum: float = 1000.0
-    """Counts per spot after scaling."""
-    transform: str = "log1p"
-    """Of the scaled counts: "log1p" or "sqrt"."""
-    zscore: bool = False
-    """Divide every gene by its standard deviation on the slide, besides centring it."""
-    kind: str = "learned"
-    """"learned" (see ``encoder``), or components alone: "spatial" (smooth over the training slides) or "pca"."""
-    components: int = 20
-    """Components kept, the channels of H; a learned embedding has channels of its own."""
-    cross_fit: bool = True
-    """Embed training spots by components and networks that have not seen them: as sharp as new cells will be, not sharper."""
-    adapter: bool = True
-    """Fit an adapter from the cells, when there are any, to the training spots."""
-
-    def __post_init__(self) -> None:
-        check_range("embedding.genes", self.genes, 2)
-        check_choice("embedding.transform", self.transform, ("log1p", "sqrt"))
-        check_choice("embedding.kind", self.kind, ("learned", "spatial", "pca"))
-        expect(
-            self.target_sum > 0, f"expected embedding.target_sum above 0, found {self.target_sum}; change the recipe."
-        )
-        check_range("embedding.components", self.components, 2)
+from pyg_gears.configuration import Configuration
+from pyg_gears.data.miniset_recipe import MinisetRecipe
+from pyg_gears.errors import expect, nearest_name
+from pyg_gears.training.embedding_recipe import EmbeddingRecipe, LearnedEmbedding
+from pyg_gears.training.graph_recipe import GraphRecipe
+from pyg_gears.training.loss_recipe import LossRecipe
+from pyg_gears.training.model_recipe import IPALiteRecipe, ModelRecipe
+from pyg_gears.training.presets import PRESETS
+from pyg_gears.training.training_recipe import TrainingRecipe
 
 
-@dataclass(frozen=True)
-class TrainingRecipe:
-    """The optimisation."""
+class Recipe(Configuration):
+    """A whole fit.
 
-    epochs: int = 12
-    """Passes over the minisets at most."""
-    warmup_epochs: float = 0.0
-    """Epochs without the random-walk term."""
-    ramp_epochs: float = 2.0
-    """Epochs over which its weight then rises linearly to the cap."""
-    pretrain_steps: int = 300
-    """Steps in which first the gate and the initial coordinates are trained, without attention."""
-    pretrain_lr: float = 3e-3
-    """Learning rate of these steps."""
-    lr: float = 5e-4
-    """Learning rate of AdamW, falling by a cosine to ``min_lr``."""
-    min_lr: float = 1e-5
-    """Last learning rate."""
-    weight_decay: float = 5e-4
-    """Weight decay of AdamW."""
-    clip: float = 1.0
-    """Largest gradient norm."""
-    node_budget: int = 1024
-    """Nodes per batch at most."""
-    h_noise: float = 0.4
-    """Gaussian noise on H, in standard deviations of each dimension."""
-    slide_noise: float = 0.15
-    """Gain and shift of each dimension of H that a whole miniset shares, in its standard deviations: slides differ so."""
-    h_dropout: float = 0.1
-    """Share of the entries of H set to zero."""
-    edge_drop: float = 0.1
-    """Share of candidate pairs dropped (both directions together; no node loses its last)."""
-    patience: int = 2
-    """Epochs without a better E_geo on validation after which training stops, once the cap is reached."""
-    validation: int = 150
-    """Fixed minisets of the held-out slides on which E_geo is measured."""
-    seed: int = 0
-    """Seed of everything: minisets, initial weights, order, augmentation."""
+    The fields to try first are ``training.members``, ``minisets.count``, ``embedding.kind``, ``training.epochs`` and
+    ``graph.k``; docs/recipe.md ranks the rest.
+    """
 
-    def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("pretrain_steps", 0), ("patience", 1), ("validation", 1), ("node_budget", 1)):
-            check_range(f"training.{name}", getattr(self, name), low)
-        for name in (
-            "warmup_epochs",
-            "ramp_epochs",
-            "min_lr",
-            "weight_decay",
-            "clip",
-            "h_noise",
-            "slide_noise",
-            "seed",
-        ):
-            check_range(f"training.{name}", getattr(self, name), 0)
-        for name in ("h_dropout", "edge_drop"):
-            check_range(f"training.{name}", getattr(self, name), 0, 0.95)
-        for name in ("lr", "pretrain_lr"):
-            value = getattr(self, name)
-            expect(value > 0, f"expected training.{name} above 0, found {value}; change the recipe.")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A whole training run."""
-
-    embedding: EmbeddingRecipe = field(default_factory=EmbeddingRecipe)
-    encoder: EncoderRecipe = field(default_factory=EncoderRecipe)
-    minisets: MinisetRecipe = field(default_factory=lambda: MinisetRecipe(max_size=256))
-    graph: GraphRecipe = field(default_factory=GraphRecipe)
-    gate: GateRecipe = field(default_factory=GateRecipe)
-    model: ModelRecipe = field(default_factory=ModelRecipe)
-    loss: LossRecipe = field(default_factory=LossRecipe)
-    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+    embedding: EmbeddingRecipe = LearnedEmbedding()
+    minisets: MinisetRecipe = MinisetRecipe(max_size=256)
+    graph: GraphRecipe = GraphRecipe()
+    model: ModelRecipe = IPALiteRecipe()
+    loss: LossRecipe = LossRecipe()
+    training: TrainingRecipe = TrainingRecipe()
 
     @classmethod
     def preset(cls, name: str) -> Recipe:
-        """The recipe named "quick", "standard" or "thorough".
+        """The recipe named "quick", "standard", "thorough" or "published".
 
-        On 2 cores and two sections of 1100 spots quick takes about two minutes and standard about twelve; thorough has twice the
-        minisets and five members instead of three.
+        On 2 cores and two sections of 1100 spots quick takes about two minutes and standard about twelve; thorough has twice
+        the minisets and five models instead of three. "published" is the method as its sources describe it (encoder v5, D7,
+        the published loss and schedule), for comparison with published figures.
 
         Raises:
             InputError: for another name.
         """
-        check_choice("a preset", name, tuple(PRESETS))
-        return from_mapping(cls, PRESETS[name])
+        expect(
+            name in PRESETS,
+            f"expected a preset among {', '.join(PRESETS)}, found {name!r}{nearest_name(name, PRESETS)}; name one.",
+        )
+        return cls.read(PRESETS[name])
 
-    def change(self, values: Mapping[str, Any]) -> Recipe:
-        """A recipe with the named fields changed, for instance ``{"training": {"epochs": 20}}``."""
-        return from_mapping(Recipe, values, self)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain nested values, for JSON and YAML."""
-        return to_mapping(self)
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {
-        "minisets": {"count": 200},
-        "model": {"members": 1},
-        "encoder": {"repeats": 1},
-        "training": {"epochs": 8, "ramp_epochs": 4.0, "pretrain_steps": 200, "validation": 40},
-    },
-    "standard": {},
-    "thorough": {"minisets": {"count": 2000}, "model": {"members": 5}},
-}
-"""What differs from the defaults, which are "standard"."""
+    @model_validator(mode="after")
+    def _terms_have_what_they_need(self) -> Self:
+        gate = getattr(self.model, "gate", None)
+        if gate is not None and gate.trust > 0 and self.training.pretraining is None:
+            raise ValueError(
+                "expected training.pretraining with model.gate.trust above 0, found none; trust compares with the "
+                "pretrained gate: set training.pretraining, or trust to 0."
+            )
+        return self

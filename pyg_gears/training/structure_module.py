@@ -12,15 +12,20 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.losses import gate_kl, gate_trust, geometric_energy
-from pyg_gears.models import StructureModel
+from pyg_gears.losses import gate_trust, geometric_energy
+from pyg_gears.models import GatedModel, StructureModel
+from pyg_gears.seeds import child_seed
 from pyg_gears.training.augmentation import augment
+from pyg_gears.training.gate_precision import gate_precision
 from pyg_gears.training.oracle import oracle_energy
 from pyg_gears.training.recipe import Recipe
-from pyg_gears.training.schedules import cosine_rate, linear_ramp, random_walk_weight
-from pyg_gears.training.structure_loss import STRESS, structure_terms
+from pyg_gears.training.schedules import cosine_rate, random_walk_weight
+from pyg_gears.training.structure_loss import structure_terms
 
-STOPPING = "stopping_energy"
+CAPPED_ENERGY = "capped_energy"
+"""E_geo on validation, logged only once the random-walk weight has reached its cap: what early stopping watches."""
+SELECTION_ENERGY = "selection_energy"
+"""E_geo on validation, infinite in epochs whose state may not be kept: what the best checkpoint is chosen by."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -38,26 +43,18 @@ class StructureModule(lightning.LightningModule):
         train: Training minisets.
         validation: Fixed minisets of held-out spots.
         seed: Seed of order and augmentation.
-        pretrain: Train nothing but the gate and the initial coordinates, without attention.
     """
 
     def __init__(
-        self,
-        model: StructureModel,
-        recipe: Recipe,
-        train: MinisetDataset,
-        validation: MinisetDataset,
-        *,
-        seed: int,
-        pretrain: bool = False,
+        self, model: StructureModel, recipe: Recipe, train: MinisetDataset, validation: MinisetDataset, *, seed: int
     ) -> None:
         super().__init__()
-        self.model, self.recipe, self.seed, self.pretrain = model, recipe, seed, pretrain
+        self.model, self.recipe, self.seed = model, recipe, seed
         self._train, self._validation = train, validation
-        x = torch.cat([slide.x for slide in train.slides])
-        self._std = x.std(dim=0)
+        self._std = torch.cat([slide.x for slide in train.slides]).std(dim=0)
+        self._gate = getattr(recipe.model, "gate", None)
         self.earlier_gate: torch.nn.Module | None = None
-        if recipe.training.pretrain_steps > 0 and not pretrain:
+        if isinstance(model, GatedModel) and recipe.training.pretraining is not None:
             # A part of the module, so that a checkpoint carries it.
             self.earlier_gate = copy.deepcopy(model.gate).requires_grad_(False)
 
@@ -76,41 +73,44 @@ class StructureModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The weighted loss of one augmented batch."""
-        step_seed = ((self.seed * 1_000_003 + self.current_epoch) * 1_000_003 + batch_index) % 2**63
+        step_seed = child_seed(self.seed, "step", self.current_epoch, batch_index)
         generator = torch.Generator().manual_seed(step_seed)
-        clean = batch.x
-        batch = augment(batch, self.recipe.training, self._std, generator)
-        gate_x = clean if self.recipe.gate.clean else batch.x
-        if self.pretrain:
-            gate = self._record("gate", gate_kl(self.model.gate(gate_x, batch.edge_index), batch), batch)
-            start = STRESS[self.recipe.loss.stress_kind](self.model.embed_pos(batch.x), batch)
-            return gate + self._record("start_stress", start, batch)
-        schedule, gate_recipe = self.recipe.training, self.recipe.gate
+        clean, schedule = batch.x, self.recipe.training
+        batch = augment(batch, schedule, self._std, generator)
         epoch = self.current_epoch + batch_index / max(1, int(self.trainer.num_training_batches))
         walk_weight = random_walk_weight(
             epoch, warmup=schedule.warmup_epochs, ramp=schedule.ramp_epochs, cap=self.recipe.loss.random_walk
         )
-        beta = linear_ramp(epoch, gate_recipe.beta_ramp_epochs, first=gate_recipe.beta_start, last=gate_recipe.beta)
+        options: dict[str, Any] = {}
+        if self._gate is not None:
+            options = {
+                "gate_x": clean if self._gate.clean else batch.x,
+                "beta": self._gate.beta_at(epoch),
+                "earlier_gate": self.earlier_gate,
+            }
         devices = [self.device] if self.device.type == "cuda" else []
         loss = batch.x.new_zeros(())
         with torch.random.fork_rng(devices):  # dropout knows no generator
             torch.manual_seed(step_seed)
             terms = structure_terms(
-                self.model,
-                batch,
-                gate_x,
-                self.recipe,
-                walk_weight=walk_weight,
-                beta=beta,
-                generator=generator,
-                earlier_gate=self.earlier_gate,
+                self.model, batch, self.recipe, walk_weight=walk_weight, generator=generator, **options
             )
             for name, weight, value in terms:
                 loss = loss + weight * self._record(name, value, batch)
         return self._record("loss", loss, batch)
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Leave the gate as it is in steps that do not train it."""
+        gate = self._gate
+        if gate is None or not isinstance(self.model, GatedModel):
+            return
+        frozen = self.current_epoch < gate.frozen_epochs
+        if frozen or self.trainer.global_step % gate.update_every:
+            for parameter in self.model.gate.parameters():
+                parameter.grad = None  # AdamW passes over parameters without a gradient
+
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """E_geo with the gated candidates and, beside it, with the true graph; how far the gate has drifted."""
+        """E_geo with the inferred graph and with the true one; precision and drift of a gate."""
         output = self.model(batch)
         gated, oracle = geometric_energy(output.pos, batch), oracle_energy(self.model, batch)
         for name, value in (("h_gate", gated), ("t_edge", oracle)):
@@ -119,15 +119,12 @@ class StructureModule(lightning.LightningModule):
                 ("_walk", value.random_walk),
                 ("_stress", value.stress),
             ):
-                self.log(f"{name}{part}", tensor, batch_size=batch.num_graphs, sync_dist=True)
-        if self.earlier_gate is not None:
-            earlier = self.earlier_gate.eval()(batch.x, batch.edge_index)
-            self.log(
-                "gate_drift",
-                gate_trust(output.gate_logits, earlier, batch),
-                batch_size=batch.num_graphs,
-                sync_dist=True,
-            )
+                self._log_validation(f"{name}{part}", tensor, batch)
+        if output.gate_logits is not None:
+            self._log_validation("gate_precision", gate_precision(_per_edge(output.gate_logits), batch), batch)
+        if self.earlier_gate is not None and output.gate_logits is not None:
+            earlier = self.earlier_gate.eval()(batch.x, batch.edge_index, batch.batch)
+            self._log_validation("gate_drift", gate_trust(output.gate_logits, earlier, batch), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Offer the energy to early stopping once the random-walk weight has reached its cap."""
@@ -136,26 +133,32 @@ class StructureModule(lightning.LightningModule):
             raise TrainingDiverged(
                 f"training diverged: the validation energy is {energy}; lower training.lr or the loss weights and resume."
             )
-        schedule = self.recipe.training
+        capped = self.current_epoch + 1 >= self.recipe.training.cap_epoch
         # Before the cap the weights change from epoch to epoch: a pause in the energy is no reason to stop.
-        if self.current_epoch + 1 >= min(schedule.warmup_epochs + schedule.ramp_epochs, schedule.epochs):
-            self.log(STOPPING, energy, sync_dist=True)
+        if capped:
+            self.log(CAPPED_ENERGY, energy, sync_dist=True)
+        kept = capped or self.recipe.training.checkpoint == "any"
+        self.log(SELECTION_ENERGY, energy if kept else math.inf, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a cosine rate per step."""
+        """AdamW with a cosine rate per step; the gate has a rate of its own where the recipe names one."""
         schedule = self.recipe.training
-        if self.pretrain:
-            total, high = schedule.pretrain_steps, schedule.pretrain_lr
-            parameters = [*self.model.gate.parameters(), *self.model.embed_pos.parameters()]
-        else:
-            total, high = int(self.trainer.estimated_stepping_batches), schedule.lr
-            parameters = list(self.model.parameters())
-        optimizer = torch.optim.AdamW(parameters, lr=high, weight_decay=schedule.weight_decay)
+        total = int(self.trainer.estimated_stepping_batches)
+        gate = set(self.model.gate.parameters()) if isinstance(self.model, GatedModel) else set()
+        rest = [parameter for parameter in self.model.parameters() if parameter not in gate]
+        groups, rates = [rest], [schedule.lr]
+        if gate:
+            groups.append([parameter for parameter in self.model.parameters() if parameter in gate])
+            rates.append(schedule.lr if self._gate is None or self._gate.lr is None else self._gate.lr)
+        optimizer = torch.optim.AdamW(
+            [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)],
+            weight_decay=schedule.weight_decay,
+        )
 
-        def rate(step: int) -> float:
-            return cosine_rate(step, total, high=high, low=schedule.min_lr) / high
+        def falling(high: float) -> Any:
+            return lambda step: cosine_rate(step, total, high=high, low=min(schedule.min_lr, high)) / high
 
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, [falling(rate) for rate in rates])
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _record(self, name: str, value: Tensor, batch: Batch) -> Tensor:
@@ -168,3 +171,11 @@ class StructureModule(lightning.LightningModule):
             batch_size=batch.num_graphs,
         )
         return value
+
+    def _log_validation(self, name: str, value: Tensor, batch: Batch) -> None:
+        self.log(name, value, batch_size=batch.num_graphs, sync_dist=True)
+
+
+def _per_edge(logits: Tensor) -> Tensor:
+    """One logit per edge: the mean over heads where there is one per head."""
+    return logits if logits.dim() == 1 else logits.mean(dim=1)

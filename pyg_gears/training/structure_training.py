@@ -10,36 +10,13 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from pyg_gears.data import MinisetDataset
 from pyg_gears.data.whole_file import whole_file
-from pyg_gears.models import IPAR, IPALite, StructureModel, TopoIPAR
-from pyg_gears.nn import EdgeGate, GateFormer
+from pyg_gears.models import GatedModel, StructureModel
+from pyg_gears.training.build_model import build_model
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.lightning_run import run
+from pyg_gears.training.pretraining_module import PretrainingModule
 from pyg_gears.training.recipe import Recipe
-from pyg_gears.training.structure_module import STOPPING, StructureModule
-
-
-def build_model(recipe: Recipe, in_channels: int, seed: int) -> StructureModel:
-    """The structure model of a recipe with first weights drawn by ``seed``; no global random state is touched."""
-    chosen, gate = recipe.model, recipe.gate
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        layer: torch.nn.Module
-        if gate.kind == "former":
-            layer = GateFormer(in_channels, gate.channels, gate.heads, gate.layers, gate.dropout, gate.limit)
-        else:
-            layer = EdgeGate(in_channels, gate.channels, heads=chosen.heads if gate.per_head else None)
-        common: dict[str, Any] = {
-            name: getattr(chosen, name)
-            for name in ("hidden_channels", "heads", "head_channels", "recycles", "noise", "dropout", "detach", "step")
-        }
-        common |= {"gate": layer, "beta": gate.beta}
-        if chosen.kind == "ipa_r":
-            return IPAR(in_channels, **common)
-        if chosen.kind == "topo_ipa_r":
-            return TopoIPAR(in_channels, **common)
-        for name in ("shared", "qk_norm", "geo", "geo_from", "frame", "pair"):
-            common[name] = getattr(chosen, name)
-        return IPALite(in_channels, **common)
+from pyg_gears.training.structure_module import CAPPED_ENERGY, SELECTION_ENERGY, StructureModule
 
 
 def train_structure(
@@ -50,7 +27,7 @@ def train_structure(
     seed: int,
     folder: Path,
     progress: bool = True,
-    accelerator: str = "auto",
+    device: torch.device | str = "cpu",
 ) -> StructureModel:
     """Pretrain the gate and the initial coordinates, train the model, and return the weights of the best validation epoch.
 
@@ -63,7 +40,7 @@ def train_structure(
         seed: Seed of the weights, the order and the augmentation.
         folder: Where checkpoints and ``log.csv`` go.
         progress: Show progress bars.
-        accelerator: Lightning's name of the hardware.
+        device: Where the model is trained.
 
     Returns:
         The model, in eval mode, on the CPU.
@@ -75,17 +52,18 @@ def train_structure(
         model.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))
         return model.eval()
     last = folder / "last.ckpt"
-    options: dict[str, Any] = {"accelerator": accelerator, "gradient_clip_val": recipe.training.clip or None}
-    if not last.exists() and recipe.training.pretrain_steps > 0:
-        start = StructureModule(model, recipe, train, validation, seed=seed, pretrain=True)
-        run(start, [], progress=progress, max_steps=recipe.training.pretrain_steps, limit_val_batches=0, **options)
+    options: dict[str, Any] = {"device": torch.device(device), "gradient_clip_val": recipe.training.clip or None}
+    if not last.exists() and isinstance(model, GatedModel):
+        _pretrain(model, recipe, train, validation, seed, progress, options)
     module = StructureModule(model, recipe, train, validation, seed=seed)
-    best = ModelCheckpoint(folder, "best", monitor="h_gate", save_on_train_epoch_end=True, enable_version_counter=False)
+    every_epoch: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+    best = ModelCheckpoint(folder, "best", monitor=SELECTION_ENERGY, **every_epoch)
     # Apart from the best: `save_last` would only be written along with it.
-    newest = ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    patience = recipe.training.patience
+    newest = ModelCheckpoint(folder, "last", **every_epoch)
     # Not strict: before the cap there is nothing to judge by, and no patience is lost.
-    stop = EarlyStopping(STOPPING, patience=patience, strict=False, check_on_train_epoch_end=True, min_delta=0.0)
+    stop = EarlyStopping(
+        CAPPED_ENERGY, patience=recipe.training.patience, strict=False, check_on_train_epoch_end=True, min_delta=0.0
+    )
     callbacks = [EpochLog(folder / "log.csv"), stop, best, newest]
     run(module, callbacks, progress=progress, resume=last, max_epochs=recipe.training.epochs, **options)
     state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
@@ -95,3 +73,22 @@ def train_structure(
     with whole_file(finished) as part:
         torch.save(model.state_dict(), part)
     return model.eval()
+
+
+def _pretrain(
+    model: GatedModel,
+    recipe: Recipe,
+    train: MinisetDataset,
+    validation: MinisetDataset,
+    seed: int,
+    progress: bool,
+    options: dict[str, Any],
+) -> None:
+    plan = recipe.training.pretraining
+    if plan is None:
+        return
+    measure: dict[str, Any] = {"limit_val_batches": 0}
+    if plan.evaluate_every is not None:
+        measure = {"val_check_interval": plan.evaluate_every, "check_val_every_n_epoch": None}
+    module = PretrainingModule(model, recipe, train, validation, seed=seed)
+    run(module, [], progress=progress, max_steps=plan.steps, **measure, **options)

@@ -3,16 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from sklearn.linear_model import Ridge
 
 from pyg_gears.baselines import rivals, simple_rivals
 from pyg_gears.baselines.rivals import (
     RegressionOutput,
     block_skill,
     consensus,
-    knn_regression,
-    ridge_regression,
+    knn,
+    ridge,
     section_pca,
+    spatial_blocks,
 )
 from pyg_gears.data import Slide
 from pyg_gears.encoders import normalize_expression
@@ -61,24 +61,58 @@ def test_tsne_is_left_out_for_many_cells(monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(simple_rivals([_slide("a", 60, 0, 0.0)], _slide("q", 60, 2, 0.0))) == NAMES[:4]
 
 
-def test_ridge_equals_scikit_learn() -> None:
+def test_ridge_slow_statement() -> None:
     generator = np.random.default_rng(0)
-    x, y, query = generator.normal(size=(50, 7)), generator.normal(size=(50, 2)), generator.normal(size=(9, 7))
-    assert np.allclose(ridge_regression(x, y, query), Ridge(alpha=10.0).fit(x, y).predict(query), atol=1e-10)
+    x, y, query = generator.normal(size=(50, 7)) + 3, generator.normal(size=(50, 2)), generator.normal(size=(9, 7))
+    centred = x - x.mean(axis=0)
+    weight = np.linalg.solve(centred.T @ centred + 10.0 * np.eye(7), centred.T @ (y - y.mean(axis=0)))
+    expected = (query - x.mean(axis=0)) @ weight + y.mean(axis=0)
+    assert np.allclose(ridge(50).fit(x, y).predict(query), expected, atol=1e-10)
 
 
 def test_knn_slow_statement() -> None:
     generator = np.random.default_rng(0)
     x, y, query = generator.normal(size=(50, 7)), generator.normal(size=(50, 2)), generator.normal(size=(9, 7))
     expected = [y[np.argsort(((row - x) ** 2).sum(axis=1))[:20]].mean(axis=0) for row in query]
-    assert np.allclose(knn_regression(x, y, query), expected)
+    assert np.allclose(knn(50).fit(x, y).predict(query), expected, atol=1e-12)
+    assert np.allclose(knn(12).fit(x[:12], y[:12]).predict(query), y[:12].mean(axis=0))
 
 
 def test_block_skill_sees_what_random_folds_hide() -> None:
     generator = np.random.default_rng(0)
     y = generator.random((300, 2))
-    assert block_skill(ridge_regression, 10 * y, y, seed=0) > 0.9
-    assert block_skill(ridge_regression, generator.normal(size=(300, 5)), y, seed=0) < 0.05
+    blocks = spatial_blocks(y, seed=0)
+    assert block_skill(ridge, 10 * y, y, blocks) > 0.9
+    assert block_skill(ridge, generator.normal(size=(300, 5)), y, blocks) < 0.05
+
+
+@pytest.mark.parametrize("regression", [ridge, knn])
+def test_block_skill_slow_statement(regression) -> None:
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(60, 4)), generator.random((60, 2))
+    y[:, 0] += 0.5 * x[:, 0]
+    blocks, scores = spatial_blocks(y, seed=3), []
+    for block in blocks:
+        predicted = np.zeros_like(y)
+        for b in range(10):
+            held = block == b
+            predicted[held] = regression((~held).sum()).fit(x[~held], y[~held]).predict(x[held])
+        scores.append(1 - np.square(predicted - y).sum() / np.square(y - y.mean(axis=0)).sum())
+    assert block_skill(regression, x, y, blocks) == pytest.approx(np.mean(scores), abs=1e-12)
+
+
+def test_partitions_of_neighbouring_seeds_differ() -> None:
+    """The second partition of seed 0 was the first of seed 1."""
+    pos = np.random.default_rng(0).random((200, 2))
+    drawn = [tuple(block) for seed in range(4) for block in spatial_blocks(pos, seed=seed)]
+    assert len(set(drawn)) == len(drawn) == 12
+    assert all(set(block) == set(range(10)) for block in drawn)
+
+
+def test_a_reference_of_fewer_spots_than_blocks() -> None:
+    query = _slide("q", 60, 2, 0.0)
+    found = simple_rivals([_slide("a", 7, 0, 0.0)], query)
+    assert all(np.isfinite(layout).all() for layout in found.values())
 
 
 def test_consensus_aligns_mirrors_and_weighs_by_skill() -> None:
@@ -97,6 +131,9 @@ def test_bad_input_is_one_sentence() -> None:
         simple_rivals([], query)
     with pytest.raises(InputError, match="references with coordinates, found none in blind"):
         simple_rivals([blind], query)
+    piled = Slide("piled", query.counts, query.genes, query.cells, np.ones((60, 2)))
+    with pytest.raises(InputError, match="expected reference positions that differ, found all of piled at one point"):
+        simple_rivals([piled], query)
     other = Slide("other", query.counts, tuple(f"x{i}" for i in range(40)), query.cells, query.pos)
     with pytest.raises(InputError, match="genes shared"):
         simple_rivals([other], query)

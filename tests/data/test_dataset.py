@@ -13,12 +13,15 @@ from torch_geometric.transforms import BaseTransform, Compose
 from pyg_gears.data import (
     FIELDS,
     EmbeddedSlide,
+    ExpressionSampling,
+    LocalSampling,
     MinisetDataset,
     MinisetLoader,
     MinisetRecipe,
+    PairedViews,
+    UniformSampling,
     build_miniset,
     check_fields,
-    split_slides,
 )
 from pyg_gears.errors import InputError
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
@@ -47,7 +50,8 @@ class KeepsPos(BaseTransform):
 
 
 built = 0
-SMALL = MinisetRecipe(count=8, min_size=10, max_size=30, kind="global")
+SMALL = MinisetRecipe(count=8, min_size=10, max_size=30, local=None)
+ONE_KIND = {"local": None, "uniform": None, "expression": None}
 
 
 def slides(count: int = 2, n: int = 60) -> list[EmbeddedSlide]:
@@ -57,7 +61,7 @@ def slides(count: int = 2, n: int = 60) -> list[EmbeddedSlide]:
             f"s{i}",
             torch.randn(n, 3, generator=generator),
             torch.rand(n, 2, generator=generator, dtype=torch.float64),
-            torch.randint(n, (n, 5), generator=generator),
+            i,
         )
         for i in range(count)
     ]
@@ -94,7 +98,12 @@ def test_no_coordinate_leaves_the_dataset() -> None:
 
 def test_the_real_transforms_fill_the_table(tmp_path: Path) -> None:
     transform = Compose([GeometricTargets(), CandidateGraph(k=15)])
-    dataset = MinisetDataset(slides(1, 120), MinisetRecipe(2, 40, 90, "local"), pre_transform=transform, cache=tmp_path)
+    dataset = MinisetDataset(
+        slides(1, 120),
+        MinisetRecipe(count=2, min_size=40, max_size=90, uniform=None),
+        pre_transform=transform,
+        cache=tmp_path,
+    )
     fields = set(FIELDS) - {"pos", "pair_id"}
     for data in (dataset[0], dataset[1], next(iter(MinisetLoader(dataset, 500)))):
         assert fields <= set(data.keys())
@@ -109,43 +118,40 @@ def test_the_real_transforms_fill_the_table(tmp_path: Path) -> None:
 
 def test_the_seed_decides_and_count_does_not() -> None:
     one = MinisetDataset(slides(), SMALL)
-    longer = MinisetDataset(slides(), MinisetRecipe(**{**vars(SMALL), "count": 20}))
-    other = MinisetDataset(slides(), MinisetRecipe(**{**vars(SMALL), "seed": 1}))
+    longer = MinisetDataset(slides(), SMALL.change({"count": 20}))
+    other = MinisetDataset(slides(), SMALL.change({"seed": 1}))
+    third = MinisetDataset(slides(), SMALL, seed=1)
     assert all(same(one[i], longer[i]) for i in (7, 0, 3))
-    assert not any(same(one[i], other[i]) for i in range(8))
+    assert not any(same(one[i], other[i]) or same(one[i], third[i]) or same(other[i], third[i]) for i in range(8))
     assert len({tuple(one[i].node_id.tolist()) for i in range(8)}) == 8
 
 
-@pytest.mark.parametrize("kind", ["local", "global", "expression", "mixed"])
-def test_every_kind_and_small_slides(kind: str) -> None:
-    recipe = MinisetRecipe(count=4, min_size=96, max_size=384, kind=kind, max_share=1.0)
+@pytest.mark.parametrize("kind", [LocalSampling(), UniformSampling(), ExpressionSampling()])
+def test_every_kind_and_small_slides(kind: LocalSampling | UniformSampling | ExpressionSampling) -> None:
+    name = type(kind).__name__.removesuffix("Sampling").lower()
+    recipe = MinisetRecipe(**{**ONE_KIND, name: kind, "count": 4, "max_share": 1.0})
     assert MinisetDataset(slides(), recipe).sizes == [60] * 4
     data = MinisetDataset(slides(), recipe)[1]
     assert torch.equal(data.node_id, torch.arange(60))
 
 
-def test_tuples_with_numpy_positions_do() -> None:
-    slide = slides(1)[0]
-    plain = MinisetDataset([(slide.name, slide.x, slide.pos.numpy())], SMALL)
-    assert same(plain[0], MinisetDataset([slide], SMALL)[0])
-
-
-def test_training_never_touches_the_validation_block() -> None:
-    train, held_out = split_slides(slides(1, 200), fraction=0.25, seed=1)
-    block = held_out[0].allowed
-    for kind in ("local", "global", "expression"):
-        recipe = MinisetRecipe(count=10, min_size=20, max_size=60, kind=kind)
-        for data in map(MinisetDataset(train, recipe).__getitem__, range(10)):
-            assert not block[data.node_id].any()
-        validation = MinisetDataset(held_out, recipe)
-        assert max(validation.sizes) <= 50
-        for data in map(validation.__getitem__, range(10)):
-            assert block[data.node_id].all()
+def test_expression_drawn_minisets_are_neighbours_in_the_embedding() -> None:
+    """Two groups that the embedding keeps apart and space mixes: a walk stays in one."""
+    group = torch.arange(60) % 2
+    x = torch.stack([1.0 - group, group.float()], dim=1) + 0.1 * torch.randn(
+        60, 2, generator=torch.Generator().manual_seed(0)
+    )
+    slide = slides(1)[0]._replace(x=x)
+    recipe = MinisetRecipe(
+        count=10, min_size=10, max_size=20, local=None, uniform=None, expression=ExpressionSampling(neighbors=5)
+    )
+    dataset = MinisetDataset([slide], recipe)
+    assert all(group[dataset[i].node_id].unique().numel() == 1 for i in range(10))
 
 
 def test_pairs_overlap_and_are_named() -> None:
-    recipe = MinisetRecipe(count=8, min_size=20, max_size=30, kind="global", paired=True, alpha=0.5, n_min=12)
-    dataset = MinisetDataset(slides(), recipe)
+    recipe = MinisetRecipe(count=8, min_size=20, max_size=30, local=None)
+    dataset = MinisetDataset(slides(), recipe, views=PairedViews(alpha=0.5, n_min=12))
     assert dataset.groups == [(0, 1), (2, 3), (4, 5), (6, 7)]
     for one, other in dataset.groups:
         first, second = dataset[one], dataset[other]
@@ -191,22 +197,25 @@ def test_any_change_of_recipe_or_input_is_another_cache(tmp_path: Path) -> None:
     moved[1].pos[3, 0] += 1e-9
     other_x = slides()
     other_x[0].x[0, 0] += 1e-6
-    masked = [slide._replace(allowed=torch.arange(60) > 0) for slide in slides()]
     variants = [
         (slides(), SMALL, ToyTargets()),
         (slides(), SMALL, ToyTargets(2.0)),
         (slides(), SMALL, None),
-        (slides(), MinisetRecipe(**{**vars(SMALL), "seed": 5}), ToyTargets()),
+        (slides(), SMALL.change({"seed": 5}), ToyTargets()),
         (moved, SMALL, ToyTargets()),
         (other_x, SMALL, ToyTargets()),
-        (masked, SMALL, ToyTargets()),
         (slides()[::-1], SMALL, ToyTargets()),
     ]
     folders = {MinisetDataset(s, r, pre_transform=t, cache=tmp_path).folder for s, r, t in variants}
     assert len(folders) == len(variants)
+    folders.add(MinisetDataset(slides(), SMALL, pre_transform=ToyTargets(), seed=1, cache=tmp_path).folder)
+    folders.add(MinisetDataset(slides(), SMALL, pre_transform=ToyTargets(), views=PairedViews(), cache=tmp_path).folder)
+    assert len(folders) == len(variants) + 2
+    more = MinisetDataset(slides(), SMALL, pre_transform=ToyTargets(), count=20, cache=tmp_path)
+    assert more.folder in folders  # the number of minisets says nothing about any one of them
 
 
-def test_a_damaged_file_is_built_anew(tmp_path: Path) -> None:
+def test_a_damaged_file_is_built_again(tmp_path: Path) -> None:
     global built
     wanted = MinisetDataset(slides(), SMALL, pre_transform=ToyTargets(), cache=tmp_path)[4]
     (path,) = tmp_path.rglob("*.npz")
@@ -222,7 +231,7 @@ def test_a_damaged_file_is_built_anew(tmp_path: Path) -> None:
 def read_all(folder: Path, start: Any, answers: Any) -> None:
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
-    slide = ("s", torch.randn(300, 8, generator=generator), torch.rand(300, 2, generator=generator))
+    slide = EmbeddedSlide("s", torch.randn(300, 8, generator=generator), torch.rand(300, 2, generator=generator))
     dataset = MinisetDataset([slide], MinisetRecipe(count=60, min_size=50, max_size=200), cache=folder)
     start.wait()
     answers.put([dataset[i].node_id.tolist() for i in range(60)])
@@ -246,25 +255,29 @@ def test_two_processes_share_one_cache(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"count": 0}, "at least 1 miniset, found count=0"),
-        ({"min_size": 40}, "min_size <= max_size, found 40 and 30"),
-        ({"min_size": 0}, "1 <= min_size"),
-        ({"kind": "near"}, "Expected a sampling of .*, found 'near'"),
-        ({"paired": True, "count": 7}, "even count of paired views, found 7"),
+        ({"count": 0}, "expected count at least 1, found 0"),
+        ({"min_size": 40}, "expected minisets.min_size at most max_size, found 40 and 30"),
+        ({"min_size": 0}, "expected min_size at least 3, found 0"),
+        ({"max_share": 0.0}, "expected max_share above 0"),
+        ({"uniform": None}, "expected at least one of minisets.local, uniform and expression, found none"),
+        ({"expression": {"restart": 1.0}}, "expected expression.restart below 1"),
+        ({"local": {"tau": 0}}, "expected local.tau above 0"),
+        ({"local": {"reach": 1}}, "found 'local.reach'"),
     ],
 )
 def test_bad_recipes(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        MinisetRecipe(**{**vars(SMALL), **changes})
+        SMALL.change(changes)
 
 
-def test_bad_slides() -> None:
+def test_bad_slides_and_counts() -> None:
     slide = slides(1)[0]
     for bad, message in [
         ([], "at least one slide to draw from"),
-        ([slide._replace(pos=slide.pos[:5])], r"one position a spot \(60 x 2\), found \(5, 2\)"),
-        ([slide._replace(allowed=torch.ones(5, dtype=torch.bool))], r"allowed spots \(5,\)"),
-        ([slide._replace(allowed=torch.zeros(60, dtype=torch.bool))], "s0: expected spots to draw from, found none"),
+        ([slide._replace(pos=slide.pos[:5])], r"one position per spot \(60 x 2\), found \(5, 2\)"),
+        ([slide._replace(x=slide.x[:0], pos=slide.pos[:0])], "s0: expected spots to draw from, found none"),
     ]:
         with pytest.raises(InputError, match=message):
             MinisetDataset(bad, SMALL)
+    with pytest.raises(InputError, match="even count of paired views, found 7"):
+        MinisetDataset([slide], SMALL, count=7, views=PairedViews())

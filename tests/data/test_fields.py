@@ -92,7 +92,7 @@ def test_disagreement_is_named(name: str, value: object, message: str) -> None:
 def test_missing_fields_and_edges_between_graphs() -> None:
     data = example(6, 0)
     del data.slide_id
-    with pytest.raises(InputError, match="Expected the field 'slide_id'"):
+    with pytest.raises(InputError, match="expected the field 'slide_id'"):
         check_fields(data)
     check_fields(data, required=())
     batch = Batch.from_data_list([without_pos(example(n, n)) for n in (5, 4)])

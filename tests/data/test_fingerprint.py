@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
 from torch_geometric.transforms import BaseTransform, Compose, RandomJitter
 
+from pyg_gears.configuration import Configuration
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.errors import InputError
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Configuration):
     a: int = 1
     b: float = 2.0
 
@@ -46,12 +44,18 @@ def test_any_difference_changes_the_key() -> None:
         1, 1.0, "1", True, None, [1], (1,), [1, [2]], [1, 2], [[1], 2], {"a": 1}, Settings(), Settings(a=2),
         Silent(3), Silent(4), Compose([Silent(3)]), RandomJitter(0.1), RandomJitter(0.2),
         np.arange(4), np.arange(4.0), np.arange(4).reshape(2, 2), np.arange(4, dtype=np.int32),
-        torch.zeros(2), torch.tensor([0.0, 1e-30]), torch.zeros(2, dtype=torch.bool), "", b"",
+        torch.zeros(2), torch.tensor([0.0, 1e-30]), torch.zeros(2, dtype=torch.bool), "",
     ]  # fmt: skip
     keys = [fingerprint(value) for value in values]
     assert len(set(keys)) == len(values)
     assert fingerprint(1, 2) != fingerprint(12)
     assert fingerprint("a", "b") != fingerprint("ab")
+
+
+def test_another_version_is_another_key(monkeypatch) -> None:
+    before = fingerprint("a")
+    monkeypatch.setattr("pyg_gears.data.fingerprint.VERSION", 99)
+    assert fingerprint("a") != before
 
 
 def test_what_has_no_content_is_refused() -> None:

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 
-from pyg_gears.data import MinisetDataset, MinisetLoader, MinisetRecipe, NodeBudgetSampler, check_fields
+from pyg_gears.data import (
+    EmbeddedSlide,
+    MinisetDataset,
+    MinisetLoader,
+    MinisetRecipe,
+    NodeBudgetSampler,
+    PairedViews,
+    check_fields,
+)
 from pyg_gears.errors import InputError
 
 
@@ -25,7 +33,7 @@ def test_every_graph_once_and_ranks_even(
     sizes: list[int], budget: int, world_size: int, seed: int, epoch: int, shuffle: bool
 ) -> None:
     if len(sizes) < world_size:
-        with pytest.raises(InputError, match="at least one miniset a process"):
+        with pytest.raises(InputError, match="at least one miniset per process"):
             NodeBudgetSampler(sizes, budget, world_size=world_size)
         return
     ranks = [
@@ -95,9 +103,9 @@ def minisets(paired: bool = False) -> MinisetDataset:
             return data
 
     generator = torch.Generator().manual_seed(0)
-    slide = ("s", torch.randn(90, 4, generator=generator), torch.rand(90, 2, generator=generator))
-    recipe = MinisetRecipe(count=30, min_size=10, max_size=40, kind="global", paired=paired)
-    return MinisetDataset([slide], recipe, pre_transform=Drop())
+    slide = EmbeddedSlide("s", torch.randn(90, 4, generator=generator), torch.rand(90, 2, generator=generator))
+    recipe = MinisetRecipe(count=30, min_size=10, max_size=40, local=None)
+    return MinisetDataset([slide], recipe, pre_transform=Drop(), views=PairedViews() if paired else None)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -174,7 +182,7 @@ def test_lightning_sets_the_epoch() -> None:
     [
         ({"node_budget": 0}, "positive budget of nodes, found 0"),
         ({"rank": 2, "world_size": 2}, "rank in 0..1, found 2"),
-        ({"world_size": 5}, "at least one miniset a process, found 4 for 5"),
+        ({"world_size": 5}, "at least one miniset per process, found 4 for 5"),
     ],
 )
 def test_bad_arguments(changes: dict[str, int], message: str) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import pytest
 import torch
@@ -9,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from pyg_gears.data import SAMPLERS, WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
+from pyg_gears.data import (
+    ExpressionSampling,
+    LocalSampling,
+    MinisetRecipe,
+    PairedViews,
+    UniformSampling,
+    WalkGraph,
+    draw_miniset,
+    draw_pair,
+    draw_size,
+    walk_graph,
+)
 from pyg_gears.errors import InputError
 
 
@@ -25,53 +35,51 @@ def slide(n: int, seed: int = 0, k: int = 8) -> tuple[Tensor, Tensor]:
     return pos, torch.cdist(h, h).fill_diagonal_(torch.inf).topk(min(k, n - 1), largest=False).indices
 
 
-THIRDS = {"local": 1.0, "global": 1.0, "expression": 1.0}
+LOCAL = MinisetRecipe(uniform=None)
+UNIFORM = MinisetRecipe(local=None)
+EXPRESSION = MinisetRecipe(local=None, uniform=None, expression=ExpressionSampling())
+THIRDS = MinisetRecipe(expression=ExpressionSampling())
+KINDS = {"local": LOCAL, "uniform": UNIFORM, "expression": EXPRESSION, "mixed": THIRDS}
 
 
 @given(
     n=st.integers(2, 80),
     size=st.integers(1, 100),
-    kind=st.sampled_from(SAMPLERS),
+    kind=st.sampled_from(sorted(KINDS)),
     seed=st.integers(0, 10**6),
-    share=st.floats(0, 1),
 )
 @settings(max_examples=80, deadline=None)
-def test_draws_are_distinct_ascending_allowed_and_of_the_right_number(
-    n: int, size: int, kind: str, seed: int, share: float
-) -> None:
+def test_draws_are_distinct_ascending_and_of_the_right_number(n: int, size: int, kind: str, seed: int) -> None:
     pos, knn = slide(n, seed)
-    allowed = torch.rand(n, generator=seeded(seed)) < share
-    allowed[seed % n] = True
-    for walk in (walk_graph(knn, allowed), walk_graph(knn)):
-        spots = draw_miniset(pos, walk, size, kind, seeded(seed), allowed=allowed, weights=THIRDS)
-        assert spots.shape == (min(size, int(allowed.sum())),)
-        assert (spots.diff() > 0).all()
-        assert allowed[spots].all()
+    spots = draw_miniset(pos, walk_graph(knn), size, KINDS[kind], seeded(seed))
+    assert spots.shape == (min(size, n),)
+    assert (spots.diff() > 0).all()
+    assert 0 <= int(spots[0]) <= int(spots[-1]) < n
 
 
-@pytest.mark.parametrize("kind", SAMPLERS)
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_the_seed_decides(kind: str) -> None:
     pos, knn = slide(200)
-    draws = [draw_miniset(pos, walk_graph(knn), 50, kind, seeded(s), weights=THIRDS) for s in (1, 1, 2)]
+    draws = [draw_miniset(pos, walk_graph(knn), 50, KINDS[kind], seeded(s)) for s in (1, 1, 2)]
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
 
-@pytest.mark.parametrize("kind", SAMPLERS)
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_spot_is_reached(kind: str) -> None:
     pos, knn = slide(150)
     walk, generator = walk_graph(knn), seeded(0)
     seen = torch.zeros(150, dtype=torch.long)
     for _ in range(60):
-        seen[draw_miniset(pos, walk, 30, kind, generator, weights=THIRDS)] += 1
+        seen[draw_miniset(pos, walk, 30, KINDS[kind], generator)] += 1
     assert (seen > 0).all()
 
 
-def test_global_is_uniform() -> None:
+def test_uniform_sampling_is_uniform() -> None:
     pos, _ = slide(40)
     generator, seen = seeded(0), torch.zeros(40)
     for _ in range(4000):
-        seen[draw_miniset(pos, None, 10, "global", generator)] += 1
+        seen[draw_miniset(pos, None, 10, UNIFORM, generator)] += 1
     torch.testing.assert_close(seen / 4000, torch.full((40,), 0.25), atol=0.03, rtol=0)
 
 
@@ -87,7 +95,7 @@ def test_local_pairs_follow_the_exponential_law() -> None:
     seen = torch.zeros(4, 4, dtype=torch.float64)
     draws = 6000
     for _ in range(draws):
-        i, j = draw_miniset(pos, None, 2, "local", generator, tau=tau)
+        i, j = draw_miniset(pos, None, 2, MinisetRecipe(uniform=None, local=LocalSampling(tau=tau)), generator)
         seen[i, j] += 1
     torch.testing.assert_close((seen / draws).triu(1), expected.triu(1), atol=0.025, rtol=0)
 
@@ -97,8 +105,9 @@ def test_nearer_spots_are_more_probable_and_tau_is_the_reach() -> None:
 
     def spread(tau: float, scale: float) -> float:
         generator, total = seeded(0), 0.0
+        recipe = MinisetRecipe(uniform=None, local=LocalSampling(tau=tau))
         for _ in range(40):
-            part = grid[draw_miniset(grid * scale, None, 60, "local", generator, tau=tau)]
+            part = grid[draw_miniset(grid * scale, None, 60, recipe, generator)]
             total += float((part - part.mean(dim=0)).norm(dim=1).mean())
         return total / 40
 
@@ -108,7 +117,7 @@ def test_nearer_spots_are_more_probable_and_tau_is_the_reach() -> None:
 
 
 def test_coinciding_spots_do_not_stop_local_sampling() -> None:
-    assert draw_miniset(torch.zeros(50, 2), None, 20, "local", seeded(0)).numel() == 20
+    assert draw_miniset(torch.zeros(50, 2), None, 20, LOCAL, seeded(0)).numel() == 20
 
 
 def two_cliques(n: int) -> Tensor:
@@ -120,12 +129,12 @@ def test_expression_stays_in_the_embeddings_neighbourhood_until_it_is_exhausted(
     pos, _ = slide(100)
     walk = walk_graph(two_cliques(100))
     for seed in range(20):
-        first_half = (draw_miniset(pos, walk, 30, "expression", seeded(seed)) < 50).sum()
+        first_half = (draw_miniset(pos, walk, 30, EXPRESSION, seeded(seed)) < 50).sum()
         assert first_half in (0, 30)
-    everything = draw_miniset(pos, walk, 100, "expression", seeded(0))
+    everything = draw_miniset(pos, walk, 100, EXPRESSION, seeded(0))
     assert torch.equal(everything, torch.arange(100))
     assert draw_miniset(
-        pos, WalkGraph(torch.zeros(101).long(), torch.zeros(0).long()), 7, "expression", seeded(0)
+        pos, WalkGraph(torch.zeros(101).long(), torch.zeros(0).long()), 7, EXPRESSION, seeded(0)
     ).shape == (7,)
 
 
@@ -136,20 +145,14 @@ def test_walk_graph_is_the_symmetric_union_without_loops() -> None:
     graph = walk_graph(knn)
     found = [(i, int(j)) for i in range(4) for j in graph.neighbor[graph.start[i] : graph.start[i + 1]]]
     assert sorted(found) == expected
-    masked = walk_graph(knn, torch.tensor([True, True, False, True]))
-    found = [(i, int(j)) for i in range(4) for j in masked.neighbor[masked.start[i] : masked.start[i + 1]]]
-    assert sorted(found) == [(i, j) for i, j in expected if 2 not in (i, j)]
 
 
-def test_mixture_follows_its_weights() -> None:
+def test_mixture_follows_its_shares() -> None:
     pos, _ = slide(100)
     walk = walk_graph(two_cliques(100))
+    recipe = MinisetRecipe(local=None, uniform=UniformSampling(share=3.0), expression=ExpressionSampling(share=1.0))
     # Only expression keeps to one half.
-    one_half = sum(
-        int((draw_miniset(pos, walk, 20, "mixed", seeded(s), weights={"expression": 1.0, "global": 3.0}) < 50).sum())
-        in (0, 20)
-        for s in range(300)
-    )
+    one_half = sum(int((draw_miniset(pos, walk, 20, recipe, seeded(s)) < 50).sum()) in (0, 20) for s in range(300))
     assert 0.17 < one_half / 300 < 0.33
 
 
@@ -163,7 +166,7 @@ def test_mixture_follows_its_weights() -> None:
 @settings(max_examples=60, deadline=None)
 def test_views_overlap_at_least_as_asked(n: int, size: int, alpha: float, n_min: int, seed: int) -> None:
     pos = torch.rand(n, 2, generator=seeded(seed), dtype=torch.float64)
-    first, second = draw_pair(pos, None, size, "local", seeded(seed), alpha=alpha, n_min=n_min)
+    first, second = draw_pair(pos, None, size, LOCAL, PairedViews(alpha=alpha, n_min=n_min), seeded(seed))
     m = min(size, n)
     shared = int(torch.isin(first, second).sum())
     assert first.shape == second.shape == (m,)
@@ -175,17 +178,14 @@ def test_views_overlap_at_least_as_asked(n: int, size: int, alpha: float, n_min:
         assert shared == asked
 
 
-def test_both_views_are_alike_and_keep_to_the_allowed_spots() -> None:
+def test_both_views_follow_the_seed_and_differ() -> None:
     pos, knn = slide(300)
-    allowed = torch.arange(300) % 3 > 0
-    for kind in SAMPLERS:
-        walk = walk_graph(knn, allowed)
-        one = draw_pair(pos, walk, 60, kind, seeded(5), allowed=allowed, weights=THIRDS)
-        two = draw_pair(pos, walk, 60, kind, seeded(5), allowed=allowed, weights=THIRDS)
+    walk = walk_graph(knn)
+    for recipe in KINDS.values():
+        one, two = (draw_pair(pos, walk, 60, recipe, PairedViews(), seeded(5)) for _ in range(2))
         assert torch.equal(one[0], two[0])
         assert torch.equal(one[1], two[1])
         assert not torch.equal(one[0], one[1])
-        assert allowed[torch.cat(one)].all()
 
 
 def test_sizes_are_uniform_and_clipped() -> None:
@@ -196,28 +196,11 @@ def test_sizes_are_uniform_and_clipped() -> None:
     assert draw_size(5, 9, 3, generator) == 3
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"kind": "locl"}, "Expected a sampling of .*found 'locl' .did you mean 'local'"),
-        ({"size": 0}, "miniset of at least 1 spot, found 0"),
-        ({"kind": "expression"}, "neighbours in the embedding to walk on, found none"),
-        ({"kind": "local", "tau": 0.0}, "positive reach tau, found 0.0"),
-        ({"weights": {"globl": 1.0}}, "weights for .*found \\['globl'\\]"),
-        ({"weights": {"global": -1.0, "local": 3.0}}, "non-negative weights"),
-        ({"weights": {}}, "non-negative weights with a positive sum"),
-        ({"allowed": torch.zeros(30, dtype=torch.bool)}, "found none allowed"),
-    ],
-)
-def test_bad_arguments(changes: Mapping[str, object], message: str) -> None:
-    arguments: dict[str, object] = {"knn_h": None, "size": 5, "kind": "mixed", "generator": seeded(0), **changes}
-    with pytest.raises(InputError, match=message):
-        draw_miniset(torch.rand(30, 2), **arguments)
-
-
-def test_bad_restart_and_overlap() -> None:
-    pos, knn = slide(30)
-    with pytest.raises(InputError, match=r"restart chance in 0..1 .1 excluded., found 1.0"):
-        draw_miniset(pos, walk_graph(knn), 5, "expression", seeded(0), restart=1.0)
-    with pytest.raises(InputError, match=r"alpha in 0..1, found 1.5"):
-        draw_pair(pos, None, 5, "local", seeded(0), alpha=1.5)
+def test_bad_arguments() -> None:
+    pos = torch.rand(30, 2)
+    with pytest.raises(InputError, match="expected a miniset of at least 1 spot, found 0"):
+        draw_miniset(pos, None, 0, LOCAL, seeded(0))
+    with pytest.raises(InputError, match="expected neighbours in the embedding to walk on, found none"):
+        draw_miniset(pos, None, 5, EXPRESSION, seeded(0))
+    with pytest.raises(InputError, match="expected spots to draw from, found none"):
+        draw_miniset(pos[:0], None, 5, LOCAL, seeded(0))

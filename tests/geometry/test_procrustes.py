@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.linalg import orthogonal_procrustes
 from scipy.spatial import procrustes
 
 from pyg_gears.geometry import similarity_procrustes
@@ -17,8 +18,13 @@ def test_a_similarity_is_undone() -> None:
     assert similarity_procrustes(mirrored, target, allow_reflection=False).disparity > 0.1
 
 
-def test_disparity_is_that_of_scipy() -> None:
-    a, b = torch.randn(2, 25, 2, dtype=torch.float64)
+def test_rotation_and_disparity_are_those_of_scipy() -> None:
+    a, b = torch.randn(2, 25, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    centred = (a - a.mean(0)).numpy(), (b - b.mean(0)).numpy()
+    rotation, total = orthogonal_procrustes(*centred)
+    found = similarity_procrustes(a, b, allow_reflection=True)
+    torch.testing.assert_close(found.rotation, torch.from_numpy(rotation))
+    assert float(found.scale) == pytest.approx(total / (centred[0] ** 2).sum())
     expected = procrustes(b.numpy(), a.numpy())[2]
     assert float(similarity_procrustes(a, b, allow_reflection=True).disparity) == pytest.approx(expected)
 

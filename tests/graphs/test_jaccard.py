@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -24,3 +25,22 @@ def test_equals_the_definition_in_every_chunk(monkeypatch: pytest.MonkeyPatch) -
 def test_no_rows_and_no_neighbours() -> None:
     assert jaccard(torch.empty(0, 3, dtype=torch.long)).shape == (0, 3)
     assert jaccard(torch.empty(4, 0, dtype=torch.long)).shape == (4, 0)
+
+
+@pytest.mark.parametrize(("n", "k"), [(300_000, 3), (3000, 300)])
+def test_memory_is_bounded_for_many_rows_and_for_many_neighbours(n: int, k: int, tensor_memory: Any) -> None:
+    index = (torch.arange(n)[:, None] + torch.arange(1, k + 1)) % n
+    with tensor_memory:
+        found = jaccard(index)
+    assert tensor_memory.largest <= max(2**25, n * k * 8)
+    assert found[5, 0] == pytest.approx((k - 1) / (k + 1))
+
+
+def test_no_pass_over_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work grows with n, not with n^2: the n-wide mask is made once, not per chunk."""
+    made = []
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, "zeros", lambda *size, **options: (made.append(size), zeros(*size, **options))[1])
+    monkeypatch.setattr(module, "CHUNK", 10)
+    jaccard((torch.arange(500)[:, None] + torch.arange(1, 4)) % 500)
+    assert made == [(10, 500)]

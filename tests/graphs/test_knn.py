@@ -143,3 +143,27 @@ def test_bad_input() -> None:
         knn(x, 2, method="fast")
     with pytest.raises(InputError, match="a finite embedding"):
         knn(torch.full((3, 2), torch.nan), 1)
+
+
+@pytest.mark.parametrize("lattice", [False, True])
+def test_one_copy_of_a_chunk_of_distances(lattice: bool, tensor_memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    n, chunk = 3000, 256
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    x = torch.randn(n, 4, generator=torch.Generator().manual_seed(0))
+    x = (3 * x).round() if lattice else x  # duplicates and ties everywhere
+    with tensor_memory:
+        knn(x, 5, metric="euclidean")
+    small = 40 * n * 8  # input, output and their like
+    # The chunk itself, and an eighth of it in its several forms while it is sorted.
+    assert tensor_memory.peak < 1.7 * chunk * n * 4 + small
+    assert tensor_memory.largest <= chunk * n * 4
+
+
+def test_chunks_shrink_for_many_rows(tensor_memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0))
+    expected = knn(x, 5)
+    monkeypatch.setattr(module, "CHUNK_VALUES", 400_000)
+    with tensor_memory:
+        found = knn(x, 5)
+    assert tensor_memory.largest <= 400_000 * 4
+    assert torch.equal(found.index, expected.index)

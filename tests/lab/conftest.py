@@ -85,12 +85,14 @@ def tissue(name: str, spots: int, seed: int) -> EmbeddedSlide:
 
 @pytest.fixture(scope="session")
 def make_minisets() -> Callable[..., MinisetDataset]:
-    """Minisets of two slides of 120 spots, 6 of 30 to 50 spots, 14 euclidean candidates a spot."""
+    """Minisets of two slides of 120 spots, 6 of 30 to 50 spots, 14 euclidean candidates and 8 true neighbours a spot."""
 
-    def make(count: int = 6, k: int = 14, metric: str = "euclidean", low: int = 30, high: int = 50) -> MinisetDataset:
+    def make(
+        count: int = 6, k: int = 14, metric: str = "euclidean", low: int = 30, high: int = 50, true_k: int = 8
+    ) -> MinisetDataset:
         slides = [tissue("a", 120, 0), tissue("b", 120, 1)]
         recipe = MinisetRecipe(count=count, min_size=low, max_size=high)
-        transform = Compose([GeometricTargets(k=8), CandidateGraph(k=k, metric=metric)])
+        transform = Compose([GeometricTargets(k=true_k), CandidateGraph(k=k, metric=metric)])
         return MinisetDataset(slides, recipe, pre_transform=transform)
 
     return make
@@ -99,6 +101,12 @@ def make_minisets() -> Callable[..., MinisetDataset]:
 @pytest.fixture(scope="session")
 def minisets(make_minisets) -> MinisetDataset:
     return make_minisets()
+
+
+@pytest.fixture(scope="session")
+def crowded(make_minisets) -> MinisetDataset:
+    """Three minisets whose spots have more than 30 candidates, and more than 30 true neighbours."""
+    return make_minisets(count=3, k=38, low=60, high=70, true_k=33)
 
 
 @pytest.fixture

@@ -11,10 +11,7 @@ import torch
 
 
 class Oracle(torch.nn.Module):
-    """Reads the truth from the first two channels of ``x``; a third marks cells that it cannot place.
-
-    Its noise is a function of the patch alone.
-    """
+    """Reads the truth from the first two channels of ``x``; its noise is a function of the patch alone."""
 
     noise = 0.05
 
@@ -32,10 +29,6 @@ class Oracle(torch.nn.Module):
             rng = np.random.default_rng([zlib.crc32(graph.x.numpy().tobytes()), self.salt])
             radius = float((truth - truth.mean(0)).square().sum(1).mean().sqrt())
             pos = truth + self.error * radius * torch.from_numpy(rng.standard_normal(truth.shape))
-            if graph.x.shape[1] > 2:
-                # Cells marked in the third channel lie anywhere, every time anew.
-                anywhere = truth.mean(0) + radius / 2**0.5 * torch.from_numpy(rng.standard_normal(truth.shape))
-                pos = torch.where(graph.x[:, 2:3] > 0, anywhere, pos)
             if rng.random() < self.failures:
                 pos = torch.from_numpy(rng.standard_normal(truth.shape))
             if noise:

@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pyg_gears.errors import InputError
 from pyg_gears.layout import locality_graph
+from pyg_gears.layout.locality import MANY_PARTS, PROBES, _bridges
 
 
 @settings(max_examples=25, deadline=None)
@@ -54,6 +55,39 @@ def test_two_islands_are_bridged_by_their_nearest_cells():
     found = locality_graph(x, 2, 0.0, "euclidean")
     assert found.bridges == 1
     assert found.graph[[5], [6]] == 1
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_great_many_islands_are_joined_to_near_ones(metric):
+    """Copies of 90 cells: no neighbour list leaves its island."""
+    angle = torch.arange(90) * (2 * torch.pi / 90)
+    x = torch.stack([angle.cos(), angle.sin()], dim=1).repeat_interleave(8, dim=0)
+    found = locality_graph(x, 4, 0.0, metric)
+    assert connected_components(found.graph)[0] == 1
+    assert found.bridges == 89
+    row, col = found.graph.nonzero()
+    apart = np.abs(row // 8 - col // 8)
+    assert np.minimum(apart, 90 - apart).max() == 1
+
+
+def test_the_search_across_islands_grows_with_the_cells_alone(monkeypatch):
+    """Not with cells times islands: distances are counted that the search computes outside of ``knn``."""
+    counted = [0]
+    cdist = torch.cdist
+
+    def counting(a, b):
+        counted[0] += len(a) * len(b)
+        return cdist(a, b)
+
+    monkeypatch.setattr(torch, "cdist", counting)
+    for islands in (60, 960):
+        label = np.repeat(np.arange(islands), 5)
+        x = torch.from_numpy(label)[:, None].float()
+        inside = np.arange(5 * islands).reshape(-1, 5)
+        edges = np.stack([inside[:, :-1].ravel(), inside[:, 1:].ravel()])
+        counted[0] = 0
+        assert _bridges(x, edges, "euclidean").shape[1] == islands - 1
+        assert counted[0] <= MANY_PARTS * PROBES * len(x)
 
 
 def test_one_cell_is_refused():

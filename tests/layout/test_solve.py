@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -52,10 +52,11 @@ def test_the_minimum_is_the_one_that_a_general_minimiser_finds():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 40), st.integers(0, 999), st.floats(0, 1), st.floats(0, 0.1), st.floats(0.0, 2.0))
+@example(3, 2, 0.0, 1e-17, 2.0)  # a pull within rounding of zero must not let the layout drift away
 def test_the_objective_never_rises(n, seed, share, anchor, error):
     _, pairs, distance = measured(n, seed, error, share)
     weight = np.random.default_rng(seed).random(len(distance)) ** 4
-    found = solve_layout(n, pairs, distance, weight, iterations=12, anchor=anchor, polish=3)
+    found = solve_layout(n, pairs, distance, weight, iterations=12, anchor=anchor)
     history = np.array(found.history)
     assert np.isfinite(found.pos).all()
     assert (np.diff(history) <= 1e-12 * (distance**2).sum()).all()
@@ -63,7 +64,7 @@ def test_the_objective_never_rises(n, seed, share, anchor, error):
 
 def test_true_distances_give_the_truth_back():
     pos, pairs, distance = measured(60, error=0.0, share=0.4)
-    found = solve_layout(60, pairs, distance, iterations=200, anchor=0.0, polish=50)
+    found = solve_layout(60, pairs, distance, iterations=800, anchor=0.0)
     assert found.residual.max() < 1e-3
     gap = np.linalg.norm(found.pos[:, None] - found.pos[None], axis=-1)
     true = np.linalg.norm(pos[:, None] - pos[None], axis=-1)

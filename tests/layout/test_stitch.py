@@ -43,7 +43,7 @@ def random_votes(seed=0, patches=6, size=25, n=60, error=0.1, voters=1):
 def test_a_pair_is_the_median_of_its_votes_with_its_support():
     n, _, own, _, votes = random_votes(voters=3)
     scale = np.random.default_rng(1).normal(size=len(own)) * 0.1
-    found = stitch_votes(n, votes, scale, own.is_global, min_support=1, max_spread=1e9)
+    found = stitch_votes(n, votes, scale, own.is_global, min_support=1, max_dispersion=1e9)
     reliability, precision, _ = vote_weights(votes, scale, own.is_global)
     assert found.dropped == 0
     assert np.array_equal(found.pairs, votes.pairs)
@@ -76,7 +76,7 @@ def test_reliability_is_the_mean_disagreement_with_the_others():
     assert np.isclose(mean, total.sum() / count.sum(), rtol=1e-5)
 
 
-def test_a_patch_of_noise_is_the_least_reliable_and_hardly_heard():
+def test_a_patch_of_noise_is_the_least_reliable_and_hardly_counts():
     n, truth, own, pos, _ = random_votes(patches=12, size=30, error=0.03)
     pos[:, own.ptr[5] : own.ptr[6]] = np.random.default_rng(3).standard_normal((1, 30, 2))
     votes = collect_votes(own, pos.astype(np.float32), 5, 4)
@@ -89,9 +89,9 @@ def test_a_patch_of_noise_is_the_least_reliable_and_hardly_heard():
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 999), st.integers(1, 4), st.floats(0, 3))
-def test_dropping_never_disconnects_a_cell(seed, min_support, max_spread):
+def test_dropping_never_disconnects_a_cell(seed, min_support, max_dispersion):
     n, _, own, _, votes = random_votes(seed, error=0.5)
-    found = stitch_votes(n, votes, np.zeros(len(own)), own.is_global, min_support, max_spread)
+    found = stitch_votes(n, votes, np.zeros(len(own)), own.is_global, min_support, max_dispersion)
     assert np.array_equal(parts(n, found.pairs), parts(n, votes.pairs))
     assert found.pairs.shape[1] + found.dropped == votes.pairs.shape[1]
     before, after = (np.bincount(pairs.ravel(), minlength=n) for pairs in (votes.pairs, found.pairs))

@@ -37,6 +37,18 @@ def test_scatter_tells_place_from_noise() -> None:
     np.testing.assert_allclose(nothing.scatter(x).mean(), 1.0, atol=0.1)
 
 
+def test_the_memory_of_a_scan_is_bounded(monkeypatch) -> None:
+    support = TrainingSupport.build([make(200, 1)], make(200, 1)[0])
+    query = make(90, 2)[0]
+    whole, held = support.scatter(query), []
+    topk = torch.Tensor.topk
+    monkeypatch.setattr(torch.Tensor, "topk", lambda self, *a, **k: held.append(self.numel()) or topk(self, *a, **k))
+    monkeypatch.setattr("pyg_gears.layout.support.CHUNK", 1000)
+    np.testing.assert_allclose(support.scatter(query), whole, rtol=1e-5)
+    assert max(held) <= 1000
+    assert len(held) == 18
+
+
 def test_signal_falls_with_the_length_of_the_embedding() -> None:
     x, pos = make()
     support = TrainingSupport.build([(x, pos)], x)

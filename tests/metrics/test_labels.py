@@ -22,7 +22,7 @@ def test_purity_of_separate_and_of_shuffled_types() -> None:
     pos, kind = _clusters()
     found = community_purity(pos, [f"type {i}" for i in kind])
     assert found.purity == 1.0
-    assert found.communities >= 4
+    assert found.communities == 4
     shuffled = community_purity(pos, np.random.default_rng(1).permutation(kind))
     assert shuffled.purity == pytest.approx(shuffled.chance, abs=0.1)
     assert found.chance == pytest.approx(shuffled.chance, abs=0.05)
@@ -33,11 +33,26 @@ def test_purity_slow_statement() -> None:
     pos, kind = _clusters()
     kind = np.where(np.random.default_rng(2).random(200) < 0.3, 0, kind)
     community = leiden(layout_graph(pos), seed=0)
-    hits = 0
+    found, hits = community_purity(pos, kind), 0
     for c in set(community.tolist()):
         members = kind[community == c].tolist()
-        hits += max(members.count(t) for t in set(members))
-    assert community_purity(pos, kind).purity == pytest.approx(hits / 200)
+        most = max(members.count(t) for t in set(members))
+        hits += most
+        assert found.table[c].size == len(members)
+        assert members.count(int(found.table[c].majority)) == most
+        assert found.table[c].purity == pytest.approx(most / len(members))
+    assert found.purity == pytest.approx(hits / 200)
+    assert found.communities == len(found.table) == len(set(community.tolist()))
+    assert np.array_equal(found.community, community)
+
+
+def test_defaults_are_the_published_ones_and_both_options_count() -> None:
+    pytest.importorskip("igraph")
+    pos, kind = np.random.default_rng(0).random((400, 2)), np.arange(400) % 3
+    published = community_purity(pos, kind, k=15, resolution=0.2)
+    assert community_purity(pos, kind).table == published.table
+    assert community_purity(pos, kind, resolution=2.0).communities > published.communities
+    assert community_purity(pos, kind, k=4).table != published.table
 
 
 def test_leiden_is_seeded_and_leaves_the_process_generator_alone() -> None:
@@ -81,6 +96,10 @@ def test_moran_of_smooth_random_and_constant_programmes() -> None:
 
 def test_refuses_other_sizes() -> None:
     pos, kind = _clusters()
+    with pytest.raises(InputError, match="expected at least 1 neighbour per cell, found 0"):
+        community_purity(pos, kind, k=0)
+    with pytest.raises(InputError, match=r"expected a resolution above 0, found 0\.0"):
+        community_purity(pos, kind, resolution=0.0)
     with pytest.raises(InputError, match="expected one type for each of 200 cells, found 199"):
         community_purity(pos, kind[:-1])
     with pytest.raises(InputError, match=r"expected finite values of shape \(200, programmes\)"):

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+from pyg_gears.models.base import StructureOutput, check_gate_support, initial_noise, read_graphs
 from torch_geometric import EdgeIndex
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.errors import InputError
-from pyg_gears.models.base import StructureOutput, check_gate_support, initial_noise, read_graphs
 
 EDGES = torch.tensor([[0, 1, 2], [1, 0, 2]])
 

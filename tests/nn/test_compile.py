@@ -15,7 +15,7 @@ class Gated(torch.nn.Module):
     def __init__(self, geo: str) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.gate, self.conv = EdgeGate(8, 16), IPAConv(8, heads=2, head_channels=4, geo=geo, qk_norm=True)
+        self.gate, self.conv = EdgeGate(8, 16), IPAConv(8, heads=2, head_channels=4, geo=geo, qk="learned")
         for parameter in self.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
 

@@ -22,6 +22,16 @@ def test_equals_scaled_dot_product_attention(bias_heads: int) -> None:
 
 
 @pytest.mark.parametrize("bias_heads", [1, 3])
+def test_clipped_products(bias_heads: int) -> None:
+    q, k, v, bias, geo = tensors(bias_heads)
+    product = q @ k.transpose(-1, -2)
+    assert (product.abs() > 1.2).any()
+    expected = (product.clamp(-1.2, 1.2) + bias + geo).softmax(dim=-1) @ v
+    torch.testing.assert_close(dense_attention(q, k, v, bias, geo, clip=1.2), expected, atol=1e-12, rtol=1e-12)
+    assert torch.autograd.gradcheck(lambda *parts: dense_attention(*parts, clip=1.2), (q, k, v, bias, geo))
+
+
+@pytest.mark.parametrize("bias_heads", [1, 3])
 def test_gradcheck(bias_heads: int) -> None:
     assert torch.autograd.gradcheck(dense_attention, tensors(bias_heads))
     assert torch.autograd.gradcheck(dense_attention, tensors(bias_heads)[:4])

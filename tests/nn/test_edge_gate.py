@@ -91,7 +91,9 @@ def test_batched_equals_unbatched() -> None:
     alone = [gate(x, candidate_graph(x, 4)) for x in graphs]
     batch = torch.repeat_interleave(torch.arange(3), torch.tensor([5, 1, 17]))
     together = torch.cat(graphs)
-    torch.testing.assert_close(gate(together, candidate_graph(together, 4, batch=batch)), torch.cat(alone))
+    edge_index = candidate_graph(together, 4, batch=batch)
+    torch.testing.assert_close(gate(together, edge_index), torch.cat(alone))
+    assert torch.equal(gate(together, edge_index, batch), gate(together, edge_index))
 
 
 def test_accepts_edge_index() -> None:
@@ -109,7 +111,7 @@ def test_bad_input_and_reset() -> None:
     gate = EdgeGate(6)
     with pytest.raises(InputError, match="6 channels, found 5"):
         gate(torch.randn(3, 5), torch.tensor([[0], [1]]))
-    before = gate.first.weight.clone()
+    before = [parameter.detach().clone() for parameter in gate.parameters()]
     gate.reset_parameters()
-    assert not torch.equal(before, gate.first.weight)
+    assert not any(torch.equal(a, b) for a, b in zip(before, gate.parameters(), strict=True))
     assert repr(gate) == "EdgeGate(6, hidden_channels=64, heads=None)"

@@ -23,7 +23,7 @@ def stated(gate: GateFormer, x: Tensor, edge_index: Tensor) -> Tensor:
     def norm(v: Tensor) -> Tensor:
         return layer_norm(v, (d,))
 
-    c = [gate.embed_node(h) for h in x]
+    c = [gate.embed_norm(gate.embed_node(h)) for h in x]
     e = {}
     for k in kept:
         h_j, h_i = x[edges[k][0]], x[edges[k][1]]
@@ -43,7 +43,8 @@ def stated(gate: GateFormer, x: Tensor, edge_index: Tensor) -> Tensor:
                 ]
                 alpha = torch.stack(logits).softmax(dim=0)
                 message[h] = sum(a * (w_v[h] @ c[edges[k][0]]) for a, k in zip(alpha, entering, strict=True))
-            updated.append(layer.norm(c_i + layer.update_node(torch.cat([c_i, message.flatten()]))))
+            middle = layer.norm(c_i + message.flatten())
+            updated.append(middle + layer.update_node(middle))
         c = updated
         for k in kept:
             c_j, c_i = c[edges[k][0]], c[edges[k][1]]
@@ -52,7 +53,8 @@ def stated(gate: GateFormer, x: Tensor, edge_index: Tensor) -> Tensor:
     for k in kept:
         c_j, c_i = c[edges[k][0]], c[edges[k][1]]
         raw = gate.read_last(gelu(gate.read_first(torch.cat([e[k], c_i, c_j]))))[0]
-        g[k] = gate.limit * torch.tanh(raw / gate.limit)
+        b = gate.limit
+        g[k] = raw.clamp(-b, b) if gate.bound == "clip" else b * torch.tanh(raw / b)
     return torch.stack(g) if g else x.new_zeros(0)
 
 
@@ -75,7 +77,7 @@ def graph(kind: str) -> tuple[Tensor, Tensor]:
     return x, edge_index
 
 
-def make(dtype: torch.dtype = torch.float64, **options: float) -> GateFormer:
+def make(dtype: torch.dtype = torch.float64, **options: float | str) -> GateFormer:
     torch.manual_seed(0)
     gate = GateFormer(C, 8, heads=2, **options)
     for parameter in gate.parameters():
@@ -85,15 +87,16 @@ def make(dtype: torch.dtype = torch.float64, **options: float) -> GateFormer:
 
 @pytest.mark.parametrize("kind", ["symmetric", "shuffled", "repeated", "directed", "loops", "empty"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bound", ["clip", "tanh"])
 def test_equals_its_statement_forward_and_backward(
-    kind: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    kind: str, dtype: torch.dtype, bound: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(pair_mlp.CHUNK, "cpu", 16)  # several chunks, the last one short
     x, edge_index = graph(kind)
     weight = torch.randn(edge_index.size(1), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     results = []
     for evaluate, kind_of_number in ((None, dtype), (stated, torch.float64)):
-        gate = make(kind_of_number, limit=1.5)
+        gate = make(kind_of_number, limit=1.5, bound=bound)
         leaf = x.to(kind_of_number).requires_grad_()
         output = gate(leaf, edge_index) if evaluate is None else evaluate(gate, leaf, edge_index)
         total = (output * weight.to(kind_of_number)).sum() + 0.0 * leaf.sum()
@@ -174,20 +177,31 @@ def test_an_edge_knows_its_context() -> None:
     assert not torch.allclose(gate(x, edge_index), gate(x, edge_index.flip(0)))
 
 
-def test_the_limit_bounds_and_keeps_a_gradient() -> None:
+@pytest.mark.parametrize("bound", ["clip", "tanh"])
+def test_the_limit_bounds_and_tanh_keeps_a_gradient(bound: str) -> None:
     x, edge_index = graph("symmetric")
-    gate = make(limit=0.5)
+    gate = make(limit=0.5, bound=bound)
     with torch.no_grad():
-        gate.read_last.bias.fill_(1.0)  # a clipped logit would have no gradient here
+        gate.read_last.weight.mul_(0.1)
+        gate.read_last.bias.fill_(2.0)  # every logit is beyond the limit
     logits = gate(x, edge_index)
-    assert (logits.abs() < 0.5).all()
+    assert (logits.abs() <= 0.5).all()
     logits.sum().backward()
-    assert (gate.read_last.weight.grad != 0).all()
+    assert (gate.read_last.weight.grad != 0).all() == (bound == "tanh")
+    gate.limit = 1e9
+    torch.testing.assert_close(gate(x, edge_index), make_like(gate, "clip")(x, edge_index))
+
+
+def make_like(gate: GateFormer, bound: str) -> GateFormer:
+    other = GateFormer(C, 8, heads=2, limit=1e9, bound=bound).double().eval()
+    other.load_state_dict(gate.state_dict())
+    return other
 
 
 def test_parameter_count() -> None:
     count = sum(p.numel() for p in GateFormer(128).parameters())
     assert 100_000 <= count <= 300_000
+    assert count == 126_657
     assert f"{count:,} parameters" in (GateFormer.__doc__ or "")
 
 
@@ -205,8 +219,22 @@ def test_batched_equals_unbatched() -> None:
     alone = [gate(x, candidate_graph(x, 4)) for x in graphs]
     batch = torch.repeat_interleave(torch.arange(3), torch.tensor([5, 1, 17]))
     together = torch.cat(graphs)
-    logits = gate(together, candidate_graph(together, 4, batch=batch))
-    torch.testing.assert_close(logits, torch.cat(alone), atol=1e-11, rtol=1e-9)
+    edge_index = candidate_graph(together, 4, batch=batch)
+    for membership in (batch, None):  # without it one large graph, whose parts do not see each other
+        logits = gate(together, edge_index, membership)
+        torch.testing.assert_close(logits, torch.cat(alone), atol=1e-11, rtol=1e-9)
+
+
+def test_the_batch_tells_how_to_lay_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    padded = []
+    original = gate_former.pad_graphs
+    monkeypatch.setattr(gate_former, "pad_graphs", lambda *a, **k: padded.append(original(*a, **k)) or padded[-1])
+    batch = torch.repeat_interleave(torch.arange(5), 8)
+    x = torch.randn(40, C, dtype=torch.float64)
+    x[8:16] = x[:8]  # connected or not: a batch whose edges alone would not tell its graphs
+    edge_index = candidate_graph(x, 4, batch=batch)
+    make()(x, edge_index, batch)
+    assert (padded[0].num_graphs, padded[0].size) == (5, 8)
 
 
 def test_dropout_is_drawn_in_training_only_and_from_the_seed() -> None:
@@ -256,6 +284,7 @@ def test_bad_input_and_reset() -> None:
         ({"layers": 0}, "at least one layer, found 0"),
         ({"dropout": 1.0}, r"dropout in \[0, 1\), found 1.0"),
         ({"limit": 0.0}, "positive limit, found 0.0"),
+        ({"bound": "hard"}, "bound clip or tanh, found 'hard'"),
     ):
         with pytest.raises(InputError, match=found):
             GateFormer(6, **options)

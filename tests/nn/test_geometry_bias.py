@@ -35,6 +35,17 @@ def test_starts_as_documented() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_reset_parameters(mode: str) -> None:
+    bias, new = layer(mode), GeometryBias(mode, 3, 2).double()
+    bias.reset_parameters()
+    torch.testing.assert_close(dict(bias.named_parameters()), dict(new.named_parameters()))
+
+
+def test_point_offsets_have_no_constant() -> None:
+    assert sum(p.numel() for p in GeometryBias("point", 96, 4).parameters()) == 1_536 + 4
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_is_clamped_and_finite_with_finite_gradients(mode: str) -> None:
     state, pos, edge_index = example()
     pos = pos * torch.logspace(-3, 3, 12, dtype=torch.float64)[:, None]

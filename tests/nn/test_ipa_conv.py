@@ -11,7 +11,7 @@ from torch_geometric import EdgeIndex
 
 from pyg_gears.errors import InputError
 from pyg_gears.graphs import candidate_graph
-from pyg_gears.nn import IPAConv, pad_graphs
+from pyg_gears.nn import AttentionBias, IPAConv
 
 C, HEADS, WIDTH = 6, 3, 4
 SIZES = [7, 1, 12, 4]
@@ -25,8 +25,7 @@ def layer(dtype: torch.dtype = torch.float64, **options: object) -> IPAConv:
     for parameter in conv.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     if conv.tau is not None:
-        with torch.no_grad():
-            conv.tau.copy_(torch.tensor([0.1, 1.5, 9.0]))  # two of the three outside the clamp
+        conv.tau.copy_(torch.tensor([0.6, 1.5, 3.0]))
     return conv.to(dtype)
 
 
@@ -59,13 +58,14 @@ def oracle(
     batch: Tensor,
     pair_bias: Tensor | None = None,
     step: float | None = None,
-    attention: str = "learned",
+    use_qk: bool = True,
+    use_geo: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """The formula of the layer, node by node, head by head, edge by edge."""
     z = torch.nn.functional.layer_norm(s, (C,), conv.norm.weight, conv.norm.bias)
-    q, k, v = (part.view(-1, HEADS, WIDTH) for part in (z @ conv.project.weight.T).chunk(3, dim=1))
+    *qk, v = (part.view(-1, HEADS, WIDTH) for part in (z @ conv.project.weight.T).split(HEADS * WIDTH, dim=1))
     new_s, new_pos = s.clone(), pos.clone()
-    geo = None if conv.geometry is None else conv.geometry.mode
+    geo = None if conv.geometry is None or not use_geo else conv.geometry.mode
 
     def distance(i: int, j: int) -> Tensor:
         return (pos[i] - pos[j]).square().sum().clamp(min=1e-12).sqrt()
@@ -82,13 +82,20 @@ def oracle(
             logits = []
             for e in incoming:
                 j = int(edge_index[0, e])
-                if conv.qk_norm:
-                    norm_q, norm_k = (
-                        (t - t.mean()) / (t.var(unbiased=False) + 1e-5).sqrt() for t in (q[i, h], k[j, h])
-                    )
-                    logit = conv.tau[h].clamp(*conv.tau_range) * (norm_q @ norm_k) / math.sqrt(WIDTH)
-                else:
-                    logit = q[i, h] @ k[j, h] / math.sqrt(WIDTH)
+                logit = torch.zeros((), dtype=s.dtype)
+                if conv.qk != "none" and use_qk:
+                    left, right = qk[0][i, h], qk[1][j, h]
+                    if conv.qk != "plain":
+                        left, right = ((t - t.mean()) / (t.var(unbiased=False) + 1e-5).sqrt() for t in (left, right))
+                    logit = left @ right
+                    if conv.qk in ("plain", "divided"):
+                        logit = logit / math.sqrt(WIDTH)
+                    if conv.qk in ("divided", "published"):
+                        logit = conv.tau[h] * logit
+                    elif conv.qk == "learned":
+                        logit = conv.log_tau.exp().clamp(*conv.tau_range) * logit
+                    if conv.qk_clip is not None:
+                        logit = logit.clamp(-conv.qk_clip, conv.qk_clip)
                 if geo == "monotone":
                     logit = logit + (-softplus(conv.geometry.gamma[h]) * (pos[i] - pos[j]).square().sum()).clamp(-10, 0)
                 elif geo == "rbf":
@@ -103,10 +110,6 @@ def oracle(
                     logit = logit + conv.beta * (gate_logits[e, h] if gate_logits.dim() == 2 else gate_logits[e])
                 if pair_bias is not None:
                     logit = logit + pair_bias[e, h]
-                if attention != "learned":
-                    logit = torch.zeros((), dtype=s.dtype)
-                if attention == "gate_only" and gate_logits is not None:
-                    logit = conv.beta * (gate_logits[e, h] if gate_logits.dim() == 2 else gate_logits[e])
                 logits.append(logit)
             if not logits:
                 continue
@@ -131,12 +134,12 @@ def oracle(
 
 @pytest.mark.parametrize("geo", GEOS)
 @pytest.mark.parametrize("frame", FRAMES)
-@pytest.mark.parametrize(("qk_norm", "learn_tau"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize("qk", ["none", "plain", "divided", "published", "learned"])
 @pytest.mark.parametrize("gate", ["none", "shared", "heads"])
-def test_edge_list_dense_and_oracle_agree(geo: str, frame: str, qk_norm: bool, learn_tau: bool, gate: str) -> None:
+def test_edge_list_dense_and_oracle_agree(geo: str, frame: str, qk: str, gate: str) -> None:
     given = ragged()
     given["gate_logits"] = {"none": None, "shared": given["gate_logits"][:, 0], "heads": given["gate_logits"]}[gate]
-    options = {"geo": geo, "frame": frame, "qk_norm": qk_norm, "learn_tau": learn_tau, "step": 0.7}
+    options = {"geo": geo, "frame": frame, "qk": qk, "step": 0.7}
     with torch.no_grad():
         expected = oracle(layer(**options), **given)
         for layout in ("edge", "dense"):
@@ -152,36 +155,58 @@ def pair_bias() -> Tensor:
     return torch.randn(ragged()["edge_index"].size(1), HEADS, generator=generator, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("attention", ["learned", "gate_only", "uniform"])
+@pytest.mark.parametrize("use_qk", [True, False])
+@pytest.mark.parametrize("use_geo", [True, False])
 @pytest.mark.parametrize("gate", ["none", "shared", "heads"])
 @pytest.mark.parametrize("layout", ["edge", "dense"])
-def test_pair_bias_step_and_interventions(layout: str, gate: str, attention: str) -> None:
-    given = {**ragged(), "pair_bias": pair_bias(), "attention": attention}
+def test_pair_bias_step_and_terms_left_out(layout: str, gate: str, use_qk: bool, use_geo: bool) -> None:
+    given = {**ragged(), "pair_bias": pair_bias(), "use_qk": use_qk, "use_geo": use_geo}
     given["gate_logits"] = {"none": None, "shared": given["gate_logits"][:, 0], "heads": given["gate_logits"]}[gate]
-    conv = layer(layout=layout, geo="rbf", qk_norm=True, learn_tau=True, tau_range=(1.0, 10.0))
+    conv = layer(layout=layout, geo="rbf", qk="learned", tau=2.0, tau_range=(1.0, 10.0))
     with torch.no_grad():
         expected = oracle(conv, **given, step=0.3)
         for step in (0.3, torch.tensor(0.3, dtype=torch.float64)):
             torch.testing.assert_close(conv(**given, step=step), expected, atol=1e-10, rtol=1e-10)
         s, pos, terms = conv(**given, step=0.3, return_terms=True)
     torch.testing.assert_close((s, pos), expected, atol=1e-10, rtol=1e-10)
-    learned = attention == "learned"
-    assert torch.equal(terms.pair, given["pair_bias"] if learned else torch.zeros_like(terms.qk))
-    assert bool((terms.qk != 0).any()) == bool((terms.geo != 0).any()) == learned
-    assert bool((terms.gate != 0).any()) == (gate != "none" and attention != "uniform")
-    if attention == "uniform":
-        degree = given["edge_index"][1].bincount()
-        torch.testing.assert_close(
-            terms.alpha, (1 / degree[given["edge_index"][1]])[:, None].expand(-1, HEADS).double()
-        )
+    assert torch.equal(terms.pair, given["pair_bias"])
+    assert bool((terms.qk != 0).any()) == use_qk
+    assert bool((terms.geo != 0).any()) == use_geo
+    assert bool((terms.gate != 0).any()) == (gate != "none")
+
+
+def test_without_any_term_all_incoming_edges_weigh_the_same() -> None:
+    given = {**ragged(), "gate_logits": None, "use_qk": False, "use_geo": False}
+    target = given["edge_index"][1]
+    *_, terms = layer(geo="rbf")(**given, return_terms=True)
+    share = (1 / target.bincount()[target])[:, None].expand(-1, HEADS)
+    torch.testing.assert_close(terms.alpha, share.double())
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+def test_the_clip_bounds_the_qk_term_and_stops_its_gradient(layout: str) -> None:
+    given = ragged()
+    conv = layer(layout=layout, qk="published", qk_clip=0.8)
+    loose = layer(layout=layout, qk="published")
+    with torch.no_grad():
+        torch.testing.assert_close(conv(**given), oracle(conv, **given), atol=1e-10, rtol=1e-10)
+        assert not torch.allclose(conv(**given)[1], loose(**given)[1])
+        qk, clipped = (part(**given, return_terms=True)[2].qk for part in (loose, conv))
+        assert qk.abs().max() > 0.8
+        torch.testing.assert_close(clipped, qk.clamp(-0.8, 0.8))
+    tight = layer(layout=layout, qk="published", qk_clip=1e-9)
+    gradient = torch.autograd.grad(tight(**given)[1].square().sum(), tight.project.weight)[0]
+    assert gradient[: 2 * HEADS * WIDTH].abs().max() < 1e-12
+    gradient = torch.autograd.grad(conv(**given)[1].square().sum(), conv.project.weight)[0]
+    assert gradient[: 2 * HEADS * WIDTH].abs().max() > 1e-6
 
 
 @pytest.mark.parametrize("geo", GEOS)
-@pytest.mark.parametrize("qk_norm", [False, True])
-def test_gradients_of_both_layouts_agree(geo: str, qk_norm: bool) -> None:
+@pytest.mark.parametrize(("qk", "clip"), [("none", None), ("plain", None), ("learned", 0.8)])
+def test_gradients_of_both_layouts_agree(geo: str, qk: str, clip: float | None) -> None:
     gradients = []
     for layout in ("edge", "dense"):
-        conv, given = layer(layout=layout, geo=geo, qk_norm=qk_norm), {**ragged(), "pair_bias": pair_bias()}
+        conv, given = layer(layout=layout, geo=geo, qk=qk, qk_clip=clip), {**ragged(), "pair_bias": pair_bias()}
         leaves = [given[name].requires_grad_() for name in ("s", "pos", "gate_logits", "pair_bias")]
         s, pos = conv(**given)
         generator = torch.Generator().manual_seed(2)
@@ -194,7 +219,7 @@ def test_gradients_of_both_layouts_agree(geo: str, qk_norm: bool) -> None:
 @pytest.mark.parametrize("layout", ["edge", "dense"])
 @pytest.mark.parametrize("geo", GEOS)
 def test_gradcheck(layout: str, geo: str) -> None:
-    conv, given = layer(layout=layout, geo=geo, qk_norm=True, frame="rotation"), ragged()
+    conv, given = layer(layout=layout, geo=geo, qk="learned", frame="rotation"), ragged()
     keep = given["batch"] == 3  # four nodes
     nodes = keep.nonzero().flatten()
     kept = keep[given["edge_index"][0]]
@@ -342,13 +367,31 @@ def test_terms_are_the_logits(geo: str) -> None:
     assert (bare.gate == 0).all()
 
 
-def test_shared_padding_equals_own_padding() -> None:
-    conv, given = layer(layout="dense"), ragged()
-    padded = pad_graphs(given["edge_index"], given["s"].size(0), given["batch"], conv.beta * given["gate_logits"])
-    found = conv(given["s"], given["pos"], given["edge_index"], batch=given["batch"], padded=padded)
-    torch.testing.assert_close(found, conv(**given))
-    both = {"pair_bias": pair_bias(), "padded": padded.with_bias(conv.beta * given["gate_logits"] + pair_bias())}
-    torch.testing.assert_close(conv(**given, **both), conv(**given, pair_bias=pair_bias()))
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+def test_a_shared_bias_equals_its_parts(layout: str) -> None:
+    conv, given = layer(layout=layout), ragged()
+    n, (s, pos, edge_index, gate, batch) = given["s"].size(0), given.values()
+    bias = AttentionBias(edge_index, n, batch, gate, pair_bias(), conv.beta)
+    found = conv(s, pos, edge_index, bias=bias)
+    torch.testing.assert_close(found, conv(**given, pair_bias=pair_bias()), atol=0, rtol=0)
+    # The bias's own weight counts, not the layer's.
+    half = AttentionBias(edge_index, n, batch, 2 * gate, beta=conv.beta / 2)
+    torch.testing.assert_close(conv(s, pos, edge_index, bias=half), conv(**given))
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+def test_edges_that_are_not_kept_have_no_mass(layout: str) -> None:
+    conv, given = layer(layout=layout), ragged()
+    s, pos, edge_index, gate, batch = given.values()
+    kept = torch.rand(edge_index.size(1), generator=torch.Generator().manual_seed(6)) < 0.7
+    for node in edge_index[1].unique().tolist():  # every node that receives something still does
+        kept[(edge_index[1] == node).nonzero()[0]] = True
+    for logits, kept_logits in ((gate, gate[kept]), (None, None)):
+        bias = AttentionBias(edge_index, s.size(0), batch, logits, beta=conv.beta, kept=kept)
+        expected = conv(s, pos, edge_index[:, kept], kept_logits, batch)
+        torch.testing.assert_close(conv(s, pos, edge_index, bias=bias), expected, atol=1e-10, rtol=1e-10)
+        *_, terms = conv(s, pos, edge_index, bias=bias, return_terms=True)
+        assert (terms.alpha[~kept] == 0).all()
 
 
 def test_accepts_edge_index() -> None:
@@ -369,22 +412,75 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(conv(**given)[0], conv(**given)[0])
 
 
+def test_temperatures() -> None:
+    assert IPAConv(C).temperature is None
+    assert IPAConv(C, qk="none").temperature is None
+    assert IPAConv(C, heads=2, qk="published").temperature.tolist() == [1.0, 1.0]
+    learned = IPAConv(C, heads=2, head_channels=16, qk="learned")
+    assert sum(p.numel() for p in learned.parameters()) - sum(
+        p.numel() for p in IPAConv(C, heads=2, head_channels=16).parameters()
+    ) == 1  # fmt: skip
+    assert learned.temperature.item() == pytest.approx(4.0)
+    for raw, expected in ((-9.0, 0.5), (9.0, 10.0)):
+        torch.nn.init.constant_(learned.log_tau, raw)
+        assert learned.temperature.item() == pytest.approx(expected)
+    narrow = IPAConv(C, qk="learned", tau=2.0, tau_range=(1.0, 10.0))
+    assert narrow.temperature.item() == pytest.approx(2.0)
+
+
+def test_the_published_scale_is_the_divided_one_times_the_root_of_the_width() -> None:
+    given = ragged()
+    qk = {scale: layer(qk=scale)(**given, return_terms=True)[2].qk for scale in ("divided", "published")}
+    torch.testing.assert_close(qk["published"], math.sqrt(WIDTH) * qk["divided"])
+
+
+@pytest.mark.parametrize("geo", GEOS)
+@pytest.mark.parametrize("qk", ["none", "published", "learned"])
+def test_reset_parameters(geo: str, qk: str) -> None:
+    conv = layer(geo=geo, qk=qk)
+    before = {name: value.clone() for name, value in conv.state_dict().items()}
+    conv.reset_parameters()
+    assert not [name for name, value in conv.state_dict().items() if torch.equal(value, before[name])]
+    new = IPAConv(C, heads=HEADS, head_channels=WIDTH, geo=geo, qk=qk).state_dict()
+    for name, value in conv.state_dict().items():
+        if value.unique().numel() == 1:  # a constant start
+            torch.testing.assert_close(value, new[name], check_dtype=False)
+    _, pos = conv(**ragged())
+    torch.testing.assert_close(pos, ragged()["pos"])
+
+
 def test_bad_input() -> None:
     for options, text in (
-        ({"layout": "sparse"}, "layout among auto, edge, dense, found 'sparse'"),
-        ({"geo": "far"}, "geo among none, monotone, rbf, point, found 'far'"),
-        ({"frame": "fixed"}, "frame among free, rotation, found 'fixed'"),
-        ({"qk_norm": True, "tau": 5.0}, r"tau in \[0.5, 4\], found 5.0"),
-        ({"tau_range": (2.0, 20.0), "tau": 2.0}, r"0 < lowest <= highest <= 10 in tau_range, found \(2\.0, 20\.0\)"),
-        ({"tau_range": (1.0, 10.0), "tau": 0.5}, r"tau in \[1, 10\], found 0\.5"),
-        ({"learn_tau": True}, "qk_norm=True with learn_tau=True"),
+        ({"layout": "sparse"}, "expected layout among auto, edge, dense, found 'sparse'"),
+        ({"geo": "far"}, "expected geo among none, monotone, rbf, point, found 'far'"),
+        ({"frame": "fixed"}, "expected frame among free, rotation, found 'fixed'"),
+        ({"qk": "cosine"}, "expected qk among none, plain, divided, published, learned, found 'cosine'"),
+        ({"tau": 2.0}, "expected no tau with qk='plain', found 2.0"),
+        ({"qk": "published", "tau": 5.0}, r"expected tau in \[0.5, 4\], found 5"),
+        (
+            {"qk": "learned", "tau_range": (2.0, 20.0)},
+            r"0 < lowest <= highest <= 10 in tau_range, found \(2\.0, 20\.0\)",
+        ),
+        ({"qk": "learned", "tau_range": (1.0, 10.0), "tau": 0.5}, r"expected tau in \[1, 10\], found 0\.5"),
+        ({"qk": "none", "qk_clip": 1.0}, "expected qk_clip above 0 and q.k in the logits, found 1.0 with qk='none'"),
     ):
         with pytest.raises(InputError, match=text):
             IPAConv(C, **options)
     given = ragged()
-    with pytest.raises(InputError, match="one per edge, found"):
-        layer()(given["s"], given["pos"], given["edge_index"], given["gate_logits"][:-1], given["batch"])
-    for wrong in (pair_bias()[:-1], pair_bias()[:, :1]):
-        with pytest.raises(InputError, match="one per edge and head, found"):
-            layer()(**ragged(), pair_bias=wrong)
+    edges, batch = given["edge_index"], given["batch"]
+    with pytest.raises(
+        InputError, match=r"gate logits for the \d+ edges of the graph in use, found \d+: .*another support"
+    ):
+        layer()(given["s"], given["pos"], edges, given["gate_logits"][:-1], batch)
+    with pytest.raises(InputError, match=r"gate logits of shape \(\d+,\) or \(\d+, 3\), found \(\d+, 2\)"):
+        layer()(given["s"], given["pos"], edges, given["gate_logits"][:, :2], batch)
+    with pytest.raises(InputError, match=r"a pair bias for the \d+ edges"):
+        layer()(**ragged(), pair_bias=pair_bias()[:-1])
+    with pytest.raises(InputError, match=r"a pair bias of shape \(\d+, 3\), found \(\d+, 1\)"):
+        layer()(**ragged(), pair_bias=pair_bias()[:, :1])
+    bias = AttentionBias(edges, given["s"].size(0), batch)
+    with pytest.raises(InputError, match="inside bias, found them beside it"):
+        layer()(**given, bias=bias)
+    with pytest.raises(InputError, match=r"a bias of the \d+ edges given, found \d+"):
+        layer()(given["s"], given["pos"], edges[:, :-1], bias=bias)
     assert repr(layer()) == "IPAConv(6, heads=3, head_channels=4, layout='auto')"

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
+from pyg_gears.losses import gate_kl
 from pyg_gears.targets import gate_target, log_transitions, random_walk_target
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
@@ -51,9 +52,9 @@ def test_a_graph_without_a_walk_gives_zeros() -> None:
 
 
 def test_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="CandidateGraph expected gate_target among walk, walk2, mix, found 'walk3'"):
+    with pytest.raises(ValueError, match="expected gate_target among walk, walk2, mix, found 'walk3'"):
         CandidateGraph(gate_target="walk3")
-    with pytest.raises(ValueError, match="GeometricTargets expected gate_target among walk, walk2, mix"):
+    with pytest.raises(ValueError, match="expected gate_target among walk, walk2, mix, found 'none'"):
         GeometricTargets(gate_target="none")
 
 
@@ -62,3 +63,16 @@ def test_the_names_of_the_transforms_tell_their_choices() -> None:
     assert name == (
         "CandidateGraph(k=5, metric='cosine', mutual=True, jaccard=0.0, projection=(3, 2), gate_target='mix')"
     )
+
+
+def test_mix_is_half_the_sum_of_both_losses_up_to_a_constant() -> None:
+    """The gradient of KL to the mean is the mean of the gradients of the two KLs."""
+    data = GeometricTargets()(example())
+    edges = CandidateGraph(k=7)(data).edge_index
+    gradients = {}
+    for kind in ("walk", "walk2", "mix"):
+        found = CandidateGraph(k=7, gate_target=kind)(data)
+        logits = torch.linspace(-2, 2, edges.size(1), dtype=torch.float64).requires_grad_()
+        gate_kl(logits, found).backward()
+        gradients[kind] = logits.grad
+    torch.testing.assert_close(gradients["mix"], (gradients["walk"] + gradients["walk2"]) / 2)

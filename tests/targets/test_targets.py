@@ -115,7 +115,7 @@ def test_transforms_commute_keep_the_dtype_and_leave_no_coordinates(dtype: torch
 
 
 def test_transforms_say_what_is_missing() -> None:
-    with pytest.raises(ValueError, match="CandidateGraph expected an embedding"):
+    with pytest.raises(ValueError, match=r"expected an embedding in data\.x, found none"):
         CandidateGraph()(Data(pos=torch.rand(5, 2)))
     with pytest.raises(ValueError, match="expected float coordinates"):
         GeometricTargets()(Data(x=torch.rand(5, 2)))

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from pyg_gears.data import MinisetLoader
+from pyg_gears.training.build_model import build_model
 from pyg_gears.training.oracle import gated_energy, mean_energies, oracle_edges, oracle_energy
-from pyg_gears.training.structure_training import build_model
 
 
 def test_oracle_refuses_gate_logits_of_another_support(prepared, tiny_recipe) -> None:

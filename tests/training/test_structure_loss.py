@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -8,10 +9,11 @@ import torch
 from pyg_gears.data import MinisetLoader
 from pyg_gears.losses import distill_distances, distill_walk, gate_kl, linear_stress, random_walk_kl
 from pyg_gears.training import structure_module
+from pyg_gears.training.build_model import build_model
 from pyg_gears.training.oracle import oracle_edges
 from pyg_gears.training.structure_loss import structure_terms
 from pyg_gears.training.structure_module import StructureModule
-from pyg_gears.training.structure_training import build_model, train_structure
+from pyg_gears.training.structure_training import train_structure
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def scalar(value) -> float:
 
 def terms_of(model, batch, recipe, **changes):
     options = {"walk_weight": 0.2, "beta": 2.0, "generator": torch.Generator().manual_seed(0)} | changes
-    return {name: (weight, value) for name, weight, value in structure_terms(model, batch, batch.x, recipe, **options)}
+    return {name: (weight, value) for name, weight, value in structure_terms(model, batch, recipe, **options)}
 
 
 def test_default_terms_are_those_of_the_recipe(batch, tiny_recipe) -> None:
@@ -57,7 +59,7 @@ def test_the_gates_weight_is_that_of_the_moment(batch, tiny_recipe) -> None:
 
 @pytest.mark.parametrize("detached", [False, True])
 def test_a_detached_gate_learns_from_its_own_losses_alone(batch, tiny_recipe, detached: bool) -> None:
-    recipe = tiny_recipe.change({"gate": {"detached": detached}})
+    recipe = tiny_recipe.change({"model": {"gate": {"detached": detached}}})
     model = model_of(recipe)
     terms = terms_of(model, batch, recipe)
     geometry = terms["stress"][1] + terms["random_walk"][1]
@@ -81,7 +83,7 @@ def test_deep_supervision_weighs_earlier_rounds_by_their_number(batch, tiny_reci
 
 @pytest.mark.parametrize(("kind", "loss"), [("walk", distill_walk), ("distances", distill_distances)])
 def test_distillation_follows_the_pass_on_the_true_graph(batch, tiny_recipe, kind, loss) -> None:
-    recipe = tiny_recipe.change({"loss": {"distill": 0.7, "distill_kind": kind}})
+    recipe = tiny_recipe.change({"loss": {"distill": {"weight": 0.7, "kind": kind}}})
     model = model_of(recipe)
     terms = terms_of(model, batch, recipe)
     teacher = model(batch, edge_index=oracle_edges(batch), use_gate=False).pos
@@ -93,7 +95,7 @@ def test_distillation_follows_the_pass_on_the_true_graph(batch, tiny_recipe, kin
 
 
 def test_trust_and_ranking(batch, tiny_recipe) -> None:
-    recipe = tiny_recipe.change({"loss": {"trust": 0.02, "rank": 0.03}})
+    recipe = tiny_recipe.change({"model": {"gate": {"trust": 0.02, "rank": 0.03}}})
     model = model_of(recipe)
     earlier = copy.deepcopy(model.gate)
     terms = terms_of(model, batch, recipe, earlier_gate=earlier)
@@ -106,18 +108,18 @@ def test_trust_and_ranking(batch, tiny_recipe) -> None:
 
 
 def test_the_ramp_and_the_clean_gate_reach_the_loss(tiny_recipe, datasets, tmp_path, monkeypatch) -> None:
-    ramp = {"beta": 2.0, "beta_start": 0.5, "beta_ramp_epochs": 2.0}
+    ramp = {"beta_start": 0.5, "beta_ramp_epochs": 2.0}
     seen = []
     inner = structure_module.structure_terms
 
-    def listen(model, batch, gate_x, recipe, *, beta, **others):
+    def listen(model, batch, recipe, *, gate_x, beta, **others):
         seen.append((beta, bool(torch.equal(gate_x, batch.x))))
-        return inner(model, batch, gate_x, recipe, beta=beta, **others)
+        return inner(model, batch, recipe, gate_x=gate_x, beta=beta, **others)
 
     monkeypatch.setattr(structure_module, "structure_terms", listen)
     for clean in (False, True):
-        recipe = tiny_recipe.change({"gate": {**ramp, "clean": clean}, "training": {"patience": 9}})
-        train_structure(recipe, *datasets, seed=0, folder=tmp_path / str(clean), progress=False, accelerator="cpu")
+        recipe = tiny_recipe.change({"model": {"gate": {**ramp, "clean": clean}}, "training": {"patience": 9}})
+        train_structure(recipe, *datasets, seed=0, folder=tmp_path / str(clean), progress=False)
         betas = [beta for beta, _ in seen]
         per_epoch = len(betas) // 3
         expected = [0.5 + 1.5 * min(1.0, (step / per_epoch) / 2.0) for step in range(len(betas))]
@@ -127,8 +129,8 @@ def test_the_ramp_and_the_clean_gate_reach_the_loss(tiny_recipe, datasets, tmp_p
 
 
 def test_the_pretrained_gate_travels_in_the_checkpoint(tiny_recipe, datasets, tmp_path) -> None:
-    recipe = tiny_recipe.change({"loss": {"trust": 0.1}})
-    model = train_structure(recipe, *datasets, seed=0, folder=tmp_path, progress=False, accelerator="cpu")
+    recipe = tiny_recipe.change({"model": {"gate": {"trust": 0.1}}})
+    model = train_structure(recipe, *datasets, seed=0, folder=tmp_path, progress=False)
     stored = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     earlier = {name for name in stored if name.startswith("earlier_gate.")}
     assert {name.removeprefix("earlier_gate.") for name in earlier} == set(model.gate.state_dict())
@@ -136,3 +138,44 @@ def test_the_pretrained_gate_travels_in_the_checkpoint(tiny_recipe, datasets, tm
     fresh.load_state_dict(stored)
     assert torch.equal(fresh.earlier_gate.last.weight, stored["earlier_gate.last.weight"])
     assert not fresh.earlier_gate.last.weight.requires_grad
+
+
+def test_training_on_the_true_graph_teaches_the_gate_on_the_candidates(batch, tiny_recipe) -> None:
+    recipe = tiny_recipe.change({"training": {"edges": "true"}})
+    model = model_of(recipe)
+    terms = terms_of(model, batch, recipe)
+    expected = linear_stress(model(batch, edge_index=oracle_edges(batch), use_gate=False).pos, batch)
+    assert scalar(terms["stress"][1]) == pytest.approx(scalar(expected), rel=1e-5)
+    reached = torch.autograd.grad(
+        terms["stress"][1], list(model.gate.parameters()), retain_graph=True, allow_unused=True
+    )
+    assert all(grad is None for grad in reached)
+    own = torch.autograd.grad(terms["gate"][1], list(model.gate.parameters()))
+    assert max(scalar(grad.abs().max()) for grad in own) > 0
+
+
+def test_the_gate_rests_while_frozen_and_between_its_updates(tiny_recipe, datasets, tmp_path, monkeypatch) -> None:
+    def gates(change) -> list[torch.Tensor]:
+        seen = []
+        start = StructureModule.training_step
+
+        def spy(self, batch, index):
+            seen.append(self.model.gate.last.weight.detach().clone())
+            return start(self, batch, index)
+
+        recipe = tiny_recipe.change({"model": {"gate": change}, "training": {"patience": 9}})
+        with monkeypatch.context() as patch:
+            patch.setattr(StructureModule, "training_step", spy)
+            train_structure(recipe, *datasets, seed=0, folder=tmp_path / str(change), progress=False)
+        return seen
+
+    def moved(seen: list[torch.Tensor]) -> list[bool]:
+        return [not torch.equal(a, b) for a, b in itertools.pairwise(seen)]
+
+    always = moved(gates({}))
+    assert all(always)
+    steps = (len(always) + 1) // 3
+    frozen = moved(gates({"frozen_epochs": 1}))
+    assert not any(frozen[: steps - 1])
+    assert all(frozen[steps:])
+    assert moved(gates({"update_every": 2})) == [number % 2 == 0 for number in range(len(always))]

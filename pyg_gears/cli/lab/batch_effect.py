@@ -1,4 +1,4 @@
-"""``pyg-gears lab batch-effect``: how far slides differ, and what corrections make of it."""
+"""``pyg-gears lab batch-effect``: how far slides differ, and the effect of corrections."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def batch_effect(
 ) -> None:
     """Report how far slides differ in expression and in each embedding, on slides that the fit has not seen too."""
     from pyg_gears.errors import expect
-    from pyg_gears.lab.batch_effect.batch_effect_report import batch_effect as run
-    from pyg_gears.lab.batch_effect.batch_effect_report import check_batch_effect
+    from pyg_gears.lab.encoders.batch_effect import batch_effect as run
+    from pyg_gears.lab.encoders.batch_effect import check_batch_effect
 
     # `--held-out A B` gives the option A; B arrives among the slides, without a suffix.
     paths = tuple(word for word in slides if word.endswith(".h5ad") or not held_out)
@@ -40,7 +40,7 @@ def batch_effect(
             f"expected a model folder at {model}, found none; run `pyg-gears fit` first.",
         )
         from pyg_gears.gears import Gears
-        from pyg_gears.lab.batch_effect.comparison_rows import FittedRow
+        from pyg_gears.lab.encoders.comparison_rows import FittedRow
 
         gears = Gears.load(model)
         assert gears.encoder is not None

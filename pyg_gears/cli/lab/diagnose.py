@@ -1,4 +1,4 @@
-"""``pyg-gears lab diagnose``: what gate and attention of a fitted model do on slides with known positions."""
+"""``pyg-gears lab diagnose``: gate, attention and layouts of a fitted model on slides with known positions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ import click
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("slides", nargs=-1, required=True, metavar="SLIDE.h5ad...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="SLIDE.h5ad",
+    help="Slide of the training on which simple rivals are fitted (those among SLIDE.h5ad... always are).",
+)
 @click.option("--minisets", default=50, type=click.IntRange(1), help="Minisets drawn from each slide.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
-def diagnose(model: Path, slides: tuple[str, ...], out: Path, minisets: int, seed: int) -> None:
-    """Report where attention and gate look, what the inferred graph costs, and whether the model is ready for more."""
+def diagnose(
+    model: Path, slides: tuple[str, ...], out: Path, references: tuple[str, ...], minisets: int, seed: int
+) -> None:
+    """Report where attention and gate go, the cost of the inferred graph, and whether the model is ready for more data."""
     from pyg_gears.errors import expect
     from pyg_gears.lab.probes.diagnosis import check_diagnosis
     from pyg_gears.lab.probes.diagnosis import diagnose as run
@@ -28,6 +37,7 @@ def diagnose(model: Path, slides: tuple[str, ...], out: Path, minisets: int, see
 
     gears = Gears.load(model)
     assert gears.encoder is not None
+    assert gears.candidates is not None
     held_out = frozenset(gears.report["held_out"])
     # A held-out block lies on a slide that training did see.
     seen = frozenset(gears.report["slides"]) - (frozenset() if gears.report["held_out_is_block"] else held_out)
@@ -37,11 +47,12 @@ def diagnose(model: Path, slides: tuple[str, ...], out: Path, minisets: int, see
         gears.recipe,
         slides,
         out,
+        candidates=gears.candidates,
         seen=seen,
         validated=held_out - seen,
+        references=references,
         minisets=minisets,
         seed=seed,
-        candidates=gears.candidates,
     )
     click.echo((out / "report.txt").read_text(encoding="utf-8"))
     click.echo(f"wrote {out}")

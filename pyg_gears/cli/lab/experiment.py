@@ -22,11 +22,17 @@ import click
     type=click.Choice(["inductive", "transductive", "both"]),
     help="Whether the encoder is fitted without or with the expression of the held-out slide.",
 )
-@click.option("--preset", default="standard", type=click.Choice(["quick", "standard", "thorough"]), help="Base recipe.")
+@click.option(
+    "--preset",
+    default="standard",
+    type=click.Choice(["quick", "standard", "thorough", "published"]),
+    help="Base recipe.",
+)
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One field of the base recipe, e.g. graph.k=80."
 )
 @click.option("--processes", default=1, type=click.IntRange(1), help="Runs in parallel, one thread each.")
+@click.option("--device", default="cpu", metavar="DEVICE", help="Where models are trained: auto, cpu or cuda.")
 def experiment(
     name: str | None,
     slides: tuple[str, ...],
@@ -38,6 +44,7 @@ def experiment(
     preset: str,
     assignments: tuple[str, ...],
     processes: int,
+    device: str,
 ) -> None:
     """Train and measure the variants of an experiment on every fold with every seed; a stopped call resumes when repeated."""
     from pyg_gears.errors import expect
@@ -78,6 +85,7 @@ def experiment(
         protocols=[one for one in PROTOCOLS if protocol in (one, "both")],
         folds=None if folds == "all" else [fold for fold in folds.split(",") if fold],
         processes=processes,
+        device=device,
     )
     click.echo(output.table)
     click.echo(f"wrote {out}")

@@ -12,7 +12,8 @@ from torch_geometric.data import Batch
 from pyg_gears.data import MinisetLoader
 from pyg_gears.lab.experiments.trained_run import TrainedRun
 from pyg_gears.losses import distill_distances, distill_walk, gate_kl, geometric_energy, repulsion, walk_entropy
-from pyg_gears.training.structure_training import build_model
+from pyg_gears.seeds import torch_stream
+from pyg_gears.training.build_model import build_model
 
 COORDINATE_MINISETS = 8
 COORDINATE_STEPS = 2000
@@ -27,7 +28,7 @@ def coordinates(run: TrainedRun) -> dict[str, float]:
         ``energy``, without the regularisers, and its parts ``random walk`` and ``stress``.
     """
     batch = Batch.from_data_list(run.minisets[:COORDINATE_MINISETS])
-    generator = torch.Generator().manual_seed(run.seed)
+    generator = torch_stream(run.seed, "coordinates")
     pos = torch.randn(batch.num_nodes, 2, generator=generator).requires_grad_()
     adam = torch.optim.Adam([pos], lr=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, COORDINATE_STEPS, 0.005)
@@ -50,8 +51,9 @@ def single_overfit(run: TrainedRun) -> dict[str, float]:
     for _ in range(OVERFIT_STEPS):
         adam.zero_grad()
         output = model(data)
-        assert output.gate_logits is not None
-        loss = geometric_energy(output.pos, data).as_subclass(Tensor) + 0.1 * gate_kl(output.gate_logits, data)
+        loss = geometric_energy(output.pos, data).as_subclass(Tensor)
+        if output.gate_logits is not None:
+            loss = loss + 0.1 * gate_kl(output.gate_logits, data)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
@@ -64,9 +66,10 @@ def recycle_distillation(run: TrainedRun) -> dict[str, float]:
 
     Nothing for a model of fewer than three recycles or with blocks of their own, which cannot be cut.
     """
-    if run.model.recycles < 3 or not getattr(run.model, "shared", False):
+    teacher = run.recycling
+    if teacher.recycles < 3 or not getattr(teacher, "shared", False):
         return {}
-    teacher, student = run.model, copy.deepcopy(run.model)
+    student = copy.deepcopy(teacher)
     student.recycles = teacher.recycles - 1
     found = _energy(run, teacher, "whole") | _energy(run, student, "cut")
     adam = torch.optim.AdamW(student.parameters(), lr=5e-4, weight_decay=run.recipe.training.weight_decay)

@@ -15,8 +15,8 @@ from pyg_gears.lab.probes.candidate_robustness import candidate_robustness
 from pyg_gears.lab.probes.collapse_rate import collapse_rate
 from pyg_gears.lab.probes.gap_decomposition import gap_decomposition
 from pyg_gears.lab.probes.gate_probe import gate_probe
-from pyg_gears.lab.probes.poison_pills import poison_pills
-from pyg_gears.layout import InferenceSettings, reconstruct_layout
+from pyg_gears.lab.probes.negative_controls import negative_controls
+from pyg_gears.layout import reconstruct_layout
 from pyg_gears.metrics import evaluate_layout
 from pyg_gears.training.oracle import mean_energies
 
@@ -36,8 +36,8 @@ def measure(run: TrainedRun) -> dict[str, float]:
     collapse = collapse_rate(run.model, validation, budget)
     return {
         **mean_energies(run.model, validation, budget),
-        "precision": gate.precision,
-        "recall": gate.recall,
+        "precision": gate.precision_30,
+        "recall": gate.recall_30,
         "candidate_recall": gate.candidate_recall,
         "gate_kl": gate.kl,
         "healthy": collapse.rate,
@@ -52,35 +52,17 @@ def gap(run: TrainedRun) -> dict[str, float]:
     return dict(found.energy) | {f"cost of {name}": cost for name, cost in found.cost.items()}
 
 
-def negative_controls(run: TrainedRun) -> dict[str, float]:
+def controls(run: TrainedRun) -> dict[str, float]:
     """Energies with meaningless embeddings and graphs, and how many times worse they are."""
-    graph = run.prepared.candidates
-    found = poison_pills(
-        run.model,
-        run.minisets,
-        graph.k,
-        graph.metric,
-        seed=run.seed,
-        node_budget=run.recipe.training.node_budget,
-        mutual=graph.mutual,
-        jaccard=graph.jaccard,
-        projection=graph.projection,
-    )
+    budget = run.recipe.training.node_budget
+    found = negative_controls(run.model, run.minisets, run.prepared.candidates, run.seed, budget)
     return {"clean": found.clean, **found.energy, **{f"factor {name}": value for name, value in found.factor.items()}}
 
 
 def robustness(run: TrainedRun) -> dict[str, float]:
     """Energies with 80, 100 and 120 candidates, and their range."""
-    graph = run.prepared.candidates
-    found = candidate_robustness(
-        run.model,
-        run.minisets,
-        metric=graph.metric,
-        node_budget=run.recipe.training.node_budget,
-        mutual=graph.mutual,
-        jaccard=graph.jaccard,
-        projection=graph.projection,
-    )
+    budget = run.recipe.training.node_budget
+    found = candidate_robustness(run.model, run.minisets, run.prepared.candidates, node_budget=budget)
     return {f"k {k}": energy for k, energy in found.energy.items()} | {"range": found.range}
 
 
@@ -108,10 +90,11 @@ def attention(run: TrainedRun) -> dict[str, float]:
     """Recall, entropy, deviation of the logits, correlations with q.k and gate, and step of each recycle, means over heads.
 
     Returns:
-        Each by recycle; besides ``lowest recall``, ``lowest logit std`` and ``highest logit std`` over the recycles.
+        Each by recycle (recall as published: true neighbours among the 30 candidates with most attention, over 30), and
+        ``lowest recall``, ``lowest logit std`` and ``highest logit std`` over the recycles.
     """
     probe = attention_probe(run.model, run.minisets, run.recipe.training.node_budget)
-    recall, std = probe.recall.mean(axis=1), probe.logit_std["total"].mean(axis=1)
+    recall, std = probe.recall_30.mean(axis=1), probe.logit_std["total"].mean(axis=1)
     rows = {
         "recall": recall,
         "entropy": probe.entropy.mean(axis=1),
@@ -133,12 +116,11 @@ def layout(run: TrainedRun) -> dict[str, float]:
     Returns:
         ``spearman`` of the pairwise distances, ``trust_20`` and ``recall_15``: means over the held-out slides.
     """
-    settings = InferenceSettings(candidates=run.prepared.candidates, metric=run.recipe.graph.metric)
     found = []
-    for slide in run.prepared.held_out:
-        inside = slice(None) if slide.allowed is None else slide.allowed
-        pos = reconstruct_layout(run.model, slide.x[inside], settings, run.seed, progress=False).pos
-        found.append(evaluate_layout(pos, slide.pos[inside].numpy()))
+    for slide in run.prepared.validation.slides:
+        candidates = run.prepared.candidates
+        pos = reconstruct_layout(run.model, slide.x, candidates=candidates, seed=run.seed, progress=False).pos
+        found.append(evaluate_layout(pos, slide.pos.numpy()))
     return {name: sum(one[name] for one in found) / len(found) for name in ("spearman", "trust_20", "recall_15")}
 
 
@@ -151,7 +133,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "gap": gap,
     "edge-overlap": edge_overlap,
     "attention": attention,
-    "negative-controls": negative_controls,
+    "negative-controls": controls,
     "candidate-robustness": robustness,
     **{f"intervention-{name}": evaluation for name, evaluation in INTERVENTIONS.items()},
 }

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from pyg_gears.configuration import Configuration
 from pyg_gears.errors import expect
 from pyg_gears.lab.experiments.criterion import Criterion
-from pyg_gears.training.recipe import PRESETS, Recipe
+from pyg_gears.training.presets import PRESETS
+from pyg_gears.training.recipe import Recipe
 
 Protocol: TypeAlias = Literal["inductive", "transductive"]
 PROTOCOLS: tuple[Protocol, ...] = ("inductive", "transductive")

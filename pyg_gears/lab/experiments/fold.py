@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide
 from pyg_gears.data.fingerprint import fingerprint
-from pyg_gears.graphs import knn
+from pyg_gears.errors import expect
 from pyg_gears.lab.experiments.experiment import Protocol
-from pyg_gears.training.preparation import WALK_NEIGHBORS, Prepared, prepare
+from pyg_gears.seeds import torch_stream
+from pyg_gears.training.embedding_recipe import ComponentEmbedding, GenesFront, LearnedEmbedding
+from pyg_gears.training.preparation import Prepared, prepare
 from pyg_gears.training.recipe import Recipe
 
 
@@ -38,7 +39,7 @@ class Preparation:
     @property
     def encoder_key(self) -> str:
         """The same for preparations that train the same encoder, and so can share a folder."""
-        return fingerprint(self.fold, self.protocol, *self._parts()[:3])[:16]
+        return fingerprint(self.fold, self.protocol, *self._parts()[:2])[:16]
 
     @property
     def key(self) -> str:
@@ -46,21 +47,28 @@ class Preparation:
         return fingerprint(self.fold, self.protocol, self.embedding, *self._parts())[:16]
 
     def _parts(self) -> tuple[Any, ...]:
-        fields = self.recipe.as_dict()
-        training = fields["training"]
-        encoder = fields["embedding"], fields.get("encoder"), training["seed"]
-        return *encoder, fields["minisets"], fields["graph"], training["validation"]
+        recipe, training = self.recipe, self.recipe.training
+        gate = getattr(recipe.model, "gate", None)
+        target = None if gate is None else gate.target
+        return recipe.embedding, training.seed, recipe.minisets, recipe.graph, training.validation, target
 
 
 def prepare_fold(
-    recipe: Recipe, slides: Sequence[Slide], held_out: str, protocol: Protocol, folder: Path | None = None
+    recipe: Recipe,
+    slides: Sequence[Slide],
+    held_out: str,
+    protocol: Protocol,
+    folder: Path | None = None,
+    *,
+    device: str = "cpu",
 ) -> Prepared:
     """Encoder and minisets with one slide held out.
 
     Under both protocols the coordinates of the held-out slide take no part in genes, components, networks and training
-    minisets; as in every fit they choose the state of a learned encoder and, later, the epoch of the model. Its expression
-    takes no part under the inductive protocol. Under the transductive protocol it does: the encoder is fitted with it as with
-    cells of unknown position.
+    minisets; as in every fit they choose the state of a learned encoder and, later, the epoch of the model. Under the inductive
+    protocol its expression takes no part either. Under the transductive protocol the encoder is fitted with it as with cells
+    of unknown position: in the components, and in the terms of the networks' training that need no positions. The published
+    encoder had seen the coordinates of all slides too.
 
     Args:
         recipe: The recipe.
@@ -68,27 +76,49 @@ def prepare_fold(
         held_out: Name of the slide held out.
         protocol: "inductive" or "transductive".
         folder: Where checkpoints of the encoder and finished minisets go.
+        device: Where the encoder is trained.
     """
     cells = None
     if protocol == "transductive":
         cells = next((dataclasses.replace(slide, pos=None) for slide in slides if slide.name == held_out), None)
-    return prepare(recipe, slides, cells, held_out, folder)
+    return prepare(recipe, slides, cells, held_out, folder, cells_in_training=cells is not None, device=device)
 
 
-def prepare_folds(preparations: Sequence[Preparation], slides: Sequence[Slide], folder: Path) -> dict[str, Prepared]:
+def check_protocol(recipe: Recipe, protocol: Protocol) -> None:
+    """Check that the protocol makes a difference to the encoder.
+
+    Raises:
+        InputError: for the transductive protocol and an encoder of whose fit no part can use expression without positions.
+    """
+    chosen = recipe.embedding
+    if protocol == "inductive" or isinstance(chosen, ComponentEmbedding):
+        return
+    front = isinstance(chosen, LearnedEmbedding) and not isinstance(chosen.front, GenesFront)
+    expect(
+        front or chosen.vicreg is not None,
+        "expected embedding.vicreg or components with the transductive protocol, found an encoder that learns from positions "
+        "alone; set embedding.vicreg, or choose the inductive protocol.",
+    )
+
+
+def prepare_folds(
+    preparations: Sequence[Preparation], slides: Sequence[Slide], folder: Path, device: str = "cpu"
+) -> dict[str, Prepared]:
     """Make encoder and minisets of preparations that share an encoder, one after the other.
 
     Args:
         preparations: Preparations of one ``encoder_key``.
         slides: All slides.
         folder: Their common folder: checkpoints of the encoder and finished minisets, from which a killed call goes on.
+        device: Where the encoder is trained.
 
     Returns:
         ``key`` to encoder and minisets; these are on disk already, and not held in memory.
     """
     found = {}
     for preparation in preparations:
-        prepared = prepare_fold(preparation.recipe, slides, preparation.fold, preparation.protocol, folder)
+        fold, protocol = preparation.fold, preparation.protocol
+        prepared = prepare_fold(preparation.recipe, slides, fold, protocol, folder, device=device)
         if preparation.embedding == "noise":
             prepared = _without_information(prepared, preparation.recipe, folder / "minisets")
         for minisets in (prepared.train, prepared.validation):
@@ -106,18 +136,21 @@ def _without_information(prepared: Prepared, recipe: Recipe, cache: Path) -> Pre
     def redraw(slides: Sequence[EmbeddedSlide], start: int) -> list[EmbeddedSlide]:
         result = []
         for number, slide in enumerate(slides, start):
-            noise = np.random.default_rng([recipe.training.seed, number]).standard_normal(slide.x.shape)
-            x = slide.x.mean(dim=0) + slide.x.std(dim=0) * torch.from_numpy(noise).to(slide.x)
-            result.append(slide._replace(x=x, neighbors=knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index))
+            generator = torch_stream(recipe.training.seed, "noise", number)
+            noise = torch.randn(slide.x.shape, generator=generator, dtype=slide.x.dtype)
+            result.append(slide._replace(x=slide.x.mean(dim=0) + slide.x.std(dim=0) * noise))
         return result
 
     def rebuild(minisets: MinisetDataset, slides: Sequence[EmbeddedSlide]) -> MinisetDataset:
-        return MinisetDataset(slides, minisets.recipe, pre_transform=minisets.pre_transform, cache=cache)
+        return MinisetDataset(
+            slides,
+            minisets.recipe,
+            pre_transform=minisets.pre_transform,
+            seed=minisets.seed,
+            count=minisets.count,
+            cache=cache,
+        )
 
     train = redraw(prepared.train.slides, 0)
-    held_out = redraw(prepared.held_out, len(train))
-    return prepared._replace(
-        train=rebuild(prepared.train, train),
-        validation=rebuild(prepared.validation, held_out),
-        held_out=tuple(held_out),
-    )
+    held_out = redraw(prepared.validation.slides, len(train))
+    return prepared._replace(train=rebuild(prepared.train, train), validation=rebuild(prepared.validation, held_out))

@@ -18,19 +18,19 @@ from tqdm import tqdm
 
 from pyg_gears.data import Slide
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.devices import find_device
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.lab.experiments.criterion import Verdict
 from pyg_gears.lab.experiments.evaluations import EVALUATIONS
 from pyg_gears.lab.experiments.experiment import PROTOCOLS, Experiment, Protocol
 from pyg_gears.lab.experiments.figure import check_figures, draw_experiment
-from pyg_gears.lab.experiments.fold import Preparation, prepare_folds
+from pyg_gears.lab.experiments.fold import Preparation, check_protocol, prepare_folds
 from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.experiments.table import judge, write_results
 from pyg_gears.lab.experiments.train_run import RunTask, train_run
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.preparation import Prepared, check_slides
 from pyg_gears.training.recipe import Recipe
-from pyg_gears.training.structure_training import build_model
 from pyg_gears.typing import FilePath
 
 
@@ -63,6 +63,7 @@ def run_experiment(
     folds: Sequence[str] | None = None,
     protocols: Sequence[Protocol] = ("inductive",),
     processes: int = 1,
+    device: str = "cpu",
     progress: bool = True,
 ) -> ExperimentOutput:
     """Train and measure every variant on every fold with every seed; write the results, their verdicts and one figure.
@@ -84,10 +85,11 @@ def run_experiment(
         folds: Names of the slides to hold out; by default all in turn.
         protocols: "inductive", "transductive" or both, for variants without a protocol of their own.
         processes: Processes side by side, one thread each; the results are the same.
+        device: Where encoders and models are trained: "auto", "cpu" or "cuda"; they are measured on the CPU.
         progress: Show a bar.
 
     Raises:
-        InputError: for slides, seeds, folds, protocols or an ``out`` that cannot be used, before any work.
+        InputError: for slides, seeds, folds, protocols, a device or an ``out`` that cannot be used, before any work.
         ImportError: without matplotlib, before any work.
     """
     recipe, out = recipe or Recipe.preset("standard"), Path(out)
@@ -95,8 +97,10 @@ def run_experiment(
     folds = tuple(slide.name for slide in slides) if folds is None else tuple(folds)
     check_grid(experiment, slides, seeds, folds, protocols, processes)
     recipes = experiment.recipes(recipe)
-    for variant in recipes.values():
-        build_model(variant, 8, seed=0)  # refuses what the fields alone do not show
+    for variant in experiment.variants:
+        for protocol in variant.protocols(protocols):
+            check_protocol(recipes[variant.label], protocol)
+    place = find_device(device)
     check_figures()
     _claim(out, experiment, recipe, slides)
     tasks = [
@@ -105,6 +109,7 @@ def run_experiment(
             seed=seed,
             preparation=Preparation(fold, protocol, recipes[variant.label], variant.embedding),
             measure=experiment.measure,
+            device=str(place),
             record=out / "runs" / variant.folder / protocol / fold / f"seed_{seed}.json",
             work=out / "work" / "runs" / variant.folder / protocol / fold / f"seed_{seed}",
         )
@@ -171,10 +176,9 @@ def _claim(out: Path, experiment: Experiment, recipe: Recipe, slides: Sequence[S
         not out.exists() or (out.is_dir() and (not any(out.iterdir()) or (out / "run").is_file())),
         f"expected a new folder or one of this experiment for --out, found {out} in use; choose another.",
     )
-    content = [(s.name, s.genes, s.pos, s.counts.indptr, s.counts.indices, s.counts.data) for s in slides]
     fields = experiment.as_dict()
     trained = [fields[name] for name in ("name", "base", "variants", "measure")]
-    claim_folder(out, fingerprint(trained, recipe.as_dict(), content))
+    claim_folder(out, fingerprint(trained, recipe, list(slides)))
 
 
 def _run_tasks(tasks: Sequence[RunTask], slides: Sequence[Slide], work: Path, processes: int) -> Iterator[RunRecord]:
@@ -183,7 +187,7 @@ def _run_tasks(tasks: Sequence[RunTask], slides: Sequence[Slide], work: Path, pr
     for task in tasks:
         groups.setdefault(task.preparation.encoder_key, {})[task.preparation.key] = task.preparation
     prepared: dict[str, Prepared] = {}
-    jobs = [(list(group.values()), slides, work / key) for key, group in groups.items()]
+    jobs = [(list(group.values()), slides, work / key, tasks[0].device) for key, group in groups.items()]
     for found in _side_by_side(prepare_folds, jobs, processes):
         prepared |= found
     left = Counter(task.preparation.encoder_key for task in tasks)

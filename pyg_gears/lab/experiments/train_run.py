@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import time
@@ -15,9 +16,9 @@ from pyg_gears.lab.experiments.evaluations import EVALUATIONS, measure
 from pyg_gears.lab.experiments.fold import Preparation
 from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.experiments.trained_run import TrainedRun
+from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.training.preparation import Prepared
-from pyg_gears.training.recipe import Recipe
-from pyg_gears.training.structure_module import STOPPING, TrainingDiverged
+from pyg_gears.training.structure_module import SELECTION_ENERGY, TrainingDiverged
 from pyg_gears.training.structure_training import train_structure
 
 
@@ -30,6 +31,7 @@ class RunTask:
         seed: Seed of the structure model: first weights, order, augmentation.
         preparation: Fold, protocol, recipe and embedding: what decides its encoder and minisets.
         measure: Further evaluations.
+        device: Where the model is trained.
         record: File of its record; ``log.csv`` of the training goes beside it with the same stem.
         work: Folder of its checkpoints, gone when the run is finished.
     """
@@ -38,6 +40,7 @@ class RunTask:
     seed: int
     preparation: Preparation
     measure: tuple[str, ...]
+    device: str
     record: Path
     work: Path
 
@@ -45,7 +48,8 @@ class RunTask:
 def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
     """Train the structure model, measure it, write its record, and clear its checkpoints away.
 
-    A run that was killed goes on from its last epoch. A training that diverges is a result too, and recorded as failed.
+    A run that was killed goes on from its last epoch. A training that diverges is a result too, and recorded as failed;
+    an evaluation of something that the model lacks gives no numbers.
     """
     recipe, log = task.preparation.recipe, task.work / "log.csv"
     record = RunRecord(
@@ -55,7 +59,13 @@ def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
     start = time.perf_counter()
     try:
         model = train_structure(
-            recipe, prepared.train, prepared.validation, seed=task.seed, folder=task.work, progress=False
+            recipe,
+            prepared.train,
+            prepared.validation,
+            seed=task.seed,
+            folder=task.work,
+            progress=False,
+            device=task.device,
         )
     except TrainingDiverged as error:
         record = record.change({"failed": str(error)})
@@ -63,9 +73,10 @@ def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
         # The time of a resumed run would be that of its last part.
         seconds = {} if resumed else {"seconds": time.perf_counter() - start}
         run = TrainedRun(model, recipe, prepared, task.seed)
-        numbers = {**measure(run), **epochs(log, recipe), **seconds}
+        numbers = {**measure(run), **epochs(log), **seconds}
         for name in task.measure:
-            numbers |= {f"{name}: {key}": value for key, value in EVALUATIONS[name](run).items()}
+            with contextlib.suppress(NotMeasurable):
+                numbers |= {f"{name}: {key}": value for key, value in EVALUATIONS[name](run).items()}
         finite = {name: float(value) for name, value in numbers.items() if math.isfinite(value)}
         record = record.change({"numbers": finite})
     task.record.parent.mkdir(parents=True, exist_ok=True)
@@ -77,11 +88,9 @@ def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
     return record
 
 
-def epochs(log: Path, recipe: Recipe) -> dict[str, float]:
+def epochs(log: Path) -> dict[str, float]:
     """Number of the epoch whose weights the model has and of all epochs, counted from 1; the gate's drift at that epoch."""
     table = pd.read_csv(log)
-    # Early stopping reads the energy from the cap of the random-walk weight on.
-    eligible = table["h_gate"] if getattr(recipe.training, "checkpoint", "any") == "any" else table[STOPPING]
-    best = int(eligible.idxmin())
+    best = int(table[SELECTION_ENERGY].idxmin())
     drift = {"gate_drift": float(table["gate_drift"][best])} if "gate_drift" in table else {}
     return {"best_epoch": best + 1.0, "epochs": float(len(table)), **drift}

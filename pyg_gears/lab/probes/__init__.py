@@ -1,4 +1,4 @@
-"""What gate and attention of a fitted model do, and what each error costs: one file a probe."""
+"""Probes of a fitted model, one file each: gate, attention, graph, layouts, and what each error costs."""
 
 from __future__ import annotations
 

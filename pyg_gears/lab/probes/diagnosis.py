@@ -1,16 +1,14 @@
-"""The diagnosis of a model on slides: checks first, then every probe, table, figures and maps in one folder."""
+"""The diagnosis of a fitted model on slides with known positions: checks first, then every probe, then maps."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyg_gears.data.anndata_io import check_h5ad, read_slide
 from pyg_gears.errors import expect
-from pyg_gears.report.report_folder import check_report_folder, plain, report_folder
+from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.typing import FilePath
 
 if TYPE_CHECKING:
@@ -18,10 +16,42 @@ if TYPE_CHECKING:
 
     from pyg_gears.data import MinisetDataset, Slide
     from pyg_gears.encoders import Encoder
-    from pyg_gears.lab.probes.diagnosis_numbers import SlideDiagnosis
+    from pyg_gears.lab.probe import AnyProbe
+    from pyg_gears.lab.probes.subject import ModelSubject
     from pyg_gears.models import StructureModel
     from pyg_gears.training import Recipe
     from pyg_gears.transforms import CandidateGraph
+
+
+def diagnosis_probes() -> tuple[AnyProbe, ...]:
+    """The probes of a diagnosis, in the order of the report."""
+    from pyg_gears.lab.probes import (
+        attention_probe,
+        candidate_robustness,
+        collapse_rate,
+        energy_by_beta,
+        gap_decomposition,
+        gate_probe,
+        gate_scores,
+        gradient_alignment,
+        graph_recovery,
+        layout_rivals,
+        negative_controls,
+    )
+
+    return (
+        layout_rivals.PROBE,
+        gap_decomposition.PROBE,
+        energy_by_beta.PROBE,
+        gate_probe.PROBE,
+        gate_scores.PROBE,
+        attention_probe.PROBE,
+        gradient_alignment.PROBE,
+        negative_controls.PROBE,
+        collapse_rate.PROBE,
+        candidate_robustness.PROBE,
+        graph_recovery.PROBE,
+    )
 
 
 def diagnose(
@@ -31,99 +61,120 @@ def diagnose(
     slide_paths: Sequence[FilePath],
     out: FilePath,
     *,
+    candidates: CandidateGraph,
     seen: Collection[str] = (),
     validated: Collection[str] = (),
+    references: Sequence[FilePath] = (),
     minisets: int = 50,
     maps: int = 2,
     seed: int = 0,
-    candidates: CandidateGraph | None = None,
+    probes: Sequence[AnyProbe] | None = None,
 ) -> dict[str, Any]:
-    """What the gate and the attention of a trained model do on slides whose positions are known.
+    """Run the probes on a trained model and slides whose positions are known.
 
     Every slide is embedded by the frozen encoder, and gives a fixed list of minisets, drawn like those that validate a
-    training: with ``seed=0`` and the slide that validated, they are the first of these. The folder gets ``report.json`` (every
-    number; what is not defined is null), ``report.txt`` (tables), figures over all minisets (PNG) and, in ``maps``, where
-    nodes look and how layouts form in the first minisets (first member; nodes chosen by rule, see
-    :func:`~pyg_gears.lab.probes.focus_maps.query_nodes`). It appears whole or not at all.
+    training: with ``seed=0`` and the slide that validated, they are the first of these. The folder gets ``report.json``,
+    ``report.txt``, a figure per probe (PNG) and, in ``maps``, attention on the tissue and layouts by recycle in the first
+    minisets (first member; nodes chosen by rule, see :func:`~pyg_gears.lab.probes.focus_maps.query_nodes`). It appears whole
+    or not at all.
 
     Args:
         members: Trained structure models.
         encoder: Their frozen encoder.
-        recipe: Their recipe; it tells how minisets and candidates are made.
+        recipe: Their recipe, by which minisets are drawn.
         slide_paths: ``.h5ad`` slides with positions.
         out: A new or empty folder.
+        candidates: Candidate graph of the model.
         seen: Names (file stems) of slides that the model was trained on.
         validated: Names of slides that chose when training stopped.
+        references: Further slides of the training on which the simple rivals are fitted; those of ``slide_paths`` that the
+            model has seen always are.
         minisets: Minisets drawn from each slide.
         maps: Minisets of each slide, the first ones, that are mapped.
         seed: Seed of all draws.
-        candidates: Candidate graph of the model; by default that of the recipe, without a projection.
+        probes: By default :func:`diagnosis_probes`.
 
     Returns:
-        The report: ``members``, ``minisets``, ``seed``, ``beta`` and ``slides``, a list with the fields of
-        :class:`~pyg_gears.lab.probes.diagnosis_numbers.SlideDiagnosis` (without the single scores of the gate).
+        The report: ``members``, ``minisets``, ``seed``, ``slides``, and what :func:`pyg_gears.lab.report.write_report` adds.
 
     Raises:
         InputError: as :func:`check_diagnosis`.
         ImportError: without matplotlib.
     """
-    check_diagnosis(slide_paths, out, minisets, genes=encoder.genes)
-    slides = [read_slide(path).subset_genes(encoder.genes) for path in slide_paths]
+    check_diagnosis(slide_paths, out, minisets, genes=encoder.genes, references=references, seen=seen)
 
     from tqdm import tqdm
 
-    from pyg_gears.lab.probes.attention_figures import attention_figures
-    from pyg_gears.lab.probes.diagnosis_numbers import PROBES, slide_diagnosis
-    from pyg_gears.lab.probes.diagnosis_table import diagnosis_table
-    from pyg_gears.lab.probes.gate_figures import gate_figures
+    from pyg_gears.lab.probes.subject import HELD_OUT, SEEN, VALIDATED, ModelSubject, SlideSubject
+    from pyg_gears.lab.report import measure_probes, write_report
 
-    found, drawn = [], []
-    with tqdm(total=len(slides) * (1 + PROBES * len(members)), desc="probes", disable=None) as bar:
-        for slide in slides:
-            status = "seen in training" if slide.name in seen else "held out"
+    chosen = diagnosis_probes() if probes is None else probes
+    slides = []
+    for slide in map(read_slide, slide_paths):
+        drawn = fixed_minisets(encoder, recipe, slide.subset_genes(encoder.genes), minisets, seed, candidates)
+        status = SEEN if slide.name in seen else VALIDATED if slide.name in validated else HELD_OUT
+        slides.append(SlideSubject(slide.name, status, drawn, slide))
+    fitted_on = [slide.slide for slide in slides if slide.status == SEEN and slide.slide is not None]
+    fitted_on += [slide for slide in map(read_slide, references) if slide.name not in {one.name for one in fitted_on}]
+    with tqdm(desc="probes", disable=None) as bar:
 
-            def progress(step: str, name: str = slide.name) -> None:
-                bar.set_postfix_str(f"{name}: {step}")
-                bar.update()
+        def progress(step: str) -> None:
+            bar.set_postfix_str(step)
+            bar.update()
 
-            progress("embedding")
-            drawn.append(fixed_minisets(encoder, recipe, slide, minisets, seed, candidates))
-            found.append(
-                slide_diagnosis(
-                    members,
-                    drawn[-1],
-                    "held out, validation" if slide.name in validated else status,
-                    node_budget=recipe.training.node_budget,
-                    seed=seed,
-                    progress=progress,
-                )
-            )
-    report = _report(found, minisets, seed, recipe)
-    with report_folder(out) as folder:
-        text = json.dumps(report, indent=2, allow_nan=False)
-        (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-        (folder / "report.txt").write_text(diagnosis_table(report), encoding="utf-8")
-        for name, figure in (attention_figures(found) | gate_figures(found, beta=recipe.gate.beta)).items():
-            figure.savefig(folder / f"{name}.png", dpi=150)
+        budget = recipe.training.node_budget
+        subject = ModelSubject(tuple(members), tuple(slides), candidates, tuple(fitted_on), budget, seed, progress)
+        measured = measure_probes(chosen, subject)
+
+    def write_maps(folder: Path) -> None:
         (folder / "maps").mkdir()
-        for name, figure in tqdm(_maps(members[0], drawn, found, maps), desc="maps", disable=None):
+        for name, figure in tqdm(_maps(subject, maps), desc="maps", disable=None):
             figure.savefig(folder / "maps" / f"{name}.png", dpi=110)
-    return report
+
+    sizes = [slide.minisets.sizes for slide in slides]
+    several = len(members) > 1
+    head = {
+        "members": len(members),
+        "minisets": minisets,
+        "seed": seed,
+        "slides": [
+            {"name": slide.name, "status": slide.status, "spots": len(slide.minisets.slides[0].x), "sizes": list(drawn)}
+            for slide, drawn in zip(slides, sizes, strict=True)
+        ],
+    }
+    lines = [
+        f"{len(members)} {'members' if several else 'member'}, {minisets} minisets of each slide, seed {seed}"
+        + ("; mean +- standard deviation over members" if several else ""),
+        *(
+            f"{one['name']}: {one['spots']} spots, {one['status']}; minisets of {min(one['sizes'])} to {max(one['sizes'])} spots"
+            for one in head["slides"]  # type: ignore[attr-defined]
+        ),
+    ]
+    return write_report(out, head, lines, measured, write_maps)
 
 
 def check_diagnosis(
-    slide_paths: Sequence[FilePath], out: FilePath, minisets: int, *, genes: Sequence[str] = ()
+    slide_paths: Sequence[FilePath],
+    out: FilePath,
+    minisets: int,
+    *,
+    genes: Sequence[str] = (),
+    references: Sequence[FilePath] = (),
+    seen: Collection[str] = (),
 ) -> None:
-    """Check what can be told from the files' structure, before anything heavy is loaded.
+    """Check what the files' structure can tell, before anything heavy is loaded.
 
     Args:
         slide_paths: Slides.
         out: Folder to write.
         minisets: Minisets of each slide.
         genes: Genes that every slide must have.
+        references: Slides for the simple rivals.
+        seen: Names of slides that the model was trained on; checked where ``references`` are given.
 
     Raises:
-        InputError: for no slides, names that repeat, a file that is no slide or lacks genes, no minisets, or a folder in use.
+        InputError: for no slides, names that repeat, a file that is no slide or lacks genes, a reference that the model was
+            not trained on, no minisets, or a folder in use.
         ImportError: without matplotlib.
     """
     names = [Path(path).stem for path in slide_paths]
@@ -141,14 +192,22 @@ def check_diagnosis(
             f"{summary.name}: expected all {len(genes)} genes of the model, found {len(missing)} missing (for instance "
             f"{min(missing, default='')}); diagnose on slides of the same gene panel, or refit with this one.",
         )
+    for path in references:
+        check_h5ad(path, spatial=True)
+        name = Path(path).stem
+        expect(
+            name in seen,
+            f"{name}: expected a reference that the model was trained on ({', '.join(sorted(seen))}), found another slide; "
+            "a rival must know no more than the model.",
+        )
     check_report_folder(out)
     from pyg_gears.report.figure_style import new_figure
 
-    new_figure(1, 1)  # a missing matplotlib is said now, not after the numbers
+    new_figure(1, 1)  # a missing matplotlib is reported now, not after the measurements
 
 
 def fixed_minisets(
-    encoder: Encoder, recipe: Recipe, slide: Slide, count: int, seed: int, candidates: CandidateGraph | None = None
+    encoder: Encoder, recipe: Recipe, slide: Slide, count: int, seed: int, candidates: CandidateGraph
 ) -> MinisetDataset:
     """The minisets of one slide: embedded, with targets and candidates.
 
@@ -157,66 +216,39 @@ def fixed_minisets(
         recipe: Recipe of the model.
         slide: Slide with positions and the encoder's genes.
         count: Number of minisets.
-        seed: Added to the seed of the recipe's validation minisets.
-        candidates: Candidate graph; by default that of the recipe, without a projection.
+        seed: Chooses sizes and spots.
+        candidates: Candidate graph of the model.
     """
     import torch
-    from torch_geometric.transforms import Compose
 
-    from pyg_gears.data import EmbeddedSlide, MinisetDataset
-    from pyg_gears.graphs import knn
-    from pyg_gears.training.preparation import WALK_NEIGHBORS, candidate_search
-    from pyg_gears.transforms import GeometricTargets
+    from pyg_gears.data import EmbeddedSlide
+    from pyg_gears.seeds import child_seed
+    from pyg_gears.training.minisets import recipe_minisets
 
-    x = encoder.encode(slide)
-    neighbors = knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index
-    embedded = EmbeddedSlide(slide.name, x, torch.tensor(slide.pos), neighbors=neighbors)
-    start = recipe.training.seed + recipe.minisets.seed + 1_000_003  # as those that validate a training
-    draw = dataclasses.replace(recipe.minisets, count=count, paired=False, seed=start + seed)
-    transform = Compose([GeometricTargets(), candidates or candidate_search(recipe.graph, None)])
-    return MinisetDataset([embedded], draw, pre_transform=transform)
+    embedded = EmbeddedSlide(slide.name, encoder.encode(slide), torch.tensor(slide.pos))
+    return recipe_minisets([embedded], recipe, candidates, seed=child_seed(seed, "probes"), count=count)
 
 
-def _maps(
-    model: StructureModel, drawn: Sequence[MinisetDataset], found: Sequence[SlideDiagnosis], maps: int
-) -> Iterator[tuple[str, Figure]]:
+def _maps(subject: ModelSubject, maps: int) -> Iterator[tuple[str, Figure]]:
+    """Maps of the first member; a model without attention terms or gate has none."""
     import torch
 
+    from pyg_gears.lab.probe import NotMeasurable
     from pyg_gears.lab.probes.focus_maps import miniset_maps
+    from pyg_gears.lab.probes.model_parts import attention_output, require_gate
 
-    for dataset, record in zip(drawn, found, strict=True):
+    model = subject.members[0]
+    for slide in subject.slides:
+        dataset = slide.minisets
         for number in range(min(maps, len(dataset))):
             miniset = dataset[number]
-            with torch.no_grad():
-                output = model(miniset, return_terms=True)
+            try:
+                require_gate(model)
+                with torch.no_grad():
+                    output = attention_output(model, miniset.clone().to(next(model.parameters()).device))
+            except NotMeasurable:
+                return
             truth = dataset.slides[0].pos[miniset.node_id].double().numpy()
-            title = f"{record.name} ({record.status}), miniset {number}"
+            title = f"{slide.name} ({slide.status}), miniset {number}"
             for name, figure in miniset_maps(output, miniset, truth, title):
-                yield f"{record.name}_{number}_{name}", figure
-
-
-def _report(found: Sequence[SlideDiagnosis], minisets: int, seed: int, recipe: Recipe) -> dict[str, Any]:
-    slides = [_as_dict(record) for record in found]
-    for slide in slides:
-        for member in slide["members"]:
-            del member["scores"]
-    report = plain(
-        {
-            "members": len(found[0].members),
-            "minisets": minisets,
-            "seed": seed,
-            "beta": recipe.gate.beta,
-            "slides": slides,
-        }
-    )
-    assert isinstance(report, dict)
-    return report
-
-
-def _as_dict(value: Any) -> Any:
-    """Records as mappings, all the way down."""
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, Mapping):
-        return {key: _as_dict(item) for key, item in value.items()}
-    return [_as_dict(item) for item in value] if isinstance(value, list | tuple) else value
+                yield f"{slide.name}_{number}_{name}", figure

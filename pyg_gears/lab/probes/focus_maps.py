@@ -1,4 +1,4 @@
-"""Where a node looks, drawn on the true tissue, and how the layout forms: maps of minisets and nodes chosen by rule."""
+"""Attention of single nodes on the true tissue, and the layout by recycle: maps of minisets and nodes chosen by rule."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_gears.geometry import similarity_procrustes
+from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.lab.probes.true_neighbors import true_neighbors
 from pyg_gears.models import StructureOutput
-from pyg_gears.nn.segment_softmax import segment_softmax
 from pyg_gears.report.figure_style import OTHER, PALETTE, bare, new_figure, panel_height, point_size
 from pyg_gears.report.layout_figures import drawn_together
 
@@ -50,13 +50,13 @@ def miniset_maps(
     """
     assert output.terms is not None
     assert output.gate_logits is not None
-    alpha = [terms.alpha for terms in output.terms]
-    for name, node in query_nodes(output.gate_logits, output.edge_index, torch.from_numpy(truth)).items():
+    alpha, edges = [terms.alpha.cpu() for terms in output.terms], output.edge_index.cpu()
+    for name, node in query_nodes(output.gate_logits.cpu(), edges, torch.from_numpy(truth)).items():
         yield (
             f"focus_{name}",
-            focus_figure(alpha, output.edge_index, miniset, truth, node, f"{title}: attention of {QUERIES[name]}"),
+            focus_figure(alpha, edges, miniset, truth, node, f"{title}: attention of {QUERIES[name]}"),
         )
-    yield "progression", progression_figure((output.initial, *output.trajectory), truth, title)
+    yield "progression", progression_figure([pos.cpu() for pos in (output.initial, *output.trajectory)], truth, title)
 
 
 def query_nodes(gate_logits: Tensor, edge_index: Int[Tensor, "2 e"], truth: Float[Tensor, "n 2"]) -> dict[str, int]:
@@ -103,11 +103,11 @@ def focus_figure(
     query: int,
     title: str,
 ) -> Figure:
-    """Attention of one node on the true positions; a row a recycle, a column a head, one colour scale for all.
+    """Attention of one node on the true positions; a row per recycle, a column per head, one colour scale for all.
 
     Candidates are coloured by attention (other nodes are small and grey), true neighbours ringed, and lines lead to the five
-    candidates with the most attention. A panel's title tells the recall: the share of the 30 best true neighbours among the
-    30 candidates of most attention.
+    candidates with the most attention. A panel's title gives the node's recall@30, as in
+    :func:`~pyg_gears.lab.probes.attention_probe.attention_probe`.
 
     Args:
         alpha: Attention of each recycle, shape (e, h) each.
@@ -136,7 +136,7 @@ def focus_figure(
         for head, axes in enumerate(row):
             order = np.argsort(-attention[recycle, :, head], kind="stable")
             _draw_focus(axes, truth, query, candidates[order], attention[recycle, order, head], neighbors, norm)
-            recall = true.best[order[:RECALL].copy()].sum() / true.wanted[query].clamp(min=1)
+            recall = (true.transition[order[:RECALL].copy()] > 0).sum() / RECALL
             axes.set_title(f"recycle {recycle + 1}, head {head + 1}: {float(recall):.2f}", fontsize=9)
     figure.suptitle(f"{title} (numbers: recall@{RECALL})", fontsize=11)
     figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, shrink=0.6, aspect=30, label="attention")

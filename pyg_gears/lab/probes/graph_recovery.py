@@ -1,11 +1,12 @@
-"""Is the tissue's neighbour graph in the embedding, and in which distance?"""
+"""How much of the tissue's neighbour graph an embedding keeps, by the distance in which neighbours are searched."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from scipy import sparse
@@ -15,7 +16,14 @@ from pyg_gears.encoders.neighbor_agreement import neighbor_agreement
 from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
 from pyg_gears.graphs import knn
+from pyg_gears.lab.probe import Probe
+from pyg_gears.lab.probes.figure_parts import draw_bars
+from pyg_gears.lab.probes.subject import Found, ModelSubject, OnSlide
+from pyg_gears.report.figure_style import legend_below
 from pyg_gears.typing import IntArray, Metric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STARTS = 500
 VARIANCE = 0.9
@@ -30,7 +38,7 @@ class GraphRecovery(NamedTuple):
         jaccard: Mean over the spots of common over all neighbours of the two lists of k.
         mean_distance: Mean physical distance to the k nearest in the embedding over that of all pairs; 1 by chance.
         diffusion: Steps t -> mean over the spots of ``1 - TV(walk_H^t, walk_X^t)``: how much two random walks that start at a
-            spot overlap after t steps on the two graphs. It grows with t by itself; the variant "shuffled" says how much.
+            spot overlap after t steps on the two graphs. It grows with t by itself; the variant "shuffled" shows by how much.
     """
 
     overlap: float
@@ -134,3 +142,53 @@ def _walk(near: IntArray) -> sparse.csr_array:
     graph = sparse.csr_array((np.ones(n * k), (row, near.reshape(-1))), shape=(n, n))
     graph = sparse.csr_array(graph.maximum(graph.T))
     return sparse.csr_array(sparse.diags_array(1.0 / graph.sum(axis=1)) @ graph)
+
+
+def _measure(subject: ModelSubject) -> Found[dict[str, GraphRecovery]]:
+    found = []
+    for slide in subject.slides:
+        subject.progress(f"{slide.name}: neighbours in the embedding")
+        embedded = slide.minisets.slides[0]
+        recovery = graph_recovery(embedded.x, embedded.pos, seed=subject.seed)
+        found.append(OnSlide(slide.name, slide.status, (recovery,)))
+    return tuple(found)
+
+
+def _tables(found: Found[dict[str, GraphRecovery]]) -> Mapping[str, pd.DataFrame]:
+    return {f"Neighbours in the embedding, {slide.label}": _table(slide.members[0]) for slide in found}
+
+
+def _table(recovery: Mapping[str, GraphRecovery]) -> pd.DataFrame:
+    rows = {
+        name: {
+            "overlap@20": one.overlap,
+            "recall@100": one.recall,
+            "Jaccard": one.jaccard,
+            "distance": one.mean_distance,
+            **{f"{step} step{'s' * (step != 1)}": value for step, value in one.diffusion.items()},
+        }
+        for name, one in recovery.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _draw(found: Found[dict[str, GraphRecovery]], figure: Figure) -> None:
+    measures = {
+        "overlap@20": lambda one: one.overlap,
+        "recall@100": lambda one: one.recall,
+        "Jaccard index@20": lambda one: one.jaccard,
+        "diffusion agreement, 4 steps": lambda one: one.diffusion[4],
+    }
+    variants = list(found[0].members[0])
+    figure.set_size_inches(13.0, 1.4 + 0.36 * len(variants) * max(len(found), 2))
+    panels = figure.subplots(1, len(measures), sharey=True)
+    for axes, (title, read) in zip(panels, measures.items(), strict=True):
+        values = {slide.label: [[read(slide.members[0][name])] for name in variants] for slide in found}
+        draw_bars(axes, variants, values)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlim(0, 1.15)
+    legend_below(figure, panels, columns=3)
+    figure.suptitle("neighbours in the embedding against neighbours in the tissue (shuffled: chance)", fontsize=11)
+
+
+PROBE = Probe("graph_recovery", _measure, _tables, _draw)

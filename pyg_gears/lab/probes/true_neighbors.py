@@ -1,4 +1,4 @@
-"""The true neighbours of every node, as the candidates see them."""
+"""The true neighbours of every node, as given edges see them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from pyg_gears.targets import log_transitions
 
 
 class TrueNeighbors(NamedTuple):
-    """What the random walk of the true coordinates says about given edges.
+    """The random walk of the true coordinates on given edges.
 
     Attributes:
         transition: ``T_ref[target, source]`` of each edge, shape (e,); 0 where the source is no true neighbour.
         best: Whether the source is among the k true neighbours with the largest T_ref, shape (e,).
         wanted: Number of those k that each node has anywhere, at most k, shape (n,).
+        degree: Number of all true neighbours of each node, shape (n,).
     """
 
     transition: Float[Tensor, " e"]
     best: Bool[Tensor, " e"]
     wanted: Int[Tensor, " n"]
+    degree: Int[Tensor, " n"]
 
 
 def true_neighbors(batch: Any, edge_index: Int[Tensor, "2 e"], k: int) -> TrueNeighbors:
@@ -32,7 +34,7 @@ def true_neighbors(batch: Any, edge_index: Int[Tensor, "2 e"], k: int) -> TrueNe
     Args:
         batch: Batch (or one graph) with the targets of the random walk.
         edge_index: Edges, shape (2, e), in any order.
-        k: True neighbours of a node that count as its best; ties go to the lower number.
+        k: True neighbours of a node that count as its likeliest; ties go to the lower number.
     """
     n, walk = int(batch.num_nodes), batch.rw_edge_index
     transition = log_transitions(batch.rw_log_ref.double(), batch.rw_multiplicity.double(), walk, n).exp()
@@ -41,4 +43,5 @@ def true_neighbors(batch: Any, edge_index: Int[Tensor, "2 e"], k: int) -> TrueNe
     known, asked = walk[1] * n + walk[0], edge_index[1] * n + edge_index[0]
     place = torch.searchsorted(known, asked).clamp(max=known.numel() - 1)
     found = known[place] == asked
-    return TrueNeighbors(transition[place] * found, best[mask][place] & found, best.sum(dim=1))
+    degree = walk[1].bincount(minlength=n)
+    return TrueNeighbors(transition[place] * found, best[mask][place] & found, best.sum(dim=1), degree)

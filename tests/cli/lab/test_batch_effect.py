@@ -9,7 +9,7 @@ from pyg_gears.cli.fit import fit
 from pyg_gears.cli.lab.batch_effect import batch_effect
 from pyg_gears.data import write_simulation
 from pyg_gears.errors import InputError
-from pyg_gears.lab.batch_effect import batch_effect_report
+from pyg_gears.lab.encoders import batch_effect as report_module
 
 
 def run(*arguments: object) -> None:
@@ -30,7 +30,7 @@ def test_slides_in_folder_and_table_out(files, tmp_path, capsys) -> None:
     assert "slide_0, slide_2 left out" in printed
     report = json.loads((out / "report.json").read_text())
     assert report["folds"] == [["slide_0", "slide_2"]]
-    assert report["rows"]["spatial-20"]["folds"][0]["held_out"] == ["slide_0", "slide_2"]
+    assert report["probes"]["tissue_kept"]["embeddings"]["spatial-20"]["folds"][0]["judged"] == ["slide_0", "slide_2"]
     assert list(out.glob("*.png"))
 
 
@@ -66,7 +66,7 @@ def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
         out.mkdir()
         (out / "report.txt").write_text("table")
 
-    monkeypatch.setattr(batch_effect_report, "batch_effect", spy)
+    monkeypatch.setattr(report_module, "batch_effect", spy)
     run(*files[:2], "--model", model, "--out", out)
     (row,) = called["fitted"]
     assert row.name == "model"

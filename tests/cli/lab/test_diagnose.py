@@ -50,7 +50,8 @@ def test_model_and_slides_in_folder_and_tables_out(files, model, tmp_path, capsy
     report = json.loads((out / "report.json").read_text())
     assert (report["minisets"], report["seed"], report["members"]) == (1, 1, 1)
     assert [(slide["name"], slide["status"]) for slide in report["slides"]] == [("slide_2", "held out")]
-    assert len(list(out.glob("*.png"))) == 8
+    assert len(list(out.glob("*.png"))) == 8  # no slide of the training, so that no rival is drawn
+    assert "name them among the slides or with --reference" in report["notes"][0]
     assert len(list((out / "maps").glob("*.png"))) == 6
 
 

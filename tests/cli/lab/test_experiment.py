@@ -19,7 +19,7 @@ FIELDS = [
         "model.head_channels=4",
         "training.ramp_epochs=0",
     ),
-    *("training.epochs=1", "training.pretrain_steps=1", "training.validation=2", "embedding.cross_fit=false"),
+    *("training.epochs=1", "training.pretraining.steps=1", "training.validation=2", "embedding.cross_fit=false"),
 ]
 
 
@@ -78,7 +78,7 @@ def test_bad_calls_are_refused_before_slides_are_read(files, tmp_path, monkeypat
         ("expected the name of an experiment, found none", *out),
         ("found 'recicles' \\(did you mean 'recycles'", "recicles", *files, *out),
         ("expected --out DIR, found none", "recycles", *files),
-        ("expected a recipe key, found 'graph.kk'", "recycles", *files, *out, "--set", "graph.kk=3"),
+        ("expected a field of graph, found 'graph.kk'", "recycles", *files, *out, "--set", "graph.kk=3"),
         ("expected fields that recycles does not set", "recycles", *files, *out, "--set", "model.recycles=3"),
         ("expected --seeds like 3", "recycles", *files, *out, "--seeds", "x"),
         ("expected at least one slide, found none", "recycles", *out),

@@ -15,9 +15,14 @@ TINY = {
     "embedding": {"kind": "spatial", "components": 6, "cross_fit": False},
     "minisets": {"count": 4, "min_size": 40, "max_size": 50},
     "graph": {"k": 15},
-    "gate": {"channels": 8},
-    "model": {"recycles": 3, "hidden_channels": 8, "heads": 2, "head_channels": 4},
-    "training": {"epochs": 2, "ramp_epochs": 0.0, "pretrain_steps": 2, "validation": 2, "node_budget": 160},
+    "model": {"recycles": 3, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
+    "training": {
+        "epochs": 2,
+        "ramp_epochs": 0.0,
+        "pretraining": {"steps": 2},
+        "validation": 2,
+        "node_budget": 160,
+    },
 }
 
 
@@ -63,9 +68,7 @@ def trained(recipe, slides, tmp_path_factory) -> TrainedRun:
     work = tmp_path_factory.mktemp("trained")
     preparation = Preparation(slides[1].name, "inductive", recipe, "own")
     prepared = prepare_folds([preparation], slides, work)[preparation.key]
-    model = train_structure(
-        recipe, prepared.train, prepared.validation, seed=0, folder=work / "run", progress=False, accelerator="cpu"
-    )
+    model = train_structure(recipe, prepared.train, prepared.validation, seed=0, folder=work / "run", progress=False)
     return TrainedRun(model, recipe, prepared, 0)
 
 

@@ -6,7 +6,7 @@ import yaml
 from pyg_gears.errors import InputError
 from pyg_gears.lab.experiments import CATALOGUE, EVALUATIONS, catalogue, describe_catalogue, find_experiment
 from pyg_gears.training import Recipe
-from pyg_gears.training.structure_training import build_model
+from pyg_gears.training.build_model import build_model
 
 # What a method developer asks for by name.
 NAMES = {

@@ -6,7 +6,7 @@ import pytest
 
 from pyg_gears.lab.experiments.evaluations import EVALUATIONS, measure
 from pyg_gears.lab.probes.attention_probe import attention_probe
-from pyg_gears.layout import InferenceSettings, reconstruct_layout
+from pyg_gears.layout import reconstruct_layout
 from pyg_gears.metrics import evaluate_layout
 from pyg_gears.training.oracle import mean_energies
 
@@ -41,9 +41,9 @@ def test_probes_give_plain_numbers_that_agree_with_the_run(name, trained) -> Non
 
 def test_the_layout_is_that_of_the_held_out_slide(trained) -> None:
     found = EVALUATIONS["layout"](trained)
-    (slide,) = trained.prepared.held_out
-    settings = InferenceSettings(candidates=trained.prepared.candidates, metric=trained.recipe.graph.metric)
-    pos = reconstruct_layout(trained.model, slide.x, settings, trained.seed, progress=False).pos
+    (slide,) = trained.prepared.validation.slides
+    candidates = trained.prepared.candidates
+    pos = reconstruct_layout(trained.model, slide.x, candidates=candidates, seed=trained.seed, progress=False).pos
     truth = evaluate_layout(pos, slide.pos.numpy())
     assert found == {name: truth[name] for name in ("spearman", "trust_20", "recall_15")}
 
@@ -68,7 +68,7 @@ def test_edges_are_compared_with_the_true_ones(trained) -> None:
 def test_attention_is_given_by_recycle(trained) -> None:
     found = EVALUATIONS["attention"](trained)
     probe = attention_probe(trained.model, trained.minisets, 160)
-    recall = probe.recall.mean(axis=1)
+    recall = probe.recall_30.mean(axis=1)
     assert [found[f"recall, recycle {r}"] for r in (1, 2, 3)] == pytest.approx(recall.tolist())
     assert found["lowest recall"] == pytest.approx(recall.min())
     std = probe.logit_std["total"].mean(axis=1)

@@ -5,16 +5,22 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pyg_gears.errors import InputError
 from pyg_gears.lab.experiments import fold
-from pyg_gears.lab.experiments.fold import Preparation, prepare_fold, prepare_folds
+from pyg_gears.lab.experiments.fold import Preparation, check_protocol, prepare_fold, prepare_folds
 
 
 def test_keys_follow_what_preparation_reads_and_nothing_else(recipe) -> None:
     base = Preparation("slide_1", "inductive", recipe, "own")
-    for changes in ({"loss": {"rank": 0.1}}, {"gate": {"beta": 1.0}}, {"training": {"lr": 1e-3}}):
+    for changes in ({"loss": {"deep": 0.1}}, {"model": {"gate": {"beta": 1.0}}}, {"training": {"lr": 1e-3}}):
         other = Preparation("slide_1", "inductive", recipe.change(changes), "own")
         assert (other.key, other.encoder_key) == (base.key, base.encoder_key)
-    for changes in ({"graph": {"k": 10}}, {"minisets": {"count": 6}}, {"training": {"validation": 3}}):
+    for changes in (
+        {"graph": {"k": 10}},
+        {"minisets": {"count": 6}},
+        {"training": {"validation": 3}},
+        {"model": {"gate": {"target": "walk2"}}},
+    ):
         other = Preparation("slide_1", "inductive", recipe.change(changes), "own")
         assert other.key != base.key
         assert other.encoder_key == base.encoder_key
@@ -57,8 +63,8 @@ def test_noise_keeps_the_spread_of_channels_and_the_targets(recipe, slides, tmp_
 
 
 def test_the_encoder_is_trained_once_for_all_graphs(recipe, slides, tmp_path, monkeypatch) -> None:
-    encoder = {"front_components": 8, "out_channels": 4, "hidden": [4], "steps": 2, "evaluate_every": 1, "folds": 2}
-    learned = recipe.change({"embedding": {"kind": "learned"}, "encoder": {**encoder, "repeats": 1}})
+    encoder = {"out_channels": 4, "hidden": [4], "steps": 2, "evaluate_every": 1, "folds": 2, "repeats": 1}
+    learned = recipe.change({"embedding": {"kind": "learned", "front": {"kind": "spatial", "components": 8}, **encoder}})
     from pyg_gears.training.encoder_module import EncoderModule
 
     steps, step = [], EncoderModule.training_step
@@ -78,19 +84,18 @@ def test_the_preparation_reads_no_other_field(recipe, slides, tmp_path, monkeypa
     read = set()
 
     class Spy:
-        def __init__(self, target, path):
-            self.__dict__.update(target=target, path=path)
+        def __init__(self, of, path):
+            self.__dict__.update(_of=of, _path=path)
 
         def __getattr__(self, name):
-            value = getattr(self.target, name)
-            if type(value).__module__.startswith("pyg_gears.training") and type(value).__name__ == "TrainingRecipe":
-                return Spy(value, "training")
-            read.add(f"{self.path}.{name}" if self.path else name)
+            value, path = getattr(self._of, name), f"{self._path}.{name}".strip(".")
+            if path in ("training", "model", "model.gate"):
+                return Spy(value, path)
+            read.add(path)
             return value
 
     fold.prepare(Spy(recipe, ""), slides, None, "slide_1", tmp_path)
-    assert read - {"training.seed", "training.validation"} <= {"embedding", "encoder", "minisets", "graph"}
-    assert read >= {"embedding", "minisets", "graph", "training.validation"}
+    assert read == {"embedding", "minisets", "graph", "training.seed", "training.validation", "model.gate.target"}
 
 
 def test_a_fold_without_the_slide_is_refused(recipe, slides, tmp_path) -> None:
@@ -111,3 +116,21 @@ def test_the_transductive_encoder_has_seen_the_expression_and_not_the_place(reci
     assert torch.equal(embedding("inductive", changed), inductive)
     assert not torch.equal(embedding("transductive", changed), transductive)
     assert torch.equal(embedding("transductive", moved), transductive)
+
+
+def test_the_published_encoder_sees_the_expression_too(recipe, slides) -> None:
+    tiny = {"kind": "published", "hidden": [8], "out_channels": 4, "steps": 4, "evaluate_every": 4}
+    published = recipe.change({"embedding": tiny})
+    x = {p: prepare_fold(published, slides, "slide_1", p).train.slides[0].x for p in ("inductive", "transductive")}
+    assert x["inductive"].shape == x["transductive"].shape
+    assert not torch.equal(x["inductive"], x["transductive"])
+
+
+def test_a_protocol_without_effect_is_refused(recipe) -> None:
+    learned = {"kind": "learned", "front": {"kind": "genes"}}
+    for embedding in ({"kind": "pca"}, {"kind": "published"}, {"kind": "learned"}, {**learned, "vicreg": {}}):
+        check_protocol(recipe.change({"embedding": embedding}), "transductive")
+    positions = recipe.change({"embedding": learned})
+    check_protocol(positions, "inductive")
+    with pytest.raises(InputError, match=r"expected embedding\.vicreg or components with the transductive protocol"):
+        check_protocol(positions, "transductive")

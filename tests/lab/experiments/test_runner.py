@@ -11,6 +11,7 @@ import torch
 
 from pyg_gears.errors import InputError
 from pyg_gears.lab.experiments import Experiment, run_experiment, runner, train_run
+from pyg_gears.training import structure_training
 from pyg_gears.training.structure_module import StructureModule, TrainingDiverged
 
 pytest.importorskip("matplotlib")
@@ -90,7 +91,7 @@ def test_a_killed_grid_goes_on_where_it_stood(finished, experiment, recipe, slid
 
     def die(self, batch, index):
         # The third run, in its second epoch.
-        if self.current_epoch == 1 and not self.pretrain and len(calls) == 3:
+        if self.current_epoch == 1 and len(calls) == 3:
             raise Killed
         return step(self, batch, index)
 
@@ -110,20 +111,24 @@ def test_a_killed_grid_goes_on_where_it_stood(finished, experiment, recipe, slid
     assert "2 runs; inductive" in (out / "table.txt").read_text()
     interrupted = calls[-1]
     assert (interrupted / "last.ckpt").exists()
-    epochs = []
+    epochs, pretrained = [], []
     with monkeypatch.context() as patch:
         start = StructureModule.on_train_epoch_start
         patch.setattr(
             StructureModule,
             "on_train_epoch_start",
-            lambda self: (epochs.append((len(calls), self.current_epoch, self.pretrain)), start(self))[1],
+            lambda self: (epochs.append((len(calls), self.current_epoch)), start(self))[1],
         )
+        pretrain = structure_training._pretrain
+        patch.setattr(structure_training, "_pretrain", lambda *a: (pretrained.append(len(calls)), pretrain(*a))[1])
         resumed = run_experiment(experiment, slides, out, folds=["slide_0"], **options)
     assert calls.count(interrupted) == 2
     assert len(calls) == 3 + 4
     # The interrupted run repeats neither its pretraining nor its first epoch.
     number = 1 + calls[3:].index(interrupted) + 3
-    assert [epoch[1:] for epoch in epochs if epoch[0] == number] == [(1, False)]
+    assert [epoch for call, epoch in epochs if call == number] == [1]
+    assert len(pretrained) == 3
+    assert number not in pretrained
     assert numbers(resumed) == {key: value for key, value in numbers(finished).items() if key[2] == "slide_0"}
     redone = next(r for r in resumed.records if "seconds" not in r.numbers)
     assert (
@@ -218,7 +223,7 @@ def test_another_grid_is_refused_in_the_same_folder(finished, experiment, recipe
         (experiment, recipe.change({"training": {"lr": 1e-3}}), slides),
         (experiment, recipe, [slides[0], replace(slides[1], pos=slides[1].pos + 1)]),
     ):
-        with pytest.raises(InputError, match="expected the recipe and slides of the run begun in"):
+        with pytest.raises(InputError, match="expected the recipe, slides and cells of the run begun in"):
             run_experiment(other, used, out, recipe=base, progress=False)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="expected a new folder or one of this experiment for --out"):
@@ -247,6 +252,6 @@ def test_what_cannot_be_run_is_refused_before_any_work(experiment, recipe, slide
     late = Experiment(
         name="late",
         question="Late?",
-        variants=[{"label": "late", "changes": {"model": {"geo": "rbf", "geo_from": 9}}}],
+        variants=[{"label": "late", "changes": {"model": {"geo": {"kind": "rbf", "start": 9}}}}],
     )
-    refused("expected geo_from in", chosen=late)
+    refused("expected model.geo.start in", chosen=late)

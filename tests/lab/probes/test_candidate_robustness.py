@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,13 +10,17 @@ from torch_geometric.data import Batch
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.lab.probes.candidate_robustness import candidate_robustness
 from pyg_gears.losses import geometric_energy
+from pyg_gears.transforms import CandidateGraph
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_energies_and_recalls_equal_the_loops(minisets, reading_model, metric: str) -> None:
     projection = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
     model = reading_model()
-    found = candidate_robustness(model, minisets, (4, 9), metric, node_budget=1, projection=projection)
+    candidates = CandidateGraph(7, metric, projection=projection)  # type: ignore[arg-type]
+    before = repr(candidates), copy.copy(candidates.__dict__)
+    found = candidate_robustness(model, minisets, candidates, (4, 9), node_budget=1)
+    assert (repr(candidates), candidates.__dict__) == before
     for k in (4, 9):
         energies, recalls = [], []
         for graph in (minisets[i] for i in range(len(minisets))):
@@ -30,11 +36,11 @@ def test_energies_and_recalls_equal_the_loops(minisets, reading_model, metric: s
 
 
 def test_more_neighbours_than_nodes_change_nothing(minisets, reading_model) -> None:
-    found = candidate_robustness(reading_model(), minisets, (60, 80), "euclidean")
+    found = candidate_robustness(reading_model(), minisets, CandidateGraph(5, "euclidean"), (60, 80))
     assert found.range == 0
     assert found.candidate_recall == {60: 1.0, 80: 1.0}
 
 
 def test_no_k_is_refused(minisets, reading_model) -> None:
     with pytest.raises(ValueError, match="expected at least one k"):
-        candidate_robustness(reading_model(), minisets, ())
+        candidate_robustness(reading_model(), minisets, CandidateGraph(5), ())

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_gears.lab.probes.collapse_rate import LIMITS, collapse_rate
+from pyg_gears.data import MinisetDataset
+from pyg_gears.lab.probe import PUBLISHED
+from pyg_gears.lab.probes.collapse_rate import LIMITS, PROBE, collapse_rate
+from pyg_gears.lab.probes.subject import OnSlide
 from pyg_gears.metrics import collapse_statistics
 
 
@@ -60,6 +63,42 @@ def test_collapsed_layouts(minisets, reading_model) -> None:
     assert line.rate == 0
     lost = collapse_rate(laid_out(reading_model, lambda batch: batch.x[:, :2] * torch.nan), minisets)
     assert lost.rate == 0
+    assert (lost.finite, line.finite) == (0, 1)
+
+
+def test_layouts_are_judged_relative_to_the_truth(minisets, reading_model) -> None:
+    """Random points miss the published limit, so that no layout of them can pass; half of the truth's figures they reach."""
+    truth = collapse_rate(laid_out(reading_model, lambda batch: true_positions(minisets, batch)), minisets)
+    assert truth.relative_rate == 1
+    assert truth.true_rate < 0.99
+    finite, relative, published = PROBE.requirements((OnSlide("a", "held out", (truth,)),))
+    assert finite.passed
+    assert relative.passed
+    assert (published.passed, published.basis) == (False, PUBLISHED)
+    squeezed = laid_out(reading_model, lambda batch: true_positions(minisets, batch) * torch.tensor([1.0, 0.3]))
+    assert collapse_rate(squeezed, minisets).relative_rate < 0.5
+    lost = collapse_rate(laid_out(reading_model, lambda batch: batch.x[:, :2] * torch.nan), [minisets[0]])
+    checks = PROBE.requirements((OnSlide("a", "held out", (lost,)),))
+    assert [check.passed for check in checks] == [False, None, False]
+
+
+def test_a_lattice_asks_no_layout_for_more_than_random_points_have(minisets, reading_model) -> None:
+    """On a lattice a blurred copy of the truth is healthy, and clumps are not."""
+    grid = torch.cartesian_prod(torch.arange(12.0), torch.arange(10.0)).double()
+    slides = [slide._replace(pos=grid) for slide in minisets.slides]
+    dataset = MinisetDataset(slides, minisets.recipe, pre_transform=minisets.pre_transform)
+    noise = torch.randn(120, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def blurred(batch):
+        return true_positions(dataset, batch) + 0.4 * noise[batch.node_id]
+
+    def clumped(batch):
+        return (true_positions(dataset, batch) / 3).round()
+
+    found = collapse_rate(laid_out(reading_model, blurred), dataset)
+    assert found.true_rate == 1
+    assert found.relative_rate > 0.6
+    assert collapse_rate(laid_out(reading_model, clumped), dataset).relative_rate == 0
 
 
 def test_limit_of_random_points_and_lattices() -> None:

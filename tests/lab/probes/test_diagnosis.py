@@ -11,23 +11,25 @@ import torch
 from pyg_gears.data import simulate_tissue, write_simulation, write_slide
 from pyg_gears.data.anndata_io import read_slide
 from pyg_gears.errors import InputError
-from pyg_gears.lab.probes import attention_figures, gate_figures
-from pyg_gears.lab.probes.diagnosis import check_diagnosis, diagnose, fixed_minisets
+from pyg_gears.lab.probes import collapse_rate, gap_decomposition, gate_probe
+from pyg_gears.lab.probes.diagnosis import check_diagnosis, diagnose, diagnosis_probes, fixed_minisets
 from pyg_gears.lab.probes.focus_maps import QUERIES
 from pyg_gears.training import Recipe
 from pyg_gears.training.oracle import mean_energies
 from pyg_gears.training.preparation import Prepared, prepare
 from pyg_gears.training.structure_training import build_model
 
+FEW = (gap_decomposition.PROBE, collapse_rate.PROBE)
 FIGURES = {
-    "attention_by_recycle",
-    "logit_terms",
-    "gradient_alignment",
-    "gate_scores",
+    "attention",
     "energy_by_beta",
     "gap_decomposition",
+    "gate",
+    "gate_scores",
+    "gradient_alignment",
     "graph_recovery",
-    "poison_pills",
+    "layout_rivals",
+    "negative_controls",
 }
 RECIPE = Recipe().change(
     {
@@ -66,8 +68,10 @@ def out(files, prepared, members, tmp_path_factory) -> Path:
         RECIPE,
         files[1:3],
         folder,
+        candidates=prepared.candidates,
         seen=["slide_0", "slide_1"],
         validated=["slide_2"],
+        references=files[:1],
         minisets=3,
         maps=1,
     )
@@ -90,57 +94,94 @@ def test_numbers_are_those_of_the_probes(out, prepared, members) -> None:
     report = json.loads((out / "report.json").read_text())
     assert [(s["name"], s["status"], s["spots"]) for s in report["slides"]] == [
         ("slide_1", "seen in training", 60),
-        ("slide_2", "held out, validation", 60),
+        ("slide_2", "held out, used for early stopping", 60),
     ]
     assert (report["members"], report["minisets"], report["seed"]) == (2, 3, 0)
+    assert list(report["probes"]) == [probe.name for probe in diagnosis_probes()]
+    assert report["notes"] == []
     for number, member in enumerate(members):
-        found = report["slides"][1]["members"][number]
-        assert "scores" not in found
-        assert len(found["attention"]["recall"]) == 2
+
+        def found(probe: str, number: int = number) -> dict[str, Any]:
+            slide = report["probes"][probe][1]
+            assert slide["name"] == "slide_2"
+            return slide["members"][number]
+
+        assert set(found("gate_scores")) == {
+            "edges",
+            "average precision of the logit",
+            "average precision of the softmax of the node",
+            "chance",
+        }
+        assert len(found("attention")["recall_30"]) == 2
         first = [prepared.validation[i] for i in range(3)]  # the fixed list is that of the training's validation
         expected = mean_energies(member, first, 100)  # type: ignore[arg-type]
-        assert found["gap"]["energy"]["learned_gate"] == pytest.approx(expected["h_gate"], rel=1e-4)
-        assert found["gap"]["energy"]["oracle"] == pytest.approx(expected["t_edge"], rel=1e-4)
-        assert found["energy_by_beta"]["2.0"] == pytest.approx(expected["h_gate"], rel=1e-4)
-    checks = {check["name"]: check["passed"] for check in report["slides"][1]["readiness"]}
-    assert any(passed is not None for passed in checks.values())
+        assert found("gap_decomposition")["energy"]["learned_gate"] == pytest.approx(expected["h_gate"], rel=1e-4)
+        assert found("gap_decomposition")["energy"]["oracle"] == pytest.approx(expected["t_edge"], rel=1e-4)
+        assert found("energy_by_beta")["energy"]["2.0"] == pytest.approx(expected["h_gate"], rel=1e-4)
+    (rivals,) = report["probes"]["layout_rivals"]
+    assert rivals["name"] == "slide_2"
+    assert {check["subject"] for check in report["requirements"]} == {
+        "slide_1 (seen in training)",
+        "slide_2 (held out, used for early stopping)",
+    }
+    assert {check["passed"] for check in report["requirements"]} == {True, False}
     text = (out / "report.txt").read_text()
-    assert "slide_2: 60 spots, held out, validation" in text
-    assert "Readiness on slide_1 (seen in training)" in text
+    assert "slide_2: 60 spots, held out, used for early stopping" in text
+    assert max(map(len, text.splitlines())) <= 220
 
 
 def test_minisets_are_fixed_and_change_with_the_seed(files, prepared) -> None:
     slide = read_slide(files[2]).subset_genes(prepared.encoder.genes)
-    drawn = fixed_minisets(prepared.encoder, RECIPE, slide, 5, 0)
+    drawn = fixed_minisets(prepared.encoder, RECIPE, slide, 5, 0, prepared.candidates)
     for i in range(5):
         assert torch.equal(drawn[i].node_id, prepared.validation[i].node_id)
         assert torch.equal(drawn[i].edge_index, prepared.validation[i].edge_index)
         assert "pos" not in drawn[i]
-    other = fixed_minisets(prepared.encoder, RECIPE, slide, 5, 1)
+    other = fixed_minisets(prepared.encoder, RECIPE, slide, 5, 1, prepared.candidates)
     assert not all(torch.equal(drawn[i].node_id, other[i].node_id) for i in range(5))
 
 
-def test_nothing_is_left_of_a_report_that_fails(files, prepared, members, tmp_path, monkeypatch) -> None:
+def test_one_member_one_miniset_and_an_unknown_slide(files, prepared, members, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "report"
+    candidates = prepared.candidates
+    report = diagnose(
+        members[:1], prepared.encoder, RECIPE, files[2:3], out, candidates=candidates, minisets=1, maps=0, probes=FEW
+    )
+    assert [slide["status"] for slide in report["slides"]] == ["held out"]
+    assert list(report["probes"]) == ["gap_decomposition", "collapse"]
+    assert "+-" not in (out / "report.txt").read_text()
+    assert not list((out / "maps").iterdir())
+
+
+def test_a_model_without_gate_and_attention_terms(files, prepared, members, tmp_path) -> None:
+    """What it cannot show is left out with a sentence; the rest is measured."""
     pytest.importorskip("matplotlib")
 
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("no figure today")
+    class Plain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = members[0]
 
-    monkeypatch.setattr(attention_figures, "attention_figures", fail)
-    with pytest.raises(RuntimeError, match="no figure today"):
-        diagnose(members[:1], prepared.encoder, RECIPE, files[2:3], tmp_path / "report", minisets=1)
-    assert not list(tmp_path.iterdir())
+        def forward(self, batch: Any, edge_index: Any = None) -> Any:
+            return self.inner(batch, edge_index=edge_index)
 
-
-def test_one_member_one_miniset_and_an_unknown_slide(files, prepared, members, tmp_path, monkeypatch) -> None:
-    pytest.importorskip("matplotlib")
-    monkeypatch.setattr(attention_figures, "attention_figures", lambda slides: {})
-    monkeypatch.setattr(gate_figures, "gate_figures", lambda slides, beta: {})
-    report = diagnose(members[:1], prepared.encoder, RECIPE, files[2:3], tmp_path / "report", minisets=1, maps=0)
-    (slide,) = report["slides"]
-    assert slide["status"] == "held out"
-    assert slide["members"][0]["pills"]["energy"]["other_miniset"] is None
-    assert "+-" not in (tmp_path / "report" / "report.txt").read_text()
+    probes = (gate_probe.PROBE, *FEW)
+    report = diagnose(
+        [Plain()],  # type: ignore[list-item]
+        prepared.encoder,
+        RECIPE,
+        files[2:3],
+        tmp_path / "report",
+        candidates=prepared.candidates,
+        minisets=2,
+        probes=probes,
+    )
+    assert list(report["probes"]) == ["collapse"]
+    assert report["notes"] == [
+        f"{name} was left out: expected a model with a gate, found Plain; probe a gated model."
+        for name in ("gate", "gap_decomposition")
+    ]
     assert not list((tmp_path / "report" / "maps").iterdir())
 
 
@@ -158,6 +199,11 @@ def test_checks_come_first(files, tmp_path, monkeypatch) -> None:
         ([a, tmp_path / "absent.h5ad"], {}, "found nothing"),
         ([cells], {}, "cells: expected positions"),
         ([a, few], {"genes": slide.genes}, f"few: expected all {len(slide.genes)} genes of the model, found"),
+        (
+            [a, b],
+            {"references": [b], "seen": ["slide_0"]},
+            "slide_1: expected a reference that the model was trained on",
+        ),
         ([a, b], {"out": tmp_path}, "Expected a new file"),
     ):
         arguments: dict[str, Any] = {"out": out, "minisets": 2, **more}
@@ -169,11 +215,19 @@ def test_checks_come_first(files, tmp_path, monkeypatch) -> None:
     assert not out.exists()
 
 
-def test_a_second_run_gives_the_same(files, prepared, members, out, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(attention_figures, "attention_figures", lambda slides: {})
-    monkeypatch.setattr(gate_figures, "gate_figures", lambda slides, beta: {})
+def test_a_second_run_gives_the_same(files, prepared, members, out, tmp_path) -> None:
     again = diagnose(
-        members, prepared.encoder, RECIPE, files[2:3], tmp_path / "again", validated=["slide_2"], minisets=3, maps=0
+        members,
+        prepared.encoder,
+        RECIPE,
+        files[2:3],
+        tmp_path / "again",
+        candidates=prepared.candidates,
+        validated=["slide_2"],
+        minisets=3,
+        maps=0,
+        probes=FEW,
     )
-    first = json.loads((out / "report.json").read_text())["slides"][1]
-    assert json.loads(json.dumps(again["slides"][0])) == first
+    first = json.loads((out / "report.json").read_text())["probes"]
+    for name, found in json.loads(json.dumps(again["probes"])).items():
+        assert found == first[name][1:]

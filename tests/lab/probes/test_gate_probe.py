@@ -7,24 +7,13 @@ from scipy import stats
 from sklearn.metrics import average_precision_score
 from torch_geometric.data import Batch
 
-from pyg_gears.lab.probes.gate_probe import average_precision, gate_probe
+from pyg_gears.lab.probe import NotMeasurable
+from pyg_gears.lab.probes.gate_probe import MEASURES, gate_probe
 from pyg_gears.losses import gate_kl
 from pyg_gears.nn import EdgeGate
 
-NODE_MEASURES = (
-    "kl",
-    "precision",
-    "recall",
-    "candidate_recall",
-    "entropy",
-    "drift",
-    "spearman",
-    "pearson",
-    "self_mass",
-)
 
-
-def slow_gate(logits, reference, graph, truth, k: int) -> dict[str, float]:
+def slow_gate(logits, reference, graph, truth) -> dict[str, float]:
     """Every measure of one miniset by a loop over its nodes."""
     source, target = graph.edge_index
     found: dict[str, list[float]] = {}
@@ -34,13 +23,17 @@ def slow_gate(logits, reference, graph, truth, k: int) -> dict[str, float]:
         g, r = (v[own].double().numpy() for v in (logits, reference))
         t = truth[i, source[own]].numpy()
         q, old, p = np.exp(g) / np.exp(g).sum(), np.exp(r) / np.exp(r).sum(), t / max(t.sum(), 1e-300)
-        chosen = set(source[own][np.argsort(-g, kind="stable")[:k].copy()].tolist())
-        best = {j for j in np.argsort(-truth[i].numpy(), kind="stable")[:k].tolist() if truth[i, j] > 0}
+        chosen = set(source[own][np.argsort(-g, kind="stable")[:30].copy()].tolist())
+        near, inside = set((truth[i] > 0).nonzero().flatten().tolist()), set(source[own].tolist())
+        best = {j for j in np.argsort(-truth[i].numpy(), kind="stable")[:30].tolist() if truth[i, j] > 0}
         row = {
             "kl": (p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum(),
-            "precision": len(chosen & best) / len(chosen),
-            "recall": len(chosen & best) / len(best),
-            "candidate_recall": len(set(source[own].tolist()) & best) / len(best),
+            "precision_30": len(chosen & near) / 30,
+            "recall_30": len(chosen & near) / len(near),
+            "candidate_recall": len(inside & near) / len(near),
+            "strict_precision_30": len(chosen & best) / len(chosen),
+            "strict_recall_30": len(chosen & best) / len(best),
+            "strict_candidate_recall": len(inside & best) / len(best),
             "entropy": -(q * np.log(q)).sum(),
             "drift": (old * np.log(old / q)).sum(),
             "spearman": stats.spearmanr(g, p).statistic if np.ptp(p) and np.ptp(g) else np.nan,
@@ -67,17 +60,19 @@ def gates() -> tuple[EdgeGate, EdgeGate]:
     return made[0], made[1]
 
 
-def test_every_measure_equals_the_loops(minisets, reading_model, transitions, gates) -> None:
+@pytest.mark.parametrize("kind", ["minisets", "crowded"])
+def test_every_measure_equals_the_loops(request, kind, reading_model, transitions, gates) -> None:
     gate, old = gates
-    fast = gate_probe(reading_model(gate_of=gate), minisets, node_budget=120, reference=old.train(), k=6)
+    minisets = request.getfixturevalue(kind)
+    fast = gate_probe(reading_model(gate_of=gate), minisets, node_budget=120, reference=old.train())
     assert old.training
     old.eval()
     slow = []
     with torch.no_grad():
         for graph in (minisets[i] for i in range(len(minisets))):
             x, e = graph.x, graph.edge_index
-            slow.append(slow_gate(gate(x, e), old(x, e), graph, transitions(graph), 6))
-    for name in (*NODE_MEASURES, "average_precision"):
+            slow.append(slow_gate(gate(x, e), old(x, e), graph, transitions(graph)))
+    for name in MEASURES:
         values = np.array([each[name] for each in slow])
         assert getattr(fast, name) == pytest.approx(values.mean(), rel=1e-5), name
         assert fast.spread[name] == pytest.approx(values.std(), rel=1e-4), name
@@ -96,26 +91,28 @@ def test_a_perfect_gate(minisets, reading_model, transitions) -> None:
         graph = next(g for g in graphs if torch.equal(g.x, x))
         return (transitions(graph)[edges[1], edges[0]] + 1e-30).log().masked_fill(edges[0] == edges[1], 0.0)
 
-    probe = gate_probe(reading_model(gate_of=perfect), graphs, node_budget=1, reference=perfect, k=4)
+    probe = gate_probe(reading_model(gate_of=perfect), graphs, node_budget=1, reference=perfect)
     assert probe.kl == pytest.approx(0, abs=1e-9)
     assert probe.drift == pytest.approx(0, abs=1e-12)
     assert probe.average_precision == pytest.approx(1)
     assert probe.pearson == pytest.approx(1)
-    assert probe.recall == pytest.approx(probe.candidate_recall)
-    assert probe.precision > 0.8
+    assert probe.recall_30 == pytest.approx(probe.candidate_recall)
+    assert probe.strict_recall_30 == pytest.approx(probe.strict_candidate_recall)
     assert probe.calibration_error < 1e-6
     np.testing.assert_allclose(probe.reliability_predicted, probe.reliability_true, atol=1e-9)
-    # Every node has four true neighbours: with all pairs as candidates nothing is missed.
+    # With all pairs as candidates nothing is missed; 30 places hold more than the true neighbours.
     wide = [g.clone() for g in graphs]
     for graph in wide:
         n = graph.num_nodes
         graph.edge_index = torch.stack([torch.arange(n).repeat(n), torch.arange(n).repeat_interleave(n)])
-    probe = gate_probe(reading_model(gate_of=perfect), wide, node_budget=1, k=4)
-    assert (probe.precision, probe.recall, probe.candidate_recall) == (1, 1, 1)
+    probe = gate_probe(reading_model(gate_of=perfect), wide, node_budget=1)
+    assert (probe.recall_30, probe.candidate_recall, probe.strict_recall_30) == (1, 1, 1)
+    degree = [graph.rw_edge_index.size(1) / graph.num_nodes for graph in graphs]
+    assert probe.precision_30 == pytest.approx(np.mean(degree) / 30)
 
 
 def test_a_gate_without_opinion(minisets, reading_model) -> None:
-    probe = gate_probe(reading_model(gate_of=lambda x, e: torch.zeros(e.size(1))), minisets, k=6)
+    probe = gate_probe(reading_model(gate_of=lambda x, e: torch.zeros(e.size(1))), minisets)
     degree = np.mean([np.log(np.bincount(minisets[i].edge_index[1]) - 1).mean() for i in range(len(minisets))])
     assert probe.entropy == pytest.approx(degree, rel=1e-6)
     assert np.isnan(probe.spearman)
@@ -141,14 +138,6 @@ def test_logits_per_head_count_as_their_mean(minisets, reading_model, gates) -> 
     assert two.self_mass == pytest.approx(one.self_mass, rel=1e-5)
 
 
-def test_average_precision_with_ties() -> None:
-    generator = np.random.default_rng(0)
-    score, positive = generator.integers(0, 6, 200) / 3, generator.random(200) < 0.3
-    assert average_precision(score, positive) == pytest.approx(average_precision_score(positive, score))
-    assert np.isnan(average_precision(score, np.zeros(200, dtype=bool)))
-
-
 def test_a_model_without_a_gate_is_refused(minisets, reading_model) -> None:
-    model = reading_model()
-    with pytest.raises(ValueError, match="expected a model with a gate"):
-        gate_probe(lambda batch: model(batch, use_gate=False), minisets)
+    with pytest.raises(NotMeasurable, match="expected a model with a gate, found function"):
+        gate_probe(lambda batch: reading_model()(batch), minisets)

@@ -9,6 +9,7 @@ from scipy import stats
 from torch_geometric.data import Batch
 
 from pyg_gears.geometry import edge_distance
+from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.probes.distance_energy import FAMILIES, distance_energy, energy_pairs
 from pyg_gears.lab.probes.gradient_alignment import gradient_alignment
 
@@ -90,5 +91,5 @@ def test_attention_on_the_gradient_is_aligned(minisets, reading_model) -> None:
     def silent(batch, **_):
         return dataclasses.replace(reading_model()(batch), terms=None)
 
-    with pytest.raises(ValueError, match="expected attention terms of every recycle"):
+    with pytest.raises(NotMeasurable, match="expected attention terms of every recycle"):
         gradient_alignment(silent, minisets)

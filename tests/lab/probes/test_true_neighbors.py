@@ -17,6 +17,7 @@ def test_edges_are_looked_up_in_any_order(minisets, transitions) -> None:
     best = [set(np.argsort(-truth[i].numpy(), kind="stable")[:3].tolist()) for i in range(n)]
     assert found.best.tolist() == [j in best[i] for j, i in edges.T.tolist()]
     assert found.wanted.tolist() == [3] * n
+    assert found.degree.tolist() == (truth > 0).sum(dim=1).tolist()
     assert true_neighbors(graph, edges, 100).wanted.tolist() == (truth > 0).sum(dim=1).tolist()
 
 
@@ -25,5 +26,5 @@ def test_graphs_of_a_batch_keep_apart(minisets) -> None:
     batch = Batch.from_data_list(graphs)
     together = true_neighbors(batch, batch.edge_index, 3)
     alone = [true_neighbors(graph, graph.edge_index, 3) for graph in graphs]
-    for name in ("transition", "best", "wanted"):
+    for name in ("transition", "best", "wanted", "degree"):
         assert torch.equal(getattr(together, name), torch.cat([getattr(each, name) for each in alone]))

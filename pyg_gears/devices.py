@@ -1,0 +1,31 @@
+"""Where networks run."""
+
+from __future__ import annotations
+
+import torch
+
+from pyg_gears.errors import expect
+
+
+def find_device(name: str | torch.device = "auto") -> torch.device:
+    """The device of that name; "auto" is the first CUDA device, or the CPU where there is none.
+
+    Raises:
+        InputError: for a name that torch does not know, or a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    expect(
+        device is not None and device.type in ("cpu", "cuda"),
+        f"expected a device among auto, cpu and cuda, found {str(name)!r}; name one.",
+    )
+    assert device is not None
+    expect(
+        device.type != "cuda" or torch.cuda.is_available(),
+        f"expected a CUDA device for {str(name)!r}, found none; use auto or cpu.",
+    )
+    return device

@@ -1,0 +1,254 @@
+"""The embedding without learning: each slide's centred expression on common components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator
+from torch import Tensor
+
+from pyg_gears.data.slide import Slide
+from pyg_gears.encoders.base import EmbeddingOutput, Encoder
+from pyg_gears.encoders.centered_operator import centered_operator
+from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression
+from pyg_gears.encoders.components import (
+    LATTICE_NEIGHBORS,
+    Block,
+    align_components,
+    leading_value,
+    mean_graph,
+    neighbor_graph,
+    principal_components,
+    spatial_components,
+)
+from pyg_gears.encoders.registry import register_encoder
+from pyg_gears.encoders.smoothing import median_depth, smooth_shallow
+from pyg_gears.errors import expect, nearest_name
+from pyg_gears.graphs import knn
+from pyg_gears.seeds import random_stream
+from pyg_gears.typing import FloatArray
+
+KINDS = {"pca": principal_components, "spatial": spatial_components}
+MAX_FIT_CELLS = 20_000
+CELLS_WEIGHT = 0.5
+FOLDS = 5
+
+
+@register_encoder
+class ComponentEncoder(Encoder):
+    r"""Project each slide's centred genes on common components.
+
+    .. math:: H = \tfrac1\rho\, (X - \bar X_{slide})\, V
+
+    with X the normalised expression, V the leading components over the training slides and :math:`\rho` one number that gives
+    the training slides unit mean square. Cells with far fewer counts than the training spots are averaged with their
+    neighbours in H (see :func:`smooth_shallow`). The mean is always the slide's own, so cells that come later are projected
+    with theirs. When cells are given at fitting their expression weighs half as much as that of all slides together (they
+    have no coordinates, so this leaks nothing).
+
+    Args:
+        genes: Genes read, in this order.
+        components: V, shape (g, c).
+        scale: The number :math:`\rho`.
+        normalization: How counts are normalised.
+        depth: Median count of a training spot over these genes.
+    """
+
+    type_name: ClassVar[str] = "components"
+
+    def __init__(
+        self,
+        genes: Sequence[str],
+        components: Float[Tensor, "g c"],
+        scale: float,
+        normalization: Normalization,
+        depth: float,
+    ) -> None:
+        self._genes = tuple(genes)
+        self.components = components
+        self.scale = float(scale)
+        self.normalization = normalization
+        self.depth = float(depth)
+
+    @classmethod
+    def fit(
+        cls,
+        slides: Sequence[Slide],
+        cells: Slide | None = None,
+        *,
+        n_components: int,
+        kind: str,
+        normalization: Normalization,
+        seed: int = 0,
+    ) -> ComponentEncoder:
+        """Find the components of the training slides.
+
+        Args:
+            slides: Training slides, all on the same genes.
+            cells: Cells without coordinates, on the same genes; at most 20,000 of them, drawn by ``seed``, are used.
+            n_components: Channels of the embedding; fewer where genes, or four fifths of the spots, are fewer.
+            kind: "pca", or "spatial" for components that vary smoothly over the tissue.
+            normalization: How counts are normalised.
+            seed: Seed of the draw of cells.
+
+        Returns:
+            The encoder.
+
+        Raises:
+            InputError: without a slide, or for another kind.
+        """
+        return _fit(slides, cells, n_components, kind, normalization, seed)[0]
+
+    @classmethod
+    def fit_transform(
+        cls,
+        slides: Sequence[Slide],
+        cells: Slide | None = None,
+        *,
+        n_components: int,
+        kind: str,
+        normalization: Normalization,
+        seed: int = 0,
+    ) -> tuple[ComponentEncoder, list[Float[Tensor, "n c"]]]:
+        """:meth:`fit`, and the training slides as the encoder would embed them had it not seen them.
+
+        A few hundred spots in thousands of genes are overfitted: on its own training slides an embedding is sharper than it
+        will ever be on new cells, and a model trained on it learns to trust noise. So each fifth of the training spots is
+        embedded by components of the other four, rotated onto the final ones.
+
+        Args:
+            slides: As in :meth:`fit`.
+            cells: As in :meth:`fit`.
+            n_components: As in :meth:`fit`.
+            kind: As in :meth:`fit`.
+            normalization: As in :meth:`fit`.
+            seed: Also the seed of the fifths.
+
+        Returns:
+            The encoder (of all slides) and the cross-fitted embeddings of the training slides, shape (n, c) each.
+        """
+        encoder, centred, blocks = _fit(slides, cells, n_components, kind, normalization, seed)
+        full = encoder.components.double().numpy()
+        variance = np.concatenate([np.asarray(block.values @ full) for block in blocks[: len(slides)]]).var(axis=0)
+
+        generator = random_stream(seed, "component folds")
+        folds = [generator.permutation(len(slide)) % FOLDS for slide in slides]
+        parts = [np.empty((len(slide), full.shape[1])) for slide in slides]
+        for number in range(FOLDS):
+            rest = blocks[len(slides) :]
+            for slide, own, fold in zip(slides, centred, folds, strict=True):
+                kept = fold != number
+                assert slide.pos is not None
+                rest = [*rest, Block(own.rows(kept), neighbor_graph(slide.pos[kept]))]
+            components = align_components(KINDS[kind](rest, full.shape[1]), full, variance)
+            for own, fold, part in zip(centred, folds, parts, strict=True):
+                part[fold == number] = own.rows(fold == number) @ components
+        return encoder, [torch.from_numpy((part / encoder.scale).astype(np.float32)) for part in parts]
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Genes the encoder reads, in its order."""
+        return self._genes
+
+    @property
+    def out_channels(self) -> int:
+        """Channels c of the embedding."""
+        return self.components.size(1)
+
+    def embed(self, slide: Slide) -> EmbeddingOutput:
+        """Embed every spot or cell, float32; the expression stays sparse throughout. No network: the features are ``x``.
+
+        Raises:
+            InputError: when the slide lacks genes of the encoder.
+        """
+        slide = slide.subset_genes(self.genes)
+        expression = normalize_expression(slide, self.normalization)
+        weight = self.components.double().numpy() / self.scale
+        values = expression @ weight - gene_statistics(expression).mean @ weight
+        x = smooth_shallow(torch.from_numpy(values.astype(np.float32)), median_depth([slide]) / max(self.depth, 1e-12))
+        return EmbeddingOutput(x, x)
+
+    def state(self) -> Mapping[str, Any]:
+        """Plain values and tensors for :meth:`from_state`."""
+        return {
+            "type": self.type_name,
+            "genes": list(self.genes),
+            "components": self.components,
+            "scale": self.scale,
+            "normalization": self.normalization._asdict(),
+            "depth": self.depth,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> ComponentEncoder:
+        """Build the encoder that :meth:`state` described."""
+        normalization = Normalization(**state["normalization"])
+        return cls(state["genes"], state["components"], state["scale"], normalization, state["depth"])
+
+
+class _Centered(NamedTuple):
+    """Normalised expression of one slide, sparse float64, and the mean of its genes."""
+
+    expression: sparse.csr_array
+    mean: FloatArray
+
+    def rows(self, kept: NDArray[np.bool_] | slice = slice(None)) -> LinearOperator:
+        """The centred expression of some spots as an operator; the mean stays that of the whole slide."""
+        return centered_operator(self.expression[kept], self.mean)
+
+
+def _centered(expression: sparse.csr_array) -> _Centered:
+    return _Centered(expression.astype(np.float64), gene_statistics(expression).mean)
+
+
+def _fit(
+    slides: Sequence[Slide],
+    cells: Slide | None,
+    n_components: int,
+    kind: str,
+    normalization: Normalization,
+    seed: int,
+) -> tuple[ComponentEncoder, list[_Centered], list[Block]]:
+    """The encoder, and what it was fitted on: the slides, and a block for each of them and (last) for the cells."""
+    expect(
+        len(slides) > 0, "ComponentEncoder expected at least one training slide, found none; pass the slides to fit on."
+    )
+    expect(
+        kind in KINDS,
+        f"expected components among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",
+    )
+    centred = [_centered(normalize_expression(slide, normalization)) for slide in slides]
+    # What is left when a fifth is set aside must still span the components.
+    n_components = max(1, min(n_components, sum(len(slide) - -(-len(slide) // FOLDS) for slide in slides) - 1))
+    blocks = []
+    for slide, own in zip(slides, centred, strict=True):
+        assert slide.pos is not None
+        blocks.append(Block(own.rows(), neighbor_graph(slide.pos)))
+    if cells is not None:
+        block = _cell_block(cells, n_components, normalization, seed)
+        share = CELLS_WEIGHT * leading_value(blocks, KINDS[kind]) / leading_value([block], KINDS[kind])
+        blocks.append(block._replace(weight=share))
+    components = KINDS[kind](blocks, n_components)
+    scores = np.concatenate([np.asarray(block.values @ components) for block in blocks[: len(slides)]])
+    scale = max(float(np.sqrt(np.mean(scores**2))), 1e-12)
+    tensor = torch.from_numpy(components.astype(np.float32))
+    return ComponentEncoder(slides[0].genes, tensor, scale, normalization, median_depth(slides)), centred, blocks
+
+
+def _cell_block(cells: Slide, n_components: int, normalization: Normalization, seed: int) -> Block:
+    """The cells' expression, with the neighbour graph of their own expression."""
+    expression = normalize_expression(cells, normalization)
+    if expression.shape[0] > MAX_FIT_CELLS:
+        draw = random_stream(seed, "component cells").choice(expression.shape[0], MAX_FIT_CELLS, replace=False)
+        expression = expression[np.sort(draw)]
+    values = _centered(expression).rows()
+    no_graph = sparse.csr_array((expression.shape[0],) * 2)
+    scores = np.asarray(values @ principal_components([Block(values, no_graph)], n_components))
+    neighbors = knn(torch.from_numpy(scores.astype(np.float32)), LATTICE_NEIGHBORS, metric="cosine").index.numpy()
+    return Block(values, mean_graph(neighbors))

@@ -1,0 +1,180 @@
+"""What a fit has learned: reconstruct cells, save, load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from pyg_gears import __version__
+from pyg_gears.data import Slide, cells_from_anndata
+from pyg_gears.devices import find_device
+from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, encoder_from_state
+from pyg_gears.layout import (
+    ConfidenceCalibration,
+    LayoutOutput,
+    LayoutSettings,
+    TrainingSupport,
+    adapt_query,
+    reconstruct_layout,
+)
+from pyg_gears.models import StructureModel
+from pyg_gears.seeds import child_seed
+from pyg_gears.training.build_model import build_model
+from pyg_gears.training.checkpoint import load_checkpoint, save_checkpoint
+from pyg_gears.training.preparation import candidate_search
+from pyg_gears.training.recipe import Recipe
+from pyg_gears.transforms import CandidateGraph
+from pyg_gears.typing import FilePath
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A layout with its confidence.
+
+    Attributes:
+        pos: Coordinates in the gauge (centred, RMS radius 1, longest axis first), shape (n, 2).
+        confidence: Per cell in [0, 1]: the rank correlation that its distances are expected to have with the true ones.
+        layout: The layout with sparse distances and residuals.
+        gap: How far the cells lie from the training spots in the embedding, before any adapter.
+        adapted: Whether the cells went through an adapter.
+    """
+
+    pos: Float[np.ndarray, "n 2"]
+    confidence: Float[np.ndarray, " n"]
+    layout: LayoutOutput
+    gap: DomainGap
+    adapted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class FittedGears:
+    """What a fit has learned; nothing in it changes.
+
+    Attributes:
+        recipe: The recipe of the fit.
+        encoder: From expression to embedding.
+        adapter: Brings cells that lie far from the slides to the training spots; None for a fit without cells.
+        candidates: How candidate graphs are built.
+        members: The structure models, in eval mode.
+        support: Embeddings and positions of the training spots, for the confidence.
+        calibration: From a cell's support to its confidence.
+        report: Slides, held-out slides, numbers of genes and cells, energies on validation.
+    """
+
+    recipe: Recipe
+    encoder: Encoder
+    adapter: SCAdapter | None
+    candidates: CandidateGraph
+    members: tuple[StructureModel, ...]
+    support: TrainingSupport
+    calibration: ConfidenceCalibration
+    report: Mapping[str, Any]
+
+    def reconstruct(
+        self,
+        cells: Slide | AnnData,
+        *,
+        settings: LayoutSettings | None = None,
+        seed: int = 0,
+        adapt: str = "auto",
+        shard_dir: FilePath | None = None,
+        progress: bool = True,
+        device: str = "auto",
+    ) -> Reconstruction:
+        """Lay out cells from their expression alone; coordinates that they may carry are not read.
+
+        Args:
+            cells: Cells with the model's genes.
+            settings: Settings of the layout; the defaults if omitted.
+            seed: Same seed, same layout.
+            adapt: "auto": the adapter of a model that was fitted with cells, when these lie far from the training spots;
+                "none"; or "match": an adapter fitted to these cells now. Far cells without one give a warning.
+            shard_dir: Folder for finished patches, from which a killed run goes on.
+            progress: Show a bar.
+            device: Where the models run: "auto", "cpu" or "cuda".
+
+        Raises:
+            InputError: when the cells lack genes of the model, or for another ``adapt``.
+        """
+        query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
+        embedded = self.encoder.embed(query)
+        gap = domain_gap(embedded.features, self.support.features, seed=child_seed(seed, "gap"))
+        spots = torch.cat(self.support.x)
+        x, adapted = adapt_query(embedded.x, spots, gap, self.adapter, adapt=adapt, seed=child_seed(seed, "adapter"))
+        layout = reconstruct_layout(
+            self.members,
+            x,
+            candidates=self.candidates,
+            settings=settings,
+            seed=seed,
+            shard_dir=shard_dir,
+            progress=progress,
+            device=find_device(device),
+        )
+        confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(embedded.features)
+        return Reconstruction(layout.pos, confidence, layout, gap, adapted)
+
+    def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
+        """The origin of a layout, for its file: recipe, versions, residuals, the model's validation."""
+        versions = {name: version(name) for name in ("torch", "torch-geometric", "anndata")} | {
+            "pyg-gears": __version__
+        }
+        return {
+            "recipe": self.recipe.as_dict(),
+            "versions": versions,
+            "residuals": found.layout.report,
+            "gap": found.gap._asdict(),
+            "adapted": found.adapted,
+            "model": dict(self.report),
+            "seed": seed,
+        }
+
+    def save(self, folder: FilePath) -> None:
+        """Write the model into a folder (``model.pt``, ``recipe.yaml``)."""
+        content = {
+            "recipe": self.recipe.as_dict(),
+            "encoder": dict(self.encoder.state()),
+            "adapter": None if self.adapter is None else dict(self.adapter.state_dict()),
+            "projection": self.candidates.projection,
+            "members": [dict(member.state_dict()) for member in self.members],
+            "support": self.support.state_dict(),
+            "calibration": self.calibration.state_dict(),
+            "report": dict(self.report),
+        }
+        save_checkpoint(Path(folder), content)
+
+    @classmethod
+    def load(cls, folder: FilePath) -> FittedGears:
+        """Read a model that :meth:`save` wrote; nothing in the file is executed.
+
+        Raises:
+            InputError: when there is no readable model.
+        """
+        content = load_checkpoint(Path(folder))
+        recipe = Recipe.read(content["recipe"])
+        encoder = encoder_from_state(content["encoder"])
+        members = []
+        for state in content["members"]:
+            member = build_model(recipe, encoder.out_channels, seed=0)
+            member.load_state_dict(state)
+            members.append(member.eval())
+        return cls(
+            recipe=recipe,
+            encoder=encoder,
+            adapter=None if content["adapter"] is None else SCAdapter.from_state_dict(content["adapter"]),
+            candidates=candidate_search(recipe, content["projection"]),
+            members=tuple(members),
+            support=TrainingSupport.from_state_dict(content["support"]),
+            calibration=ConfidenceCalibration.from_state_dict(content["calibration"]),
+            report=content["report"],
+        )

@@ -1,0 +1,153 @@
+"""The batch-effect report of files: checks first, then every probe in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyg_gears.data.anndata_io import check_h5ad, read_cells, read_slide
+from pyg_gears.errors import expect, nearest_name
+from pyg_gears.report.report_folder import check_report_folder
+from pyg_gears.typing import FilePath
+
+if TYPE_CHECKING:
+    from pyg_gears.lab.encoders.comparison_rows import ComparisonRow, FittedRow
+    from pyg_gears.lab.probe import AnyProbe
+
+
+def batch_effect_probes() -> tuple[AnyProbe, ...]:
+    """The probes of a batch-effect report, in its order."""
+    from pyg_gears.lab.encoders import (
+        cell_gap,
+        embedding_shape,
+        gene_moran,
+        gene_removal,
+        kruskal_wallis,
+        neighbor_mixing,
+        slide_map,
+        slide_probe,
+        subspace_angles,
+        tissue_kept,
+    )
+
+    return (
+        slide_probe.PROBE,
+        neighbor_mixing.PROBE,
+        embedding_shape.PROBE,
+        tissue_kept.PROBE,
+        subspace_angles.PROBE,
+        kruskal_wallis.PROBE,
+        gene_removal.PROBE,
+        gene_moran.PROBE,
+        slide_map.PROBE,
+        cell_gap.PROBE,
+    )
+
+
+def batch_effect(
+    slide_paths: Sequence[FilePath],
+    out: FilePath,
+    cells_path: FilePath | None = None,
+    *,
+    held_out: Sequence[str] = (),
+    rows: Sequence[ComparisonRow] | None = None,
+    fitted: Sequence[FittedRow] = (),
+    seed: int = 0,
+    adapter_steps: int = 500,
+    probes: Sequence[AnyProbe] | None = None,
+) -> dict[str, Any]:
+    """Measure how far slides differ, the effect of each correction and its cost, on unseen slides too.
+
+    The folder gets ``report.json``, ``report.txt`` and a figure per probe (PNG). It appears whole or not at all.
+
+    Args:
+        slide_paths: Two or more ``.h5ad`` slides with positions.
+        out: A new or empty folder.
+        cells_path: Dissociated cells to compare with the spots, before and after the adapter.
+        held_out: Names (file stems) of slides to leave out of every fit, all at once; by default each slide in turn.
+        rows: Embeddings to compare; by default the usual ones.
+        fitted: Encoders that are fitted already; they are judged.
+        seed: Seed of all draws.
+        adapter_steps: Steps of the adapters between cells and spots.
+        probes: By default :func:`batch_effect_probes`.
+
+    Returns:
+        The report: ``slides``, ``genes`` (shared by the slides), ``cells``, ``seed``, ``folds`` (slides left out together), and
+        what :func:`pyg_gears.lab.report.write_report` adds.
+
+    Raises:
+        InputError: as :func:`check_batch_effect`, and for slides without shared genes.
+        ImportError: without matplotlib.
+    """
+    check_batch_effect(slide_paths, out, cells_path, held_out=held_out)
+    slides = [read_slide(path) for path in slide_paths]
+    cells = None if cells_path is None else read_cells(cells_path)
+
+    from pyg_gears.lab.encoders.subject import slides_subject
+    from pyg_gears.lab.report import measure_probes, write_report
+
+    subject = slides_subject(
+        slides, cells, held_out=held_out, rows=rows, fitted=fitted, seed=seed, adapter_steps=adapter_steps
+    )
+    measured = measure_probes(batch_effect_probes() if probes is None else probes, subject)
+    measured = measured._replace(notes=(*subject.notes, *measured.notes))
+    genes, folds = len(subject.slides[0].genes), subject.folds
+    head = {
+        "slides": [{"name": slide.name, "spots": len(slide)} for slide in subject.slides],
+        "genes": genes,
+        "cells": None if cells is None else {"name": cells.name, "cells": len(cells)},
+        "seed": seed,
+        "folds": folds,
+    }
+    names = ", ".join(f"{slide.name} ({len(slide)} spots)" for slide in subject.slides)
+    left_out = "each left out in turn" if len(folds) > 1 else f"{', '.join(folds[0])} left out"
+    lines = [
+        f"{names}; {genes} shared genes",
+        f"Rows: encoder fitted on all slides, and mean over slides that its fit has not seen ({left_out}).",
+    ]
+    return write_report(out, head, lines, measured)
+
+
+def check_batch_effect(
+    slide_paths: Sequence[FilePath], out: FilePath, cells_path: FilePath | None, *, held_out: Sequence[str]
+) -> None:
+    """Check what the files' structure can tell, before anything heavy is loaded.
+
+    Raises:
+        InputError: for fewer than two slides, names that repeat, unknown names to hold out, no slide left to fit on, a file
+            that is no slide, or a folder in use.
+        ImportError: without matplotlib.
+    """
+    names = [Path(path).stem for path in slide_paths]
+    expect(
+        len(names) >= 2,
+        f"expected two or more slides, found {len(names)}; a batch effect is a difference between slides, name another.",
+    )
+    expect(
+        len(set(names)) == len(names),
+        f"expected slides with different names, found {', '.join(names)}; rename the files.",
+    )
+    for name in held_out:
+        expect(
+            name in names,
+            f"expected --held-out to name one of the slides {', '.join(names)}, found {name!r}{nearest_name(name, names)}; "
+            "use the file's stem.",
+        )
+    expect(
+        set(held_out) != set(names),
+        f"expected a slide in addition to {', '.join(held_out)} to fit on, found none; hold out fewer.",
+    )
+    for path in slide_paths:
+        check_h5ad(path, spatial=True)
+    if cells_path is not None:
+        check_h5ad(cells_path, spatial=False)
+        same = [path for path in slide_paths if Path(path).resolve() == Path(cells_path).resolve()]
+        expect(
+            not same,
+            f"expected cells from another file than the slides, found {Path(cells_path).name} in both; leave it out.",
+        )
+    check_report_folder(out)
+    from pyg_gears.report.figure_style import new_figure
+
+    new_figure(1, 1)  # a missing matplotlib is reported now, not after the measurements

@@ -1,0 +1,190 @@
+"""Predict every patch with every voter, in batches, with shards on disk that a kill cannot take back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+
+from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.errors import expect
+from pyg_gears.geometry import gauge_fix
+from pyg_gears.layout.patches import PatchesOutput
+from pyg_gears.layout.settings import LayoutSettings
+from pyg_gears.layout.shards import read_shard, write_shard
+from pyg_gears.seeds import child_seed
+from pyg_gears.transforms import CandidateGraph
+from pyg_gears.typing import FilePath
+
+DEFAULT_NOISE = 0.05
+"""Noise of further samples where neither the settings nor the model name a level."""
+
+Model = Callable[..., Any]
+"""``model(batch) -> output`` with ``output.pos`` (n, 2); a noisy sample also passes ``noise`` and ``generator``."""
+
+
+class PredictionOutput(NamedTuple):
+    """Coordinates of every entry of ``patches.cells``, each patch in its own gauge, once per voter."""
+
+    pos: Float[np.ndarray, "v total 2"]
+    """Shape (voters, total, 2), float32, gauge-fixed per patch; voters run over models, then over samples."""
+    resumed: int
+    """Shards that were read from disk instead of being computed."""
+
+
+@dataclass(frozen=True)
+class PatchPredictor:
+    """Models and everything that decides how they are run on patches of cells.
+
+    Each patch gets its own candidate graph. A noisy sample of a patch has its own generator, on the CPU and seeded by (seed,
+    patch, model, sample): neither the batch that the patch shares nor the device makes a difference beyond rounding.
+
+    Raises:
+        InputError: without a model.
+    """
+
+    models: Sequence[Model]
+    """Structure models; each with each of its samples is a voter. Modules run in evaluation mode on ``device`` and are given
+    back as they were."""
+    candidates: CandidateGraph
+    """How the graph of a patch is built, on which cells attend to each other: as the models were trained."""
+    settings: LayoutSettings = field(default_factory=LayoutSettings)
+    seed: int = 0
+    """Seed of the patches, of the longer distances and of the noise."""
+    device: str | torch.device = "cpu"
+    """Where the models run; the rest of a layout is computed on the CPU."""
+    shard_dir: FilePath | None = None
+    """Folder that keeps finished shards; a shard of the same models, cells, patches and settings is reused."""
+    progress: bool = True
+    """Show a bar on stderr when that is a terminal."""
+
+    def __post_init__(self) -> None:
+        expect(len(self.models) > 0, "expected at least one model, found none; pass a trained model.")
+
+    def predict(self, x: Float[Tensor, "n c"], patches: PatchesOutput) -> PredictionOutput:
+        """Lay out every patch from embeddings alone.
+
+        Args:
+            x: Embedding of all cells, shape (n, c).
+            patches: What to predict.
+
+        Returns:
+            Coordinates of all voters.
+
+        Raises:
+            InputError: when a model returns coordinates that are not finite.
+        """
+        from tqdm import tqdm
+
+        x = x.detach().to("cpu", torch.float32)
+        identity = "" if self.shard_dir is None else self._identity(x, patches)
+        pos = np.empty((len(self.models) * self.settings.samples, len(patches.cells), 2), dtype=np.float32)
+        resumed, step = 0, self.settings.shard_patches
+        silent = not (self.progress and sys.stderr.isatty())
+        with ExitStack() as stack:
+            for model in self.models:
+                stack.enter_context(_on_loan(model, torch.device(self.device)))
+            bar = stack.enter_context(
+                tqdm(total=len(patches), desc="patches", unit="patch", file=sys.stderr, disable=silent)
+            )
+            for number, first in enumerate(range(0, len(patches), step)):
+                chosen = range(first, min(first + step, len(patches)))
+                shard = None if self.shard_dir is None else read_shard(self.shard_dir, number, identity)
+                resumed += shard is not None
+                if shard is None:
+                    shard = self._predict_some(x, patches, chosen)
+                    if self.shard_dir is not None:
+                        write_shard(self.shard_dir, number, identity, shard)
+                pos[:, patches.ptr[chosen.start] : patches.ptr[chosen.stop]] = shard
+                bar.update(len(chosen))
+        return PredictionOutput(pos, resumed)
+
+    def _predict_some(
+        self, x: Float[Tensor, "n c"], patches: PatchesOutput, chosen: range
+    ) -> Float[np.ndarray, "v m 2"]:
+        """All voters on some consecutive patches."""
+        parts = []
+        for group in _groups(patches, chosen, self.settings.batch_nodes):
+            graphs = [self.candidates(Data(x=x[torch.from_numpy(patches[patch])])) for patch in group]
+            batch = Batch.from_data_list(graphs).to(self.device)
+            votes = [
+                self._vote(number, sample, batch, group)
+                for number in range(len(self.models))
+                for sample in range(self.settings.samples)
+            ]
+            parts.append(torch.stack(votes))
+        return torch.cat(parts, dim=1).numpy()
+
+    def _vote(self, number: int, sample: int, batch: Batch, group: list[int]) -> Float[Tensor, "m 2"]:
+        """One voter on one batch; sample 0 is the model's own noise-free answer."""
+        model = self.models[number]
+        with torch.inference_mode():
+            if sample == 0:
+                pos = model(batch).pos
+            else:
+                # One graph at a time: a generator shared by a batch would tie a patch's noise to its company.
+                outputs = []
+                for patch, graph in zip(group, batch.to_data_list(), strict=True):
+                    generator = torch.Generator().manual_seed(child_seed(self.seed, "noise", patch, number, sample))
+                    single = Batch.from_data_list([graph])
+                    outputs.append(model(single, noise=self._noise(model), generator=generator).pos)
+                pos = torch.cat(outputs)
+            fixed: Tensor = gauge_fix(pos.double(), batch.batch).float().cpu()
+        bad = int((~torch.isfinite(fixed)).any(dim=1).sum())
+        expect(
+            bad == 0,
+            f"expected finite coordinates from the model, found {bad} cells without; check the model and the embedding.",
+        )
+        return fixed
+
+    def _noise(self, model: Model) -> float:
+        noise = self.settings.noise
+        return float(getattr(model, "noise", DEFAULT_NOISE)) if noise is None else noise
+
+    def _identity(self, x: Float[Tensor, "n c"], patches: PatchesOutput) -> str:
+        """Everything that a shard depends on."""
+        models = [
+            (type(model).__qualname__, self._noise(model), dict(getattr(model, "state_dict", dict)()))
+            for model in self.models
+        ]
+        counts = (self.settings.samples, self.settings.shard_patches, self.seed)
+        return fingerprint(counts, self.candidates, x, patches.cells, patches.ptr, models)
+
+
+@contextmanager
+def _on_loan(model: Model, device: torch.device) -> Iterator[None]:
+    """A module in evaluation mode on ``device``; afterwards in the mode and on the device it had."""
+    if not isinstance(model, torch.nn.Module):
+        yield
+        return
+    training = model.training
+    home = next((tensor.device for tensor in chain(model.parameters(), model.buffers())), device)
+    try:
+        model.to(device).eval()
+        yield
+    finally:
+        model.to(home).train(training)
+
+
+def _groups(patches: PatchesOutput, chosen: range, budget: int) -> Iterator[list[int]]:
+    """Consecutive patches of at most ``budget`` cells together; a larger patch alone."""
+    group: list[int] = []
+    total = 0
+    for patch in chosen:
+        size = len(patches[patch])
+        if group and total + size > budget:
+            yield group
+            group, total = [], 0
+        group.append(patch)
+        total += size
+    if group:
+        yield group

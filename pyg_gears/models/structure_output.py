@@ -1,0 +1,67 @@
+"""What a structure model proposes for a batch of graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pyg_gears.errors import expect
+from pyg_gears.nn import AttentionTerms
+
+
+@dataclass(frozen=True)
+class StructureOutput:
+    """Geometry that a structure model proposes, and how it came about.
+
+    What a model does not generate is empty or None; see :attr:`StructureModel.generates`.
+
+    Attributes:
+        edge_index: Edges that messages travelled on, shape (2, e); the rows of everything per edge are its columns.
+        coordinates: Coordinates in the order of their making, shape (n, 2) each, gauge-fixed per graph: the initial
+            guess first, the result last. Empty where a model generates none.
+        operator: Transition probability of each edge, shape (e,); those that enter a node sum to one.
+        distances: Distance along each edge, shape (e,), >= 0.
+        state: Node states at the end, shape (n, c_s).
+        gate_logits: Gate of each edge used, shape (e,) or (e, h); None where no gate was used.
+        terms: Attention terms of each round, where asked for.
+    """
+
+    edge_index: Int[Tensor, "2 e"]
+    coordinates: tuple[Float[Tensor, "n 2"], ...] = ()
+    operator: Float[Tensor, " e"] | None = None
+    distances: Float[Tensor, " e"] | None = None
+    state: Float[Tensor, "n c"] | None = None
+    gate_logits: Float[Tensor, "e ..."] | None = None
+    terms: tuple[AttentionTerms, ...] | None = None
+
+    @property
+    def pos(self) -> Float[Tensor, "n 2"]:
+        """The coordinates proposed, shape (n, 2).
+
+        Raises:
+            InputError: when the model generates no coordinates.
+        """
+        return self._made()[-1]
+
+    @property
+    def initial(self) -> Float[Tensor, "n 2"]:
+        """Coordinates before the first round, shape (n, 2).
+
+        Raises:
+            InputError: when the model generates no coordinates.
+        """
+        return self._made()[0]
+
+    @property
+    def trajectory(self) -> tuple[Float[Tensor, "n 2"], ...]:
+        """Coordinates after each round, the last of them ``pos``; empty without rounds."""
+        return self.coordinates[1:]
+
+    def _made(self) -> tuple[Tensor, ...]:
+        expect(
+            len(self.coordinates) > 0,
+            "expected coordinates, found the output of a model that generates none; decode its operator or distances.",
+        )
+        return self.coordinates

@@ -1,0 +1,42 @@
+"""How many of a gate's best candidates are true neighbours."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.utils import scatter
+
+TOP = 30
+
+
+def gate_precision(gate_logits: Float[Tensor, " e"], batch: Data, top: int = TOP) -> Tensor:
+    r"""Mean over nodes of the share of true neighbours among the candidates with the largest logits.
+
+    .. math:: \frac1n \sum_i |A_i \cap N_i| / |A_i|
+
+    A_i are the ``top`` candidates of node i by logit, without the self-loop (all of them where it has fewer), N_i its
+    neighbours on the support of the random walk.
+
+    Args:
+        gate_logits: One logit per candidate edge, shape (e,); of logits per head, their mean.
+        batch: Batch of minisets with candidates and geometric targets.
+        top: Candidates counted per node.
+
+    Returns:
+        A number in 0..1.
+    """
+    n = int(batch.num_nodes or 0)
+    source, target = batch.edge_index
+    other = source != target
+    source, target, logits = source[other], target[other], gate_logits[other]
+    # Rank within each target: sort by logit, then stably by target.
+    order = logits.argsort(descending=True, stable=True)
+    order = order[target[order].argsort(stable=True)]
+    count = torch.bincount(target, minlength=n)
+    rank = torch.arange(order.numel(), device=order.device) - (count.cumsum(0) - count)[target[order]]
+    best = order[rank < top]
+    true = torch.isin(target[best] * n + source[best], batch.rw_edge_index[1] * n + batch.rw_edge_index[0])
+    hits = scatter(true.float(), target[best], 0, n, reduce="sum")
+    return (hits / count.clamp(min=1, max=top)).mean()

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pyg_gears.errors import InputError
+from pyg_gears.nn import AttentionBias, attention_bias
+
+EDGES = torch.tensor([[0, 1, 2, 4], [1, 0, 0, 5]])
+BATCH = torch.tensor([0, 0, 0, 1, 2, 2])
+GATE, PAIR = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.arange(8.0).view(4, 2)
+
+
+def written_out(edge: int, head: int, gate: torch.Tensor | None, pair: torch.Tensor | None, beta: float) -> float:
+    total = 0.0
+    if gate is not None:
+        total += beta * float(gate[edge] if gate.dim() == 1 else gate[edge, head])
+    return total + (0.0 if pair is None else float(pair[edge, head]))
+
+
+@pytest.mark.parametrize("pair", [None, PAIR])
+@pytest.mark.parametrize("gate", [None, GATE, torch.stack([GATE, -GATE], dim=1)])
+def test_one_sum_on_the_edges_and_in_the_padded_graphs(gate: torch.Tensor | None, pair: torch.Tensor | None) -> None:
+    bias = AttentionBias(EDGES, 6, BATCH, gate, pair, beta=0.5)
+    logits = bias.logits(torch.float32)
+    assert (logits is None) == (gate is None and pair is None)
+    graphs = bias.padded(auto=False)
+    dense = bias.dense(graphs, torch.float32).expand(-1, 2, -1, -1)
+    expected = torch.full((3, 2, 3, 3), -1e30)
+    for e, (j, i) in enumerate(EDGES.T.tolist()):
+        graph, first = int(BATCH[i]), int((BATCH[i] == BATCH).nonzero()[0])
+        for h in range(2):
+            expected[graph, h, i - first, j - first] = written_out(e, h, gate, pair, 0.5)
+            if logits is not None:
+                assert float(logits.expand(-1, 2)[e, h]) == pytest.approx(written_out(e, h, gate, pair, 0.5))
+    torch.testing.assert_close(dense, expected)
+
+
+def test_edges_that_are_not_kept_are_masked() -> None:
+    kept = torch.tensor([True, False, True, True])
+    for gate in (GATE, None):
+        bias = AttentionBias(EDGES, 6, BATCH, gate, kept=kept)
+        assert (bias.logits(torch.float32)[~kept] == -1e30).all()
+        assert torch.equal(
+            bias.logits(torch.float64)[kept, 0], (torch.zeros(4) if gate is None else gate)[kept].double()
+        )
+        assert torch.isfinite(bias.logits(torch.float16)).all()
+
+
+def test_the_layout_is_found_once_and_shared_by_biases_on_the_same_edges(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    original = attention_bias.pad_graphs
+    monkeypatch.setattr(attention_bias, "pad_graphs", lambda *a, **k: calls.append(1) or original(*a, **k))
+    bias = AttentionBias(EDGES, 6, BATCH, GATE)
+    other = replace(bias, beta=3.0, pair_bias=PAIR)
+    graphs = bias.padded(auto=True)
+    assert other.padded(auto=True) is graphs
+    assert len(calls) == 1
+    assert bias.dense(graphs, torch.float32) is bias.dense(graphs, torch.float32)
+    fresh = AttentionBias(EDGES, 6, BATCH, GATE, PAIR, beta=3.0)
+    assert torch.equal(other.dense(graphs, torch.float32), fresh.dense(graphs, torch.float32))
+
+
+def test_gradients_reach_gate_pair_and_weight() -> None:
+    gate, pair, beta = (
+        GATE.clone().requires_grad_(),
+        PAIR.clone().requires_grad_(),
+        torch.tensor(2.0, requires_grad=True),
+    )
+    bias = AttentionBias(EDGES, 6, BATCH, gate, pair, beta)
+    dense = bias.dense(bias.padded(auto=False), torch.float32)
+    dense.clamp(min=-1e6).sum().backward()
+    assert gate.grad.tolist() == [4.0] * 4  # two heads, beta = 2
+    assert (pair.grad == 1).all()
+    assert beta.grad.item() == 2 * GATE.sum().item()
+
+
+def test_terms_of_other_edges_are_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"gate logits for the 4 edges of the graph in use, found 3: .* another support"
+    ):
+        AttentionBias(EDGES, 6, BATCH, GATE[:3])
+    with pytest.raises(InputError, match="a pair bias for the 4 edges of the graph in use, found 2"):
+        AttentionBias(EDGES, 6, BATCH, GATE, PAIR[:2])

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pyg_gears.devices import find_device
+from pyg_gears.errors import InputError
+
+
+def test_names() -> None:
+    assert find_device("cpu") == find_device(torch.device("cpu")) == torch.device("cpu")
+    assert find_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "meta", "mps"])
+def test_unknown_devices_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"expected a device among auto, cpu and cuda, found '{name}'"):
+        find_device(name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_cuda_device_is_refused() -> None:
+    with pytest.raises(InputError, match="expected a CUDA device for 'cuda', found none; use auto or cpu"):
+        find_device("cuda")
