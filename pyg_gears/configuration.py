@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self, get_args
+from typing import Any, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from pyg_gears.errors import InputError, expect, nearest_name
+
+Values: TypeAlias = dict[str, Any]
+"""Fields of a section by name; sections inside are sections or plain values."""
 
 
 class Configuration(BaseModel):
@@ -64,7 +67,7 @@ class Configuration(BaseModel):
             isinstance(values, Mapping),
             f"expected a mapping of fields, found {values!r}; write one 'field: value' per line.",
         )
-        return type(self)(**_merged(self, values))
+        return type(self)(**_merged(type(self), _carried(self, type(self)), values))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain nested values, as JSON and YAML can hold them; :meth:`read` is the inverse."""
@@ -101,31 +104,48 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     return result
 
 
-def _merged(section: Configuration, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values of a section after a change, not yet checked."""
-    kind = values.get("kind", getattr(section, "kind", None))
-    if kind != getattr(section, "kind", None):
-        return {**_chosen(section, kind), **values}
-    result: dict[str, Any] = {name: getattr(section, name) for name in type(section).model_fields}
-    for name, value in values.items():
+def _merged(section: type[Configuration], values: Values, changes: Mapping[str, Any]) -> Values:
+    """The plain values of a section after a change, not yet checked."""
+    result = dict(values)
+    for name, change in changes.items():
         old = result.get(name)
-        if not isinstance(value, Mapping):
-            result[name] = value
-        elif isinstance(old, Configuration):
-            variants = {_kind(variant): variant for variant in _sections(type(section), name)}
-            chosen = variants.get(value.get("kind"), type(old))
-            kept = _merged(old, value)
-            result[name] = {key: item for key, item in kept.items() if key in chosen.model_fields or key in value}
-        else:
-            result[name] = dict(value)
+        target = _target(section, name, old, change)
+        result[name] = change if target is None else _merged(target, _carried(old, target), change)
     return result
 
 
-def _chosen(section: Configuration, kind: Any) -> dict[str, Any]:
-    """The fields of a section that differ from its defaults, without its kind."""
-    default = type(section)()
-    names = [name for name in type(section).model_fields if name != "kind"]
-    return {name: getattr(section, name) for name in names if getattr(section, name) != getattr(default, name)}
+def _target(section: type[Configuration], name: str, old: Any, change: Any) -> type[Configuration] | None:
+    """The section that a change of a field leads to; None where the field holds none, or the change names no known one."""
+    variants = _sections(section, name)
+    if not isinstance(change, Mapping) or not variants:
+        return None
+    if "kind" in change:
+        return next((variant for variant in variants if _kind(variant) == change["kind"]), None)
+    if isinstance(old, Configuration):
+        return type(old)
+    return variants[0] if len(variants) == 1 else None
+
+
+def _carried(old: Any, target: type[Configuration]) -> Values:
+    """The values of a section, or those that another variant starts from: its defaults, and what was chosen before."""
+    if type(old) is target:
+        return {name: getattr(old, name) for name in target.model_fields}
+    result: Values = {name: field.get_default() for name, field in target.model_fields.items()}
+    if isinstance(old, Configuration):
+        default = type(old)()
+        for name in set(result) & set(type(old).model_fields) - {"kind"}:
+            chosen = getattr(old, name)
+            if chosen != getattr(default, name):
+                result[name] = _fitting(chosen, result[name], _sections(target, name))
+    return result
+
+
+def _fitting(chosen: Any, default: Any, variants: list[type[Configuration]]) -> Any:
+    """A value carried to another variant; a section that it does not have gives what both sections have."""
+    if not isinstance(chosen, Configuration) or type(chosen) in variants or not variants:
+        return chosen
+    target = type(default) if isinstance(default, Configuration) else variants[0]
+    return _carried(chosen, target)
 
 
 def _sections(section: type[BaseModel], name: str) -> list[type[Configuration]]:

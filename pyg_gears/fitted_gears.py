@@ -80,6 +80,16 @@ class FittedGears:
     calibration: ConfidenceCalibration
     report: Mapping[str, Any]
 
+    @property
+    def seen(self) -> frozenset[str]:
+        """Names of the slides that training has seen; a held-out block lies on one of them."""
+        return frozenset(self.report["slides"]) - self.validated
+
+    @property
+    def validated(self) -> frozenset[str]:
+        """Names of the whole slides that were held out of training, but chose the epoch."""
+        return frozenset() if self.report["held_out_is_block"] else frozenset(self.report["held_out"])
+
     def reconstruct(
         self,
         cells: Slide | AnnData,

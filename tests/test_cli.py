@@ -186,6 +186,20 @@ def test_cells_of_another_gene_set_and_existing_outputs_are_refused(model, simul
     assert not (tmp_path / "x.h5ad").exists()
 
 
+def test_settings_of_the_layout(model, simulated, tmp_path, capsys) -> None:
+    cells = simulated / "cells.h5ad"
+    by_option, by_field = tmp_path / "option.h5ad", tmp_path / "field.h5ad"
+    assert run("reconstruct", model, cells, "--out", by_option, "--patch-size", 40) == 0
+    assert run("reconstruct", model, cells, "--out", by_field, "--set", "patch_size=40") == 0
+    one, other = (anndata.read_h5ad(path).obsm["X_gears"] for path in (by_option, by_field))
+    np.testing.assert_array_equal(one, other)
+    capsys.readouterr()
+    for setting, words in (("noise=abc", "noise to be a valid number"), ("metric=euclidean", "'metric'")):
+        assert run("reconstruct", model, cells, "--out", tmp_path / "x.h5ad", "--set", setting) == 2
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "x.h5ad").exists()
+
+
 def test_bad_input_is_told_in_seconds(tmp_path) -> None:
     """In a fresh process: what is wrong with a file is said before anything heavy is loaded."""
     command = [

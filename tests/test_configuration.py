@@ -51,6 +51,58 @@ def test_another_kind_keeps_what_was_chosen_and_both_have() -> None:
     assert Whole().change({"model": {"gate": {"kind": "former", "layers": 3}}}).model.gate == Former(layers=3)
 
 
+class Shallow(Configuration):
+    kind: Literal["shallow"] = "shallow"
+    width: int = 8
+    gate: Annotated[Edge | Former, Field(discriminator="kind")] = Edge()
+
+
+class Deep(Configuration):
+    kind: Literal["deep"] = "deep"
+    width: int = 16
+    gate: Former = Former()
+
+
+class Nested(Configuration):
+    net: Annotated[Shallow | Deep, Field(discriminator="kind")] = Shallow()
+
+
+def test_sections_of_another_kind_start_from_its_defaults_and_what_was_chosen() -> None:
+    deep = Nested().change({"net": {"kind": "deep", "gate": {"layers": 3}}})
+    assert deep.net == Deep(gate=Former(layers=3))
+    chosen = Nested().change({"net": {"width": 9, "gate": {"channels": 7}}}).change({"net": {"kind": "deep"}})
+    assert chosen.net == Deep(width=9, gate=Former(channels=7))
+    assert chosen.change({"net": {"kind": "shallow"}}).net == Shallow(width=9, gate=Former(channels=7))
+
+
+class Heads(Configuration):
+    count: int = 4
+    width: int = 32
+
+
+class Wide(Configuration):
+    kind: Literal["wide"] = "wide"
+    gate: Annotated[Edge | Former, Field(discriminator="kind")] = Former(layers=5)
+    heads: Heads = Heads(width=64)
+
+
+class Narrow(Configuration):
+    kind: Literal["narrow"] = "narrow"
+    gate: Annotated[Edge | Former, Field(discriminator="kind")] = Edge()
+    heads: Heads = Heads()
+
+
+class Body(Configuration):
+    model: Annotated[Narrow | Wide, Field(discriminator="kind")] = Narrow()
+
+
+def test_sections_inside_another_kind_start_from_its_own_defaults() -> None:
+    body = Body().change({"model": {"kind": "wide", "heads": {"count": 2}, "gate": {"channels": 7}}})
+    assert body.model == Wide(heads=Heads(count=2, width=64), gate=Former(layers=5, channels=7))
+    chosen = Body().change({"model": {"heads": {"count": 3}}})
+    assert chosen.change({"model": {"kind": "wide"}}).model.heads == Heads(count=3)
+
+
 def test_plain_values_and_back() -> None:
     recipe = Whole().change({"model": {"gate": {"kind": "former"}, "hidden": [8, 4]}})
     assert Whole.read(json.loads(json.dumps(recipe.as_dict()))) == recipe

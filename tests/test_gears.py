@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from pyg_gears import FittedGears, Gears, Recipe, load
 from pyg_gears.data import simulate_tissue
-from pyg_gears.encoders import ExpressionEncoder
+from pyg_gears.encoders import LearnedEncoder
 from pyg_gears.layout import LayoutSettings
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
@@ -113,10 +113,14 @@ def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
         fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))
 
 
-def test_a_model_that_cannot_be_built_is_refused_before_any_work(tissue, recipe, tmp_path) -> None:
-    wrong = recipe.change({"model": {"kind": "topo_ipa_r", "recycles": 2}})
+def test_what_cannot_be_fitted_is_refused_before_any_work(tissue, recipe, tmp_path) -> None:
+    wrong = recipe.change(
+        {
+            "embedding": {"kind": "learned", "adversary": {"against": "modality"}},
+        }
+    )
     work = tmp_path / "work"
-    with pytest.raises(ValueError, match=r"TopoIPAR expected geo_from in 0\.\.1, found 2"):
+    with pytest.raises(ValueError, match=r"expected cells for embedding\.adversary\.against=modality, found none"):
         Gears(wrong).fit(tissue.slides, work_dir=work, progress=False)
     assert not work.exists()
 
@@ -156,7 +160,7 @@ def learned(tissue, recipe) -> FittedGears:
 
 
 def test_a_learned_encoder_and_its_adapter_are_saved(learned, tissue, tmp_path) -> None:
-    assert isinstance(learned.encoder, ExpressionEncoder)
+    assert isinstance(learned.encoder, LearnedEncoder)
     assert learned.adapter is not None
     learned.save(tmp_path)
     loaded = Gears.load(tmp_path)

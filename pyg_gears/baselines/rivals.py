@@ -20,7 +20,7 @@ from pyg_gears.metrics.layout_pair import in_gauge
 
 Layout: TypeAlias = Float[np.ndarray, "n 2"]
 Regression: TypeAlias = Callable[[int], Any]
-"""A scikit-learn regressor for at least so many training rows."""
+"""Makes a scikit-learn regressor that works with the given number of training rows, or more."""
 
 NORMALIZATION = Normalization(transform="sqrt")
 MAX_FIT_CELLS = 20_000

@@ -1,4 +1,4 @@
-"""``pyg-gears evaluate``: how good a layout is, beside the simple rivals."""
+"""``pyg-gears evaluate``: the metrics of a layout and of the simple rivals."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from pyg_gears.errors import expect
 @click.option(
     "--reference", "references", multiple=True, metavar="SLIDE.h5ad ...", help="Training slides for the rivals."
 )
+@click.option("--community-neighbors", default=15, type=click.IntRange(1), help="Neighbours per cell of communities.")
+@click.option(
+    "--community-resolution",
+    default=0.2,
+    type=click.FloatRange(0, min_open=True),
+    help="Resolution of the communities; larger finds more.",
+)
 @click.option("--json", "json_path", help="File for all numbers.")
 @click.option("--figures", "figures_dir", help="Folder for figures.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs.")
@@ -20,11 +27,13 @@ def evaluate(
     files: tuple[str, ...],
     truth: str,
     references: tuple[str, ...],
+    community_neighbors: int,
+    community_resolution: float,
     json_path: str | None,
     figures_dir: str | None,
     seed: int,
 ) -> None:
-    """Compare a layout with the truth, and with what ridge, kNN and spectral embeddings reach."""
+    """Compare a layout with the truth, and with ridge, kNN and spectral layouts of the same cells."""
     from pyg_gears.report import evaluate as run
     from pyg_gears.report import format_table
 
@@ -40,6 +49,8 @@ def evaluate(
         references=(*references, *more),
         json_path=json_path,
         figures_dir=figures_dir,
+        community_neighbors=community_neighbors,
+        community_resolution=community_resolution,
         seed=seed,
     )
     click.echo(format_table(report))

@@ -38,26 +38,19 @@ def fit(
     resume: bool,
 ) -> None:
     """Learn how expression relates to geometry from one or more slides."""
-    from pyg_gears.data import check_h5ad, read_cells, read_slide
+    from pyg_gears.configuration import parse_assignments
+    from pyg_gears.data.checked_files import checked_files
 
     _check_output(out, resume)
-    for path in slides:
-        check_h5ad(path, spatial=True)
-    if cells is not None:
-        check_h5ad(cells, spatial=False)
-    fields = _read_config(config)
-    read = [read_slide(path) for path in slides]
-    query = None if cells is None else read_cells(cells)
+    fields, changes = _read_config(config), parse_assignments(assignments)
+    with checked_files(slides, cells) as read_files:
+        from pyg_gears.training.recipe import Recipe
 
-    from pyg_gears.configuration import parse_assignments
-    from pyg_gears.training.recipe import Recipe
-
-    recipe = Recipe.preset(preset).change(fields).change(parse_assignments(assignments))
+        recipe = Recipe.preset(preset).change(fields).change(changes)
+        read, query = read_files()
 
     from pyg_gears.gears import Gears
-    from pyg_gears.training.preparation import check_slides
 
-    check_slides(read, query, validate)
     work = out / "work"
     fitted = Gears(recipe).fit(read, query, validate=validate, work_dir=work, device=device)
     fitted.save(out)

@@ -21,6 +21,7 @@ import click
     type=click.Choice(["auto", "none", "match"]),
     help="Adapter of the cells: the model's for cells far from the slides, none, or a new one for these cells.",
 )
+@click.option("--device", default="auto", metavar="DEVICE", help="Where the models run: auto, cpu or cuda.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One layout setting, e.g. fill=0.5.")
 def reconstruct(
     model: Path,
@@ -30,34 +31,34 @@ def reconstruct(
     patch_size: int,
     seed: int,
     adapt: str,
+    device: str,
     assignments: tuple[str, ...],
 ) -> None:
-    """Lay out cells by their expression; coordinates in the file, if any, are not looked at."""
-    from pyg_gears.data import check_h5ad, check_output, read_cells, write_layout
+    """Lay out cells by their expression; coordinates in the file, if any, are not read."""
+    from pyg_gears.data import check_output, read_cells, write_layout
     from pyg_gears.errors import expect
 
     expect(
         (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
     )
-    check_h5ad(cells, spatial=False)
     check_output(out)
     query = read_cells(cells)
 
+    from pyg_gears import load
     from pyg_gears.configuration import parse_assignments
-    from pyg_gears.gears import Gears
     from pyg_gears.layout import LayoutSettings
 
     settings = LayoutSettings(samples=samples, patch_size=patch_size).change(parse_assignments(assignments))
-    gears = Gears.load(model)
+    fitted = load(model)
     shards = out.with_name(f".{out.name}.shards")
-    found = gears.reconstruct(query, settings=settings, seed=seed, adapt=adapt, shard_dir=shards)
+    found = fitted.reconstruct(query, settings=settings, seed=seed, adapt=adapt, shard_dir=shards, device=device)
     write_layout(
         out,
         cells,
         pos=found.pos,
         confidence=found.confidence,
         distances=found.layout.distances,
-        info=gears.describe(found, seed),
+        info=fitted.describe(found, seed),
     )
     shutil.rmtree(shards, ignore_errors=True)
     click.echo(f"wrote {out}: {len(found.pos)} cells, mean confidence {found.confidence.mean():.2f}")

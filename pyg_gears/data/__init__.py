@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         write_layout,
         write_slide,
     )
+    from pyg_gears.data.checked_files import FilesOutput, checked_files
     from pyg_gears.data.dataset import MinisetDataset
     from pyg_gears.data.embedded_slide import EmbeddedSlide
     from pyg_gears.data.fields import FIELDS, Field, check_fields, refuse_coordinates
@@ -52,6 +53,7 @@ _HOME = {
         "write_layout",
         "write_slide",
     ),
+    "checked_files": ("FilesOutput", "checked_files"),
     "dataset": ("MinisetDataset",),
     "embedded_slide": ("EmbeddedSlide",),
     "fields": ("FIELDS", "Field", "check_fields", "refuse_coordinates"),
@@ -71,6 +73,7 @@ __all__ = [
     "EmbeddedSlide",
     "ExpressionSampling",
     "Field",
+    "FilesOutput",
     "H5adSummary",
     "LocalSampling",
     "MinisetDataset",
@@ -91,6 +94,7 @@ __all__ = [
     "check_h5ad",
     "check_output",
     "check_slide",
+    "checked_files",
     "draw_miniset",
     "draw_pair",
     "draw_size",

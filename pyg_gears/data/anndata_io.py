@@ -1,11 +1,10 @@
-"""AnnData files in and out: slides, cells and layouts as ``.h5ad``. Nothing here needs torch."""
+"""AnnData files in and out: slides, cells and layouts as ``.h5ad``, without torch."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
+from pyg_gears.data.open_h5ad import index_names, open_h5ad, read_element, reading
 from pyg_gears.data.slide import MIN_CELLS, MIN_GENES, MIN_SPOTS, Slide, check_cells, check_slide
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import InputError, expect
@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 
 
 class H5adSummary(NamedTuple):
-    """What a file holds, read without its counts."""
+    """Name and genes of a file, read without its counts."""
 
     name: str
-    cells: int
     genes: tuple[str, ...]
-    has_spatial: bool
 
 
 def read_slide(path: FilePath) -> Slide:
@@ -44,11 +42,8 @@ def read_slide(path: FilePath) -> Slide:
     Raises:
         InputError: when the file is not a usable slide.
     """
-    check_h5ad(path, spatial=True)
-    with _open_h5ad(path) as file:
-        slide = _assemble(Path(path).stem, file, spatial=True)
-    check_slide(slide)
-    return slide
+    with open_h5ad(path) as file:
+        return check_structure(path, file, spatial=True).read()
 
 
 def read_cells(path: FilePath) -> Slide:
@@ -63,11 +58,8 @@ def read_cells(path: FilePath) -> Slide:
     Raises:
         InputError: when the file has no usable counts.
     """
-    check_h5ad(path, spatial=False)
-    with _open_h5ad(path) as file:
-        cells = _assemble(Path(path).stem, file, spatial=False)
-    check_cells(cells)
-    return cells
+    with open_h5ad(path) as file:
+        return check_structure(path, file, spatial=False).read()
 
 
 def slide_from_anndata(adata: AnnData, name: str) -> Slide:
@@ -95,29 +87,15 @@ def check_h5ad(path: FilePath, *, spatial: bool) -> H5adSummary:
         spatial: Whether it must be a slide (positions, 30 spots) or may be cells.
 
     Returns:
-        Number of cells and names of genes.
+        Name and genes.
 
     Raises:
         InputError: for a missing file, a file that is no AnnData, no counts, no or misshapen positions, too few spots
             or genes.
     """
-    name = Path(path).stem
-    with _open_h5ad(path) as file:
-        cells, genes = len(_names(file["obs"])), tuple(_names(file["var"]))
-        obsm = file.get("obsm", {})
-        found = "spatial" in obsm
-        if spatial:
-            expect(found, _no_positions(name, obsm))
-            shape = getattr(obsm["spatial"], "shape", (cells, 2))  # a data frame has none; its reader checks it
-            expect(
-                len(shape) == 2 and shape[1] == 2,
-                f"{name}: expected two-dimensional positions (spots x 2), found shape {tuple(shape)}; "
-                "keep the two coordinates in the plane of the section.",
-            )
-    least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
-    expect(cells >= least, f"{name}: expected at least {least} {what}, found {cells}; use a larger sample.")
-    expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
-    return H5adSummary(name, cells, genes, found)
+    with open_h5ad(path) as file:
+        found = check_structure(path, file, spatial=spatial)
+        return H5adSummary(found.name, found.genes)
 
 
 def check_output(path: FilePath) -> None:
@@ -128,16 +106,16 @@ def check_output(path: FilePath) -> None:
     """
     path = Path(path)
     try:
-        expect(not path.exists(), f"Expected a new file at {path}, found an existing one; remove it or name another.")
-        expect(path.parent.is_dir(), f"Expected a folder at {path.parent}, found none; create it or name another.")
-        # Asking for permission bits is not enough (read-only mounts, full disks): write.
+        expect(not path.exists(), f"expected a new file at {path}, found an existing one; remove it or name another.")
+        expect(path.parent.is_dir(), f"expected a folder at {path.parent}, found none; create it or name another.")
+        # Permission bits are not enough (read-only mounts, full disks): write.
         with whole_file(path) as temporary:
             temporary.write_bytes(b" ")
             raise _Untouched
     except _Untouched:
         return
     except OSError as error:
-        raise InputError(f"Expected a writable folder, found {path.parent} ({error.strerror}); name another.") from None
+        raise InputError(f"expected a writable folder, found {path.parent} ({error.strerror}); name another.") from None
 
 
 def write_slide(
@@ -205,7 +183,7 @@ def write_layout(
     shapes = (np.shape(pos), np.shape(confidence), square.shape)
     expect(
         shapes == ((n, 2), (n,), (n, n)),
-        f"Expected a layout of {n} cells, found shapes {shapes}; write it beside the cells that it was made from.",
+        f"expected a layout of {n} cells, found shapes {shapes}; pass the cells that the layout was made from.",
     )
     adata.obsm["X_gears"] = np.asarray(pos)
     adata.obs["gears_confidence"] = np.asarray(confidence)
@@ -218,48 +196,54 @@ class _Untouched(Exception):
     """Leaves ``whole_file`` without a file."""
 
 
-@contextmanager
-def _open_h5ad(path: FilePath) -> Iterator[h5py.File]:
-    path = Path(path)
-    found = "a folder" if path.is_dir() else "nothing"
-    expect(path.is_file(), f"Expected an .h5ad file at {path}, found {found}; check the path.")
+class Structure(NamedTuple):
+    """An open file whose structure has been checked: what it is, and the names of its cells and genes."""
+
+    name: str
+    file: h5py.File
+    spatial: bool
+    cells: tuple[str, ...]
+    genes: tuple[str, ...]
+
+    def read(self) -> Slide:
+        """The slide, or the cells (without positions), with their counts."""
+        pos = np.asarray(read_element(self.file, "obsm/spatial")) if self.spatial else None
+        slide = Slide(self.name, _counts(self.name, read_element(self.file, "X")), self.genes, self.cells, pos)
+        (check_slide if self.spatial else check_cells)(slide)
+        return slide
+
+
+def check_structure(path: FilePath, file: h5py.File, *, spatial: bool) -> Structure:
+    """Check that an open file has enough cells and genes and, for a slide, positions; its counts are not read.
+
+    Raises:
+        InputError: for a file that is no AnnData, no or misshapen positions, too few spots or genes.
+    """
+    name = Path(path).stem
+    with reading(file.filename):
+        missing = [key for key in ("X", "obs", "var") if key not in file]
     expect(
-        h5py.is_hdf5(path),
-        f"Expected an .h5ad file at {path}, found a file of another format; write it with anndata's write_h5ad.",
+        not missing,
+        f"expected an AnnData file at {file.filename}, found HDF5 without {', '.join(missing)}; "
+        "write it with anndata's write_h5ad.",
     )
-    try:
-        with h5py.File(path, "r") as file:
-            missing = [key for key in ("X", "obs", "var") if key not in file]
-            expect(
-                not missing,
-                f"Expected an AnnData file at {path}, found HDF5 without {', '.join(missing)}; "
-                "write it with anndata's write_h5ad.",
-            )
-            yield file
-    except (OSError, RuntimeError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"Expected a readable .h5ad file at {path}, found a damaged one ({reason}); "
-            "write it with anndata's write_h5ad."
-        ) from error
-
-
-def _assemble(name: str, file: h5py.File, *, spatial: bool) -> Slide:
-    from anndata.io import read_elem
-
-    pos = np.asarray(read_elem(file["obsm"]["spatial"])) if spatial else None
-    return Slide(name, _counts(name, read_elem(file["X"])), tuple(_names(file["var"])), tuple(_names(file["obs"])), pos)
-
-
-def _names(table: h5py.Group | h5py.Dataset) -> list[str]:
-    from anndata.io import read_elem
-
-    expect(
-        isinstance(table, h5py.Group) and "_index" in table.attrs,
-        "Expected tables as anndata 0.7 and later writes them, found an older layout; read and write the file once "
-        "with a recent anndata.",
-    )
-    return [str(name) for name in read_elem(table[table.attrs["_index"]])]
+    cells, genes = index_names(file, "obs"), index_names(file, "var")
+    if spatial:
+        with reading(file.filename):
+            tables = list(file["obsm"]) if "obsm" in file else []
+        expect("spatial" in tables, _no_positions(name, tables))
+        with reading(file.filename):
+            # A data frame has no shape; Slide checks it.
+            shape = getattr(file["obsm/spatial"], "shape", (len(cells), 2))
+        expect(
+            len(shape) == 2 and shape[1] == 2,
+            f"{name}: expected two-dimensional positions (spots x 2), found shape {tuple(shape)}; "
+            "keep the two coordinates in the plane of the section.",
+        )
+    least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
+    expect(len(cells) >= least, f"{name}: expected at least {least} {what}, found {len(cells)}; use a larger sample.")
+    expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
+    return Structure(name, file, spatial, cells, genes)
 
 
 def _counts(name: str, x: Any) -> csr_array:

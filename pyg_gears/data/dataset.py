@@ -132,7 +132,7 @@ class MinisetDataset(Dataset[Data]):
             spots = draw_miniset(slide.pos, walk, size, self.recipe, generator)
         else:
             spots = draw_pair(slide.pos, walk, size, self.recipe, self.views, generator)[index % 2]
-        data = build_miniset(slide.x, slide.pos, spots, slide.slide_id)
+        data = build_miniset(slide.x, slide.pos, spots, which if slide.slide_id is None else slide.slide_id)
         if self.views is not None:
             data.pair_id = torch.tensor([index // 2])
         if self.pre_transform is not None:

@@ -15,10 +15,10 @@ class EmbeddedSlide(NamedTuple):
         name: Name of the slide.
         x: Embedding of the spots, shape (n, c).
         pos: Coordinates, shape (n, 2), any unit; float64 keeps the ties of lattices exact.
-        slide_id: Number of the slide.
+        slide_id: Number of the slide; its place among the slides of a dataset if ``None``.
     """
 
     name: str
     x: Float[Tensor, "n c"]
     pos: Float[Tensor, "n 2"]
-    slide_id: int = 0
+    slide_id: int | None = None

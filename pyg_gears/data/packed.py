@@ -1,10 +1,12 @@
-"""Minisets as small arrays: how they wait in memory and on disk."""
+"""Graphs as small arrays, for memory and disk."""
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from pyg_gears.typing import FilePath
 
 Packed = dict[str, np.ndarray]
 _META = "__meta__"
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, BadZipFile, zlib.error)
+"""What zip, zlib and NumPy raise for damaged files."""
 
 
 def pack_data(data: Data) -> Packed:
@@ -29,7 +33,7 @@ def pack_data(data: Data) -> Packed:
     for name, value in data.to_dict().items():
         expect(
             isinstance(value, Tensor),
-            f"Expected tensors only in a stored miniset, found {type(value).__name__} in {name!r}; convert it.",
+            f"expected tensors only in a stored miniset, found {type(value).__name__} in {name!r}; convert it.",
         )
         array = value.detach().cpu().numpy()
         dtypes[name] = array.dtype.str
@@ -57,7 +61,7 @@ def read_packed(path: FilePath) -> Packed | None:
         with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             packed = {name: file[name] for name in file.files}
         names = json.loads(packed[_META].tobytes())
-    except Exception:  # whatever a damaged file makes of zip, zlib and NumPy: it is built anew
+    except _DAMAGE:
         return None
     return packed if set(names) | {_META} == set(packed) else None
 

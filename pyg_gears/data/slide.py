@@ -111,8 +111,8 @@ class Slide:
 def check_slide(slide: Slide) -> None:
     """Check that a slide is large enough to learn geometry from.
 
-    InputError: for no or coinciding positions, fewer than 30 spots, fewer than 2 genes, or only zeros.
-    InputError: for no or coinciding positions, fewer than 30 spots, fewer than 2 genes, or only zeros.
+    Raises:
+        InputError: for no or coinciding positions, fewer than 30 spots, fewer than 2 genes, or only zeros.
     """
     expect(
         slide.pos is not None,
@@ -149,12 +149,12 @@ def shared_genes(slides: Sequence[Slide]) -> tuple[str, ...]:
     Raises:
         InputError: when fewer than two are shared.
     """
-    expect(len(slides) > 0, "Expected at least one slide, found none; name a slide.")
+    expect(len(slides) > 0, "expected at least one slide, found none; name a slide.")
     common = set(slides[0].genes).intersection(*(slide.genes for slide in slides[1:]))
     names = "; ".join(f"{slide.name}: {', '.join(slide.genes[:2])}, ..." for slide in slides[:3])
     expect(
         len(common) >= MIN_GENES,
-        f"Expected at least {MIN_GENES} genes shared by all {len(slides)} files, found {len(common)} ({names}); "
+        f"expected at least {MIN_GENES} genes shared by all {len(slides)} files, found {len(common)} ({names}); "
         "use one gene naming in all files.",
     )
     return tuple(gene for gene in slides[0].genes if gene in common)
@@ -178,7 +178,7 @@ def _checked_positions(name: str, pos: object, n: int) -> Float[np.ndarray, "n 2
     )
     expect(
         where.dtype.kind in "fiu" and len(where) == n,
-        f"{name}: expected {n} numeric positions, found {len(where)} of {where.dtype}; give one row a spot.",
+        f"{name}: expected {n} numeric positions, found {len(where)} of {where.dtype}; give one row per spot.",
     )
     where = np.array(where, dtype=np.float64)
     expect(

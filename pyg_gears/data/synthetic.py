@@ -90,7 +90,7 @@ def simulate_tissue(
     50
     """
     for name, known in ((tissue, TISSUES), (lattice, LATTICES)):
-        expect(name in known, f"Expected one of {known}, found {name!r}{nearest_name(name, known)}; name one of them.")
+        expect(name in known, f"expected one of {known}, found {name!r}{nearest_name(name, known)}; name one of them.")
     least: dict[str, tuple[float, float]] = {
         "slides": (slides, 1),
         "cells": (cells, MIN_CELLS),
@@ -98,9 +98,9 @@ def simulate_tissue(
     }
     least |= {"genes": (genes, 12), "cells_per_spot": (cells_per_spot, 1), "batch": (batch, 0), "seed": (seed, 0)}
     for what, (found, low) in least.items():
-        expect(found >= low, f"Expected {what} of at least {low}, found {found}; raise it.")
+        expect(found >= low, f"expected {what} of at least {low}, found {found}; raise it.")
     for what, value in (("depth", depth), ("capture", capture), ("dispersion", dispersion)):
-        expect(value > 0, f"Expected a positive {what}, found {value}; raise it.")
+        expect(value > 0, f"expected a positive {what}, found {value}; raise it.")
     rule = draw_rule(tissue, genes, np.random.default_rng([seed, 0]))
     names = tuple(f"gene_{i:04d}" for i in range(genes))
     scale = _PITCH * np.sqrt(spots * (np.sqrt(3) / 2 if lattice == "hexagonal" else 1.0) / np.pi)
@@ -153,7 +153,7 @@ def write_simulation(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"Expected a folder to write to, found {folder} ({error.strerror}); name another.") from None
+        raise InputError(f"expected a folder to write to, found {folder} ({error.strerror}); name another.") from None
     paths = [folder / f"{slide.name}.h5ad" for slide in (*simulated.slides, simulated.cells)]
     for path in paths:
         check_output(path)

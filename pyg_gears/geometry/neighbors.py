@@ -13,7 +13,7 @@ from torch import Tensor
 class PlanarNeighbors(NamedTuple):
     """Neighbours sorted by distance, ties by the lower index."""
 
-    index: Int[Tensor, "n k"]  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a record
+    index: Int[Tensor, "n k"]  # type: ignore[assignment]  # hides tuple.index
     distance: Float[Tensor, "n k"]
 
 

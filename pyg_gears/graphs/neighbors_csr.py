@@ -23,7 +23,7 @@ def neighbors_csr(
     Returns:
         Matrix of shape (n, num_columns) with n k stored entries (also where a weight is 0), columns ascending.
 
-    >>> neighbors_csr(torch.tensor([[2, 1], [0, 2], [1, 0]])).toarray()[0]
+    >>> neighbors_csr(np.array([[2, 1], [0, 2], [1, 0]])).toarray()[0]
     array([0., 1., 1.])
     """
     columns = index.cpu().numpy() if isinstance(index, Tensor) else np.asarray(index)

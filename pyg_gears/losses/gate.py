@@ -73,7 +73,7 @@ def gate_ranking(
         margin: Least difference of the logits.
 
     Returns:
-        Mean over the pairs (and heads), a scalar >= 0; 0 where there is no pair.
+        Mean over the pairs (and heads), a scalar >= 0; 0 without a pair.
 
     Raises:
         InputError: when the logits belong to other edges.

@@ -42,7 +42,7 @@ def linear_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
 
     .. math:: L = \min_a \sum_e (a d_e - \delta_e)^2 / \sum_e \delta_e^2 = 1 - (\sum d \delta)^2 / (\sum d^2 \sum \delta^2)
 
-    The square of Kruskal's stress-1, in [0, 1]. Unlike the log it is ruled by the long edges.
+    The square of Kruskal's stress-1, in [0, 1]. Unlike the log stress it is dominated by the long edges.
 
     Source: Kruskal, Multidimensional scaling by optimizing goodness of fit, 1964.
     """

@@ -9,7 +9,7 @@ from pyg_gears.metrics.distances import DistanceAgreement, distance_agreement, p
 from pyg_gears.metrics.edges import EdgeAgreement, RocCurve, edge_agreement, roc_curve
 from pyg_gears.metrics.energy import EnergyAgreement, energy_agreement
 from pyg_gears.metrics.evaluate_layout import BETTER, evaluate_layout
-from pyg_gears.metrics.labels import CommunityOutput, PurityOutput, community_purity, morans_i
+from pyg_gears.metrics.labels import CommunityOutput, PurityOutput, check_community_options, community_purity, morans_i
 from pyg_gears.metrics.layout_pair import LayoutPair, layout_pair
 from pyg_gears.metrics.neighborhoods import NeighborhoodAgreement, neighborhood_agreement
 from pyg_gears.metrics.pose import PoseAgreement, align, pose_agreement
@@ -31,6 +31,7 @@ __all__ = [
     "align",
     "calibration_curve",
     "calibration_error",
+    "check_community_options",
     "collapse_statistics",
     "community_purity",
     "confidence_agreement",

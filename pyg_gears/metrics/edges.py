@@ -1,4 +1,4 @@
-"""Neighbour pairs told from far pairs by predicted distance: edge ROC-AUC, balanced AP, shell F1."""
+"""Neighbour pairs found by predicted distance: edge ROC-AUC, balanced AP, shell F1."""
 
 from __future__ import annotations
 

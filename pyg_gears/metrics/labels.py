@@ -75,11 +75,7 @@ def community_purity(
 
     Source: Traag, Waltman and van Eck, From Louvain to Leiden, 2019; k and resolution as published for this check.
     """
-    expect(k >= 1, f"expected at least 1 neighbour per cell, found {k}; the published value is {NEIGHBORS}.")
-    expect(
-        0 < resolution < np.inf,
-        f"expected a resolution above 0, found {resolution}; the published value is {RESOLUTION}.",
-    )
+    check_community_options(k, resolution)
     names, labels = np.unique(np.asarray(types).astype(str), return_inverse=True)
     graph = layout_graph(pos, k)
     expect(
@@ -94,6 +90,19 @@ def community_purity(
         CommunityOutput(int(row.sum()), str(names[row.argmax()]), float(row.max() / row.sum())) for row in count
     )
     return PurityOutput(_purity(count), float(np.mean(chance)), len(table), table, community)
+
+
+def check_community_options(k: int, resolution: float) -> None:
+    """Refuse options that :func:`community_purity` cannot use.
+
+    Raises:
+        InputError: unless k >= 1 and the resolution is above 0 and finite.
+    """
+    expect(k >= 1, f"expected at least 1 neighbour per cell, found {k}; the published value is {NEIGHBORS}.")
+    expect(
+        0 < resolution < np.inf,
+        f"expected a resolution above 0, found {resolution}; the published value is {RESOLUTION}.",
+    )
 
 
 def leiden(graph: sparse.csr_array, *, resolution: float = RESOLUTION, seed: int = 0) -> Int[np.ndarray, " n"]:

@@ -1,6 +1,6 @@
-"""What a user gets of a layout: metrics beside the simple rivals, a table, figures.
+"""The report of a layout: its metrics and those of the simple rivals, a table, figures.
 
-Names are loaded when first used: checking files must not wait for torch or matplotlib.
+Names are loaded when first used: files are checked before torch or matplotlib is imported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Figures that set a layout beside its rivals: calibration, edge ROC, local error, headline metrics."""
+"""Figures that compare a layout with the rivals: calibration, edge ROC, local error, headline metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADLINE = ("spearman", "stress_1", "trust_20", "cont_20", "edge_auc", "shell_f1
 def calibration_figure(
     layouts: Mapping[str, Float[np.ndarray, "n 2"]], truth: Float[np.ndarray, "n 2"], *, seed: int
 ) -> Figure:
-    """Mean true distance against predicted distance; on the diagonal a distance is worth its number."""
+    """Mean true distance against predicted distance; on the diagonal distances are calibrated."""
     figure, axes = line_axes(
         "predicted distance (optimal scale, RMS radii)", "mean true distance (RMS radii)", "calibration"
     )
@@ -70,7 +70,7 @@ def local_rmse_figure(methods: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def comparison_figure(methods: Mapping[str, Mapping[str, float]]) -> Figure:
-    """One panel a headline metric, one bar a method; the best bar is solid."""
+    """One panel per headline metric, one bar per method, ours in colour; the best value is bold."""
     figure = new_figure(10.5, 1.6 + 0.55 * len(methods))
     labels = [TITLES.get(name, name) for name in methods]
     for axes, key in zip(figure.subplots(2, 4, sharey=True).flat, HEADLINE, strict=True):

@@ -1,10 +1,10 @@
-"""Judge a layout file: metrics against the truth, the simple rivals beside it, checks without truth, figures."""
+"""Evaluation of a layout file: metrics against the truth, the same of the simple rivals, checks without truth, figures."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from pyg_gears.typing import FilePath, FloatArray
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from pyg_gears.metrics import PurityOutput
+
 OURS = "gears"
 LABEL_KEYS = ("cell_type", "celltype", "type", "label", "labels", "annotation", "layer", "cluster")
 MORAN_GENES = 50
@@ -32,6 +34,8 @@ def evaluate(
     figures_dir: FilePath | None = None,
     *,
     label_key: str | None = None,
+    community_neighbors: int = 15,
+    community_resolution: float = 0.2,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Evaluate the layout of a file, and of the simple rivals when reference slides are named.
@@ -40,22 +44,28 @@ def evaluate(
 
     Args:
         layout_path: ``.h5ad`` with ``obsm["X_gears"]``, ``obs["gears_confidence"]`` and the cells' counts in ``X``.
-        truth_key: Name in ``obsm`` of the true positions. Without them only checks that need no truth are made.
+        truth_key: Name in ``obsm`` of the true positions. Without them only the checks that need no truth are made.
         references: ``.h5ad`` slides that the rivals learn from; the query's expression is the layout's own ``X``.
         json_path: A new file for the report (numbers that are not defined become null).
         figures_dir: A new or empty folder for the figures (PNG).
         label_key: Column of ``obs`` with cell types; by default the first of ``LABEL_KEYS`` with at least two types.
+        community_neighbors: Neighbours per cell in the graph whose Leiden communities are compared with the types.
+        community_resolution: Resolution of those communities, above 0; the published values are 15 and 0.2.
         seed: Seed of all draws.
 
     Returns:
-        The report: ``layout``, ``cells``, ``truth_key`` (None without truth), ``references``, ``label_key``, ``seed``,
-        ``notes`` (sentences), ``methods`` (name -> metrics of ``metrics.evaluate_layout``, ours under "gears"),
-        ``confidence`` (rho of ``metrics.confidence_agreement``) and ``label_free`` (name -> purity and the mean Moran's
-        I of the 50 most variable genes; neither is to be maximised: clusters of expression exceed the truth, whose
-        values are given too).
+        The report:
+
+        * ``layout``, ``cells``, ``truth_key`` (None without truth), ``references``, ``label_key``,
+          ``community_neighbors``, ``community_resolution``, ``seed`` and ``notes`` (sentences);
+        * ``methods``: name -> metrics of ``metrics.evaluate_layout``, ours under "gears";
+        * ``confidence``: rho of ``metrics.confidence_agreement``;
+        * ``label_free``: name -> purity and the mean Moran's I of the 50 most variable genes. Neither is to be maximised:
+          clusters of expression exceed the truth, whose values are given too;
+        * ``communities``: name -> ``size``, ``majority`` type and ``purity`` of each community, the largest first.
 
     Raises:
-        InputError: for a file that is no layout, bad references, truth of another shape, or outputs that exist.
+        InputError: for a file that is not a layout, bad references, truth of another shape, or outputs that exist.
     """
     _check_files(layout_path, references, json_path, figures_dir)
     import anndata
@@ -69,6 +79,7 @@ def evaluate(
     from pyg_gears import metrics
     from pyg_gears.baselines import simple_rivals
 
+    metrics.check_community_options(community_neighbors, community_resolution)
     layouts: dict[str, FloatArray] = {OURS: np.asarray(adata.obsm["X_gears"], dtype=np.float64)}
     if slides:
         layouts |= simple_rivals(slides, cells, seed=seed)
@@ -80,6 +91,8 @@ def evaluate(
         "truth_key": truth_key if truth is not None else None,
         "references": [slide.name for slide in slides],
         "label_key": label_key,
+        "community_neighbors": community_neighbors,
+        "community_resolution": community_resolution,
         "seed": seed,
         "notes": notes,
         "methods": {},
@@ -91,10 +104,21 @@ def evaluate(
         report["confidence"] = rho._asdict()
     shown = layouts if truth is None else {**layouts, "truth": truth}
     genes = _variable_genes(cells)
-    report["label_free"] = {name: _label_free(pos, genes[1], labels, notes, seed) for name, pos in shown.items()}
+    report["label_free"] = {
+        name: {"moran_i": float(np.nanmean(metrics.morans_i(pos, genes[1])))} for name, pos in shown.items()
+    }
+    options = {"k": community_neighbors, "resolution": community_resolution, "seed": seed}
+    found = {} if labels is None else _communities(shown, labels, options, notes)
+    for name, purity in found.items():
+        report["label_free"][name] |= {
+            "purity": purity.purity,
+            "purity_chance": purity.chance,
+            "communities": purity.communities,
+        }
+    report["communities"] = {name: [row._asdict() for row in purity.table] for name, purity in found.items()}
     if figures_dir is not None:
         distances = adata.obsp.get("gears_distances")
-        _write_figures(figures_dir, report, layouts, truth, confidence, genes, labels, distances, seed)
+        _write_figures(figures_dir, report, layouts, truth, confidence, genes, labels, found.get(OURS), distances, seed)
     if json_path is not None:
         with whole_file(json_path) as temporary:
             temporary.write_text(json.dumps(plain(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -121,7 +145,7 @@ def _check_files(
     if figures_dir is not None:
         from pyg_gears.report.figure_style import new_figure
 
-        new_figure(1, 1)  # a missing matplotlib is said now, not after the metrics
+        new_figure(1, 1)  # without matplotlib, fail before the metrics are computed
         check_report_folder(figures_dir)
 
 
@@ -144,7 +168,7 @@ def _truth(adata: AnnData, key: str, name: str) -> FloatArray | None:
 def _labels(adata: AnnData, key: str | None) -> tuple[np.ndarray | None, str | None]:
     if key is not None:
         columns = ", ".join(map(str, adata.obs.columns))
-        expect(key in adata.obs, f"Expected cell types in obs[{key!r}], found columns {columns}; name one of them.")
+        expect(key in adata.obs, f"expected cell types in obs[{key!r}], found columns {columns}; name one of them.")
     for name in (key,) if key is not None else LABEL_KEYS:
         if name in adata.obs and 2 <= adata.obs[name].nunique() < adata.n_obs:
             return np.asarray(adata.obs[name].astype(str)), name
@@ -173,21 +197,17 @@ def _variable_genes(cells: Any) -> tuple[list[str], FloatArray]:
     return names, expression.toarray().astype(np.float64)
 
 
-def _label_free(
-    pos: FloatArray, genes: FloatArray, labels: np.ndarray | None, notes: list[str], seed: int
-) -> dict[str, float | int]:
-    from pyg_gears.metrics import community_purity, morans_i
+def _communities(
+    layouts: Mapping[str, FloatArray], labels: np.ndarray, options: Mapping[str, Any], notes: list[str]
+) -> dict[str, PurityOutput]:
+    """Communities of every layout and their types; none, and a note, without igraph."""
+    from pyg_gears.metrics import community_purity
 
-    scores: dict[str, float | int] = {"moran_i": float(np.nanmean(morans_i(pos, genes)))}
-    if labels is not None:
-        try:
-            purity = community_purity(pos, labels, seed=seed)
-        except ImportError as error:
-            if str(error) not in notes:
-                notes.append(str(error))
-        else:
-            scores |= {"purity": purity.purity, "purity_chance": purity.chance, "communities": purity.communities}
-    return scores
+    try:
+        return {name: community_purity(pos, labels, **options) for name, pos in layouts.items()}
+    except ImportError as error:
+        notes.append(str(error))
+        return {}
 
 
 def _write_figures(figures_dir: FilePath, *args: Any) -> None:

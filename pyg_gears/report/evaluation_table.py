@@ -1,10 +1,15 @@
-"""The report of an evaluation as text: one row a metric, one column a method."""
+"""The report of an evaluation as text: one row per metric, one column per method."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Scores: TypeAlias = Mapping[str, Mapping[str, float | int]]
 
 TITLES = {
     "gears": "GEARS",
@@ -19,13 +24,14 @@ TITLES = {
 
 ARROWS = {"up": "higher", "down": "lower", "": ""}
 LABEL_FREE = ("moran_i", "purity", "purity_chance", "communities")
+HEADLINE = ("spearman", "trust_20")
 
 
 def format_table(report: Mapping[str, Any]) -> str:
-    """Lay a report of :func:`~pyg_gears.report.evaluate` out as a plain-text table.
+    """Format a report of :func:`~pyg_gears.report.evaluate` as plain text.
 
-    The best method of each metric has a star; a closing sentence says in how many metrics ours leads, and by what it is
-    beaten in the two headline metrics, if it is.
+    The best method of each metric has a star. Below the table stands in how many metrics ours is best, and which rival
+    is better in the two headline metrics, if one is. The communities of our layout are listed one by one.
 
     Args:
         report: What ``evaluate`` returned.
@@ -34,61 +40,74 @@ def format_table(report: Mapping[str, Any]) -> str:
         Several lines, at most about 100 characters wide.
     """
     references = ", ".join(report["references"]) or "none"
-    lines = [f"{report['layout']}: {report['cells']} cells; references: {references}", ""]
+    parts = [f"{report['layout']}: {report['cells']} cells; references: {references}"]
     if report["methods"]:
         from pyg_gears.metrics import BETTER
 
-        lines += _rows(report["methods"], BETTER, f"against {report['truth_key']}")
-        lines += ["", *_verdict(report["methods"], BETTER), ""]
         rho = report["confidence"]
-        lines += [
+        parts += [
+            _table(report["methods"], BETTER, f"against {report['truth_key']}"),
+            _verdict(report["methods"], BETTER),
             f"Confidence against accuracy, Spearman's rho: {rho['local_rho']:+.3f} within neighbourhoods, "
             f"{rho['position_rho']:+.3f} in position.",
-            "",
         ]
-    lines += _rows(report["label_free"], dict.fromkeys(LABEL_FREE, ""), "without truth")
-    lines.append("(Not to be maximised: clusters of expression exceed the tissue's own values.)")
-    lines += ["", *report["notes"]]
-    return "\n".join(lines).rstrip() + "\n"
+    parts.append(
+        _table(report["label_free"], dict.fromkeys(LABEL_FREE, ""), "without truth")
+        + "\n(Not to be maximised: clusters of expression exceed the tissue's own values.)"
+    )
+    if report.get("communities"):
+        parts.append(_communities(report))
+    return "\n\n".join([*parts, "\n".join(report["notes"])]).rstrip() + "\n"
 
 
-def _rows(methods: Mapping[str, Mapping[str, float | int]], better: Mapping[str, str], title: str) -> list[str]:
-    names = list(methods)
-    lines = [f"{title:<20}{'better':<8}" + "".join(f"{TITLES.get(name, name):>12} " for name in names)]
-    for key, direction in better.items():
-        values = [methods[name].get(key, math.nan) for name in names]
-        if all(math.isnan(value) for value in values):
-            continue
-        best = _best(dict(zip(names, values, strict=True)), direction)
-        cells = (
-            f"{_number(value):>12}{'*' if len(names) > 1 and name in best else ' '}"
-            for name, value in zip(names, values, strict=True)
-        )
-        lines.append(f"{key:<20}{ARROWS[direction]:<8}" + "".join(cells))
-    return [line.rstrip() for line in lines]
+def _table(methods: Scores, better: Mapping[str, str], title: str) -> str:
+    import pandas as pd
+
+    # As objects, so that counts stay integers.
+    columns = {name: pd.Series(scores, dtype=object) for name, scores in methods.items()}
+    scores = pd.DataFrame(columns).reindex(list(better)).dropna(how="all")
+    stars = _best(scores, better).map(lambda best: "*" if best else " ")
+    text = scores.map(_number) + (stars if len(methods) > 1 else "")
+    text = text.rename(columns=TITLES)
+    text.insert(0, "better", [ARROWS[better[key]] for key in text.index])
+    return _lines(text.rename_axis(columns=title))
 
 
-def _verdict(methods: Mapping[str, Mapping[str, float | int]], better: Mapping[str, str]) -> list[str]:
-    rivals = [name for name in methods if name != "gears"]
-    if not rivals:
-        return ["No rival was computed; name reference slides to compare."]
-    judged = [key for key, direction in better.items() if direction and not math.isnan(methods["gears"][key])]
-    led = sum("gears" in _best({name: methods[name][key] for name in methods}, better[key]) for key in judged)
-    lines = [f"GEARS is best in {led} of {len(judged)} metrics."]
-    for key in ("spearman", "trust_20"):
-        rival = max(rivals, key=lambda name: methods[name][key])
-        ours, theirs = methods["gears"][key], methods[rival][key]
-        if theirs > ours:
-            lines.append(f"In {key} it is beaten by {TITLES.get(rival, rival)}: {ours:.3f} against {theirs:.3f}.")
-    return lines
+def _best(scores: DataFrame, better: Mapping[str, str]) -> DataFrame:
+    """Which methods have the best value of each metric; the truth does not compete, nor do metrics without a direction."""
+    rivals = scores.drop(columns="truth", errors="ignore").astype(float)
+    goal = rivals.max(axis=1).where([better[key] == "up" for key in scores.index], rivals.min(axis=1))
+    goal = goal.where([better[key] != "" for key in scores.index])
+    return rivals.eq(goal, axis=0).reindex(columns=scores.columns, fill_value=False)
 
 
-def _best(values: Mapping[str, float | int], direction: str) -> set[str]:
-    known = {name: value for name, value in values.items() if not math.isnan(value) and name != "truth"}
-    if not direction or not known:
-        return set()
-    goal = max(known.values()) if direction == "up" else min(known.values())
-    return {name for name, value in known.items() if value == goal}
+def _verdict(methods: Scores, better: Mapping[str, str]) -> str:
+    import pandas as pd
+
+    if set(methods) == {"gears"}:
+        return "No rival was computed; name reference slides to compare."
+    directed = [key for key, direction in better.items() if direction and not math.isnan(methods["gears"][key])]
+    scores = pd.DataFrame(methods).loc[directed]
+    lines = [f"GEARS is best in {_best(scores, better)['gears'].sum()} of {len(directed)} metrics."]
+    for key in HEADLINE:
+        ours, rivals = methods["gears"][key], scores.drop(columns="gears").loc[key]
+        if rivals.max() > ours:
+            rival = TITLES.get(rivals.idxmax(), rivals.idxmax())
+            lines.append(f"In {key} {rival} is better: {rivals.max():.3f} against {ours:.3f}.")
+    return "\n".join(lines)
+
+
+def _communities(report: Mapping[str, Any]) -> str:
+    import pandas as pd
+
+    frame = pd.DataFrame(report["communities"]["gears"])
+    frame["purity"] = frame["purity"].map(_number)
+    title = f"communities (k = {report['community_neighbors']}, resolution {report['community_resolution']:g})"
+    return _lines(frame.rename(columns={"size": "cells"}).rename_axis(columns=title))
+
+
+def _lines(frame: DataFrame) -> str:
+    return "\n".join(line.rstrip() for line in frame.to_string().splitlines())
 
 
 def _number(value: float | int) -> str:

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which all common kinds of colour vision tell apart; ours first, then the rivals.
+# Okabe and Ito's colours, distinct for all common kinds of colour vision; ours first, then the rivals.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
 OTHER = "#BBBBBB"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches that belongs to no window and to no pyplot.
+    """An empty figure of the given size in inches, independent of pyplot.
 
     Raises:
         ImportError: without matplotlib.
@@ -77,13 +77,13 @@ def bare(axes: Axes, title: str) -> None:
 
 
 def panel_height(width: float, *layouts: Float[np.ndarray, "n 2"]) -> float:
-    """Inches that panels of this width need for layouts of these shapes, so that little paper stays empty."""
+    """Height in inches of panels of this width for layouts of these shapes, so that little space stays empty."""
     ratio = max(float(np.ptp(pos[:, 1]) / max(np.ptp(pos[:, 0]), 1e-12)) for pos in layouts)
     return width * float(np.clip(ratio, 0.35, 1.1)) + 0.5
 
 
 def point_size(n: int) -> float:
-    """Area of a point, in square points, that lets n cells cover about the same share of a panel."""
+    """Area of a point, in square points, at which n cells cover about the same share of a panel."""
     return float(np.clip(9000 / n, 1.5, 45))
 
 

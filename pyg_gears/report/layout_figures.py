@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pyg_gears.metrics import align, layout_pair, morans_i, pair_distances
+from pyg_gears.metrics import PurityOutput, align, layout_pair, morans_i, pair_distances
 from pyg_gears.metrics.layout_pair import in_gauge
 from pyg_gears.report.comparison_figures import (
     calibration_figure,
@@ -41,6 +41,7 @@ def layout_figures(
     confidence: Float[np.ndarray, " n"],
     genes: tuple[Sequence[str], Float[np.ndarray, "n p"]],
     labels: np.ndarray | None,
+    communities: PurityOutput | None,
     distances: Any,
     seed: int,
 ) -> dict[str, Figure]:
@@ -53,6 +54,7 @@ def layout_figures(
         confidence: Confidence of our layout.
         genes: Names and expression of candidate genes; the most regional ones are drawn.
         labels: Cell types, or None.
+        communities: Communities of our layout with their types, or None.
         distances: Sparse distances that the layout was solved from, or None.
         seed: Seed of the pairs and cells that are drawn.
 
@@ -66,7 +68,10 @@ def layout_figures(
     figures = {"layout_confidence": value_figure(pos, confidence, "confidence", "cividis", limits=(0.0, 1.0))}
     figures["layout_genes"] = gene_figure(pos, truth, *genes)
     if labels is not None:
-        figures["layout_types"] = type_figure(pos, labels)
+        figures["layout_types"] = type_figure(pos, labels, "cell types")
+    if communities is not None:
+        names = [f"{row.majority} {row.purity:.0%} ({number})" for number, row in enumerate(communities.table)]
+        figures["layout_communities"] = type_figure(pos, np.array(names)[communities.community], "communities")
     if distances is not None and distances.nnz:
         figures["solve_residuals"] = residual_figure(pos, distances)
     if truth is not None:
@@ -86,14 +91,14 @@ def value_figure(
     colors: str,
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """The layout coloured by one number a cell, low values drawn first; ``limits`` fix the ends of the colours."""
+    """The layout coloured by one number per cell, low values drawn first; ``limits`` fix the ends of the colours."""
     figure = new_figure(5.2, panel_height(4.2, pos))
     scatter(figure.subplots(), pos, values, title, colors, limits=limits)
     return figure
 
 
-def type_figure(pos: Float[np.ndarray, "n 2"], labels: np.ndarray) -> Figure:
-    """The layout coloured by type: the seven most frequent ones, the rest in grey."""
+def type_figure(pos: Float[np.ndarray, "n 2"], labels: np.ndarray, title: str) -> Figure:
+    """The layout coloured by label: the seven most frequent ones, the rest in grey."""
     figure = new_figure(6.4, max(panel_height(4.6, pos), 2.6))
     axes = figure.subplots()
     names, count = np.unique(labels, return_counts=True)
@@ -111,7 +116,7 @@ def type_figure(pos: Float[np.ndarray, "n 2"], labels: np.ndarray) -> Figure:
     for color, name in zip(PALETTE, frequent, strict=False):
         x, y = pos[labels == name].T
         axes.scatter(x, y, s=point_size(len(pos)), c=color, lw=0, label=str(name))
-    bare(axes, "cell types")
+    bare(axes, title)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2, fontsize=9)
     return figure
 
@@ -122,7 +127,7 @@ def gene_figure(
     names: Sequence[str],
     expression: Float[np.ndarray, "n p"],
 ) -> Figure:
-    """The genes with the largest Moran's I, of which no two are near copies, on the layout and (below) on the truth."""
+    """The genes with the largest Moran's I, of which no two are nearly the same, on the layout and (below) on the truth."""
     chosen = _distinct(np.nan_to_num(morans_i(pos if truth is None else truth, expression)), expression)
     rows = [("layout", pos)] if truth is None else [("layout", drawn_together(pos, truth)[0]), ("truth", truth)]
     figure = new_figure(3.6 * len(chosen), panel_height(2.8, *(where for _, where in rows)) * len(rows))
@@ -184,7 +189,7 @@ def residual_figure(pos: Float[np.ndarray, "n 2"], distances: Any) -> Figure:
 def drawn_together(
     pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"]
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
-    """Prediction turned (or mirrored) onto the truth, both at RMS radius 1: the best scale would shrink a poor one."""
+    """Prediction turned (or mirrored) onto the truth, both at RMS radius 1: the best scale shrinks a poor one."""
     aligned, true = align(pos, truth)
     return in_gauge(aligned), true
 

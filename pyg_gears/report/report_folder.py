@@ -31,7 +31,7 @@ def check_report_folder(folder: FilePath) -> None:
 
 @contextmanager
 def report_folder(folder: FilePath) -> Iterator[Path]:
-    """Write into a hidden folder beside ``folder``; it takes that name only when the block ends without an error.
+    """Write into a hidden folder next to ``folder``; it takes that name only when the block ends without an error.
 
     Args:
         folder: A new or empty folder.
@@ -50,7 +50,7 @@ def report_folder(folder: FilePath) -> Iterator[Path]:
         # An existing empty folder is replaced by the full one in one step.
         os.replace(temporary, folder)
     except OSError as error:
-        raise InputError(f"Expected a writable folder at {folder}, found {error.strerror}; name another.") from None
+        raise InputError(f"expected a writable folder at {folder}, found {error.strerror}; name another.") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

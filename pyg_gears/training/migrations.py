@@ -40,17 +40,29 @@ def upgrade(content: Content, file: object) -> Content:
 def _from_3(content: Content, file: object) -> Content:
     """pyg-gears 0.1: one flat section per topic, with fields that had no effect for the chosen kind."""
     old = content["recipe"]
-    kind = old["model"]["kind"]
-    if kind != "ipa_lite":
+    redefined = [
+        name
+        for name, kept in (
+            (old["model"]["kind"], "ipa_lite"),
+            (f"gate of kind {old['gate']['kind']}", "gate of kind edge"),
+        )
+        if name != kept
+    ]
+    if redefined:
         raise InputError(
-            f"expected a model that this version reads in {file}, found the {kind} of format 3, which has been redefined "
-            "since; read it with pyg-gears 0.1."
+            f"expected a model that this version reads in {file}, found the {redefined[0]} of format 3, which has been "
+            "redefined since; read it with pyg-gears 0.1."
         )
     if old["embedding"]["zscore"]:
         raise InputError(
             f"expected a model that this version reads in {file}, found one of z-scored genes; read it with pyg-gears 0.1."
         )
-    return {**content, "format": 4, "recipe": recipe_from_3(old)}
+    return {
+        **content,
+        "format": 4,
+        "recipe": recipe_from_3(old),
+        "encoder": _encoder(content["encoder"]),
+    }
 
 
 STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3}
@@ -99,6 +111,16 @@ def _embedding(old: Mapping[str, Any], encoder: Mapping[str, Any]) -> dict[str, 
         "vicreg": _if(encoder["vicreg"], vicreg),
         "adversary": _if(encoder["adversary"], {"against": "slides"}),
     }
+
+
+def _encoder(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of an encoder without the choice to divide genes by their deviation."""
+    result = dict(state)
+    if "normalization" in state:
+        result["normalization"] = {name: value for name, value in state["normalization"].items() if name != "zscore"}
+    if "front" in state:
+        result["front"] = _encoder(state["front"])
+    return result
 
 
 def _minisets(old: Mapping[str, Any]) -> dict[str, Any]:

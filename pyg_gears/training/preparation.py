@@ -160,7 +160,7 @@ def prepare(
             held_out,
             recipe,
             candidates,
-            seed=child_seed(seed, "validation"),
+            seed=child_seed(seed, "validation", 0),
             count=recipe.training.validation,
             cache=cache,
         ),

@@ -123,7 +123,7 @@ def bad_file(folder: Path, what: str) -> Path:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("missing", "Expected an .h5ad file at .*, found nothing"),
+        ("missing", "expected an .h5ad file at .*, found nothing"),
         ("folder", "found a folder"),
         ("text", "found a file of another format"),
         ("other hdf5", "HDF5 without X, obs, var"),
@@ -135,6 +135,38 @@ def test_files_that_are_no_anndata(tmp_path: Path, reader: object, what: str, me
     with pytest.raises(InputError, match=message) as caught:
         reader(bad_file(tmp_path, what))
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_without_its_index_is_damage(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file["obs/_index"]
+    with pytest.raises(InputError, match=r"a damaged one .*open object"):
+        read_cells(path)
+
+
+def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"c17", b"\xe9\xe9\xe9"))
+    with pytest.raises(InputError, match=r"a damaged one .*utf-8"):
+        check_h5ad(path, spatial=True)
+
+
+def test_our_own_errors_are_not_called_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr("pyg_gears.data.anndata_io._counts", fail)
+    with pytest.raises(KeyError, match="ours"):
+        read_slide(saved(tmp_path))
+
+
+def test_a_slide_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened, original = saved(tmp_path), [], h5py.File
+    monkeypatch.setattr(h5py, "File", lambda *a, **k: opened.append(a) or original(*a, **k))
+    read_slide(path)
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize(
@@ -168,8 +200,8 @@ def test_repeated_names_are_refused(tmp_path: Path) -> None:
 def test_summary_without_counts(tmp_path: Path) -> None:
     path = saved(tmp_path, x=np.full((N, G), np.nan))
     summary = check_h5ad(path, spatial=True)
-    assert summary == ("section", N, tuple(f"g{i}" for i in range(G)), True)
-    assert check_h5ad(saved(tmp_path, "cells.h5ad", n=3, spatial=None), spatial=False).has_spatial is False
+    assert summary == ("section", tuple(f"g{i}" for i in range(G)))
+    assert check_h5ad(saved(tmp_path, "cells.h5ad", n=3, spatial=None), spatial=False).name == "cells"
     with pytest.raises(InputError, match="at least 3 cells, found 2"):
         check_h5ad(saved(tmp_path, "few.h5ad", n=2, spatial=None), spatial=False)
 
@@ -232,7 +264,7 @@ def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found none; create it"):
         check_output(tmp_path / "nowhere" / "a.h5ad")
     for impossible in (existing / "a.h5ad", Path("/proc/a.h5ad"), tmp_path / ("x" * 300)):
-        with pytest.raises(InputError, match="Expected"):
+        with pytest.raises(InputError, match="expected"):
             check_output(impossible)
     with pytest.raises(InputError, match="layout of 40 cells, found shapes"):
         write_layout(tmp_path / "new.h5ad", table(), **layout_of(N - 1))

@@ -70,6 +70,28 @@ def test_every_damage_is_noticed(tmp_path: Path) -> None:
     assert read_packed(path) is None
 
 
+def test_no_flipped_bit_gives_an_error_or_other_values(tmp_path: Path) -> None:
+    path, packed = tmp_path / "a.npz", pack_data(example())
+    write_packed(path, packed)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 4):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << place // 4 % 8)]) + whole[place + 1 :])
+        found = read_packed(path)
+        if found is not None:
+            assert_same(unpack_data(found), example())
+
+
+def test_errors_that_are_not_damage_are_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_packed(tmp_path / "a.npz", pack_data(example()))
+
+    def fail(*_: object, **__: object) -> None:
+        raise AttributeError("ours")
+
+    monkeypatch.setattr(np, "load", fail)
+    with pytest.raises(AttributeError, match="ours"):
+        read_packed(tmp_path / "a.npz")
+
+
 def test_only_tensors() -> None:
-    with pytest.raises(InputError, match="Expected tensors only in a stored miniset, found str in 'name'"):
+    with pytest.raises(InputError, match="expected tensors only in a stored miniset, found str in 'name'"):
         pack_data(Data(x=torch.ones(2, 1), name="a"))

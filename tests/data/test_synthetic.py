@@ -140,7 +140,7 @@ def test_written_files_read_back_and_are_never_overwritten(tmp_path: Path) -> No
     ("arguments", "message"),
     [
         ({"tissue": "layer"}, "found 'layer' .did you mean 'layers'"),
-        ({"lattice": "round"}, "Expected one of .*hexagonal.*found 'round'"),
+        ({"lattice": "round"}, "expected one of .*hexagonal.*found 'round'"),
         ({"slides": 0}, "slides of at least 1, found 0"),
         ({"cells": 2}, "cells of at least 3, found 2"),
         ({"spots": 29}, "spots of at least 30, found 29"),

@@ -64,9 +64,7 @@ class ReadingModel:
             trajectory.append(pos)
             terms.append(AttentionTerms(qk=qk, geo=geo, gate=gate, pair=pair, alpha=alpha))
         return StructureOutput(
-            pos=pos,
-            trajectory=tuple(trajectory),
-            initial=initial,
+            coordinates=(initial, *trajectory),
             state=batch.x,
             gate_logits=gate_logits,
             edge_index=edges,

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, csr_matrix
 
 from pyg_gears.data import Slide, write_layout, write_slide
 from pyg_gears.errors import InputError
-from pyg_gears.metrics import BETTER, evaluate_layout
+from pyg_gears.metrics import BETTER, community_purity, evaluate_layout
 from pyg_gears.report import evaluate, format_table
 
 FIGURES = {
@@ -20,6 +20,7 @@ FIGURES = {
     "comparison.png",
     "distance_distortion.png",
     "edge_roc.png",
+    "layout_communities.png",
     "layout_confidence.png",
     "layout_genes.png",
     "layout_types.png",
@@ -64,7 +65,11 @@ def test_everything_with_truth_references_json_and_figures(tmp_path: Path) -> No
     pytest.importorskip("igraph")
     path, pos, truth = _layout_file(tmp_path)
     report = evaluate(
-        path, references=[_reference(tmp_path)], json_path=tmp_path / "r.json", figures_dir=tmp_path / "figures"
+        path,
+        references=[_reference(tmp_path)],
+        json_path=tmp_path / "r.json",
+        figures_dir=tmp_path / "figures",
+        community_resolution=1.0,  # the published one is for thousands of cells
     )
     assert list(report["methods"]) == [
         "gears",
@@ -77,9 +82,18 @@ def test_everything_with_truth_references_json_and_figures(tmp_path: Path) -> No
     assert report["methods"]["gears"] == evaluate_layout(pos, truth)
     assert report["confidence"]["local_rho"] > 0.3
     assert report["label_free"]["gears"]["purity"] > 0.8
-    assert set(report["label_free"]) == {*report["methods"], "truth"}
+    assert set(report["label_free"]) == set(report["communities"]) == {*report["methods"], "truth"}
+    for name, rows in report["communities"].items():
+        assert sum(row["size"] for row in rows) == 90
+        assert sum(row["size"] * row["purity"] for row in rows) / 90 == pytest.approx(
+            report["label_free"][name]["purity"]
+        )
+        assert {row["majority"] for row in rows} <= {"left", "right"}
+        assert len(rows) == report["label_free"][name]["communities"]
+    assert (report["community_neighbors"], report["community_resolution"]) == (15, 1.0)
     assert report["notes"] == []
     written = json.loads((tmp_path / "r.json").read_text())
+    assert written["communities"] == report["communities"]
     assert written["methods"]["gears"]["spearman"] == report["methods"]["gears"]["spearman"]
     assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES
     assert all((tmp_path / "figures" / name).read_bytes().startswith(b"\x89PNG") for name in FIGURES)
@@ -109,8 +123,24 @@ def test_named_truth_and_figures_without_references(tmp_path: Path) -> None:
     (tmp_path / "figures").mkdir()
     report = evaluate(path, "spatial_true", figures_dir=tmp_path / "figures")
     assert list(report["methods"]) == ["gears"]
-    assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES - {"layout_types.png"}
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES - {
+        "layout_types.png",
+        "layout_communities.png",
+    }
     assert "name reference slides" in format_table(report)
+
+
+def test_options_of_the_communities(tmp_path: Path) -> None:
+    pytest.importorskip("igraph")
+    path, pos, _ = _layout_file(tmp_path)
+    labels = anndata.read_h5ad(path).obs["cell_type"].astype(str).to_numpy()
+    report = evaluate(path, community_neighbors=5, community_resolution=1.5)
+    expected = community_purity(pos, labels, k=5, resolution=1.5)
+    assert report["communities"]["gears"] == [row._asdict() for row in expected.table]
+    published = evaluate(path)
+    assert (published["community_neighbors"], published["community_resolution"]) == (15, 0.2)
+    assert expected.communities > len(published["communities"]["gears"])
+    assert "communities (k = 5, resolution 1.5)" in format_table(report)
 
 
 def test_missing_igraph_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +148,7 @@ def test_missing_igraph_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path, _, _ = _layout_file(tmp_path)
     report = evaluate(path)
     assert "purity" not in report["label_free"]["gears"]
+    assert report["communities"] == {}
     assert [note for note in report["notes"] if "pyg_gears[eval]" in note] != []
 
 
@@ -134,11 +165,13 @@ def test_missing_matplotlib_is_named_and_leaves_nothing(tmp_path: Path, monkeypa
     ("arguments", "text"),
     [
         ({"truth_key": "nowhere"}, r"expected true positions in obsm\['nowhere'\], found \['X_gears', 'spatial'\]"),
-        ({"label_key": "nothing"}, r"Expected cell types in obs\['nothing'\], found columns cell_type"),
-        ({"references": ["missing.h5ad"]}, "Expected an .h5ad file at .*missing.h5ad, found nothing"),
-        ({"json_path": "layout.h5ad"}, "Expected a new file"),
-        ({"json_path": "no/where.json"}, "Expected a folder"),
-        ({"figures_dir": "."}, "Expected a new file"),
+        ({"label_key": "nothing"}, r"expected cell types in obs\['nothing'\], found columns cell_type"),
+        ({"references": ["missing.h5ad"]}, r"an .h5ad file at .*missing\.h5ad, found nothing"),
+        ({"community_neighbors": 0}, "expected at least 1 neighbour per cell, found 0"),
+        ({"community_resolution": -1.0}, r"expected a resolution above 0, found -1\.0"),
+        ({"json_path": "layout.h5ad"}, "a new file"),
+        ({"json_path": "no/where.json"}, "a folder"),
+        ({"figures_dir": "."}, "a new file"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path: Path, arguments: dict[str, Any], text: str) -> None:

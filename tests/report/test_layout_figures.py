@@ -88,7 +88,7 @@ def test_layouts_have_equal_aspect_and_all_cells() -> None:
     expression = np.stack([truth[:, 0], truth[:, 0] + 1e-3 * truth[:, 1], truth[:, 1], np.ones(150)], axis=1)
     figures = (
         value_figure(pos, truth[:, 0], "confidence", "cividis"),
-        type_figure(pos, kinds),
+        type_figure(pos, kinds, "cell types"),
         truth_figure(pos, truth),
         gene_figure(pos, truth, ["a", "b", "c", "d"], expression),
     )
@@ -100,7 +100,7 @@ def test_layouts_have_equal_aspect_and_all_cells() -> None:
     assert labels[0] == "5 others"
     assert len(labels) == 8
     titles = [axes.get_title() for axes in figures[3].axes]
-    # "b" is a copy of "a" for the eye, "d" says nothing.
+    # "b" is nearly a copy of "a", "d" is constant.
     assert [name for name in ("a", "b", "c") if f"{name}, truth" in titles] in (["a", "c"], ["b", "c"])
 
 

@@ -34,11 +34,11 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
 
 def test_used_and_impossible_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(InputError, match="Expected a new file at"):
+    with pytest.raises(InputError, match="expected a new file at"):
         check_report_folder(tmp_path)
-    with pytest.raises(InputError, match="Expected a folder at"):
+    with pytest.raises(InputError, match="expected a folder at"):
         check_report_folder(tmp_path / "no" / "where")
-    with pytest.raises(InputError, match="Expected a writable folder at"), report_folder(tmp_path / "no" / "where"):
+    with pytest.raises(InputError, match="expected a writable folder at"), report_folder(tmp_path / "no" / "where"):
         pass
     assert (tmp_path / "file").read_text() == "kept"
 

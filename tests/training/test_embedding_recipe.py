@@ -1,88 +1,185 @@
 from __future__ import annotations
 
-import dataclasses
+import json
 
 import pytest
-from pyg_gears.training.encoder_recipe import EncoderRecipe
+import yaml
 
+from pyg_gears.configuration import Configuration
+from pyg_gears.encoders import AdapterWeights, Normalization
 from pyg_gears.errors import InputError
-from pyg_gears.training import Recipe
+from pyg_gears.training.embedding_recipe import (
+    AdapterRecipe,
+    EmbeddingRecipe,
+    LearnedEmbedding,
+    PCAEmbedding,
+    PublishedEmbedding,
+    SpatialEmbedding,
+)
 
-TOO_LOW = [
-    *((name, 1, "at least 2") for name in ("front_components", "out_channels")),
-    *((name, 0, "at least 1") for name in ("neighbors", "folds", "repeats", "steps", "evaluate_every")),
-    ("batch_spots", 31, "at least 32"),
-    *(
-        (name, -0.1, "at least 0")
-        for name in (
-            "infonce",
-            "vicreg",
-            "invariance",
-            "variance",
-            "covariance",
-            "adversary",
-            "norm",
-            "hard_negatives",
-            "noise",
-            "scale_jitter",
-            "weight_decay",
-        )
-    ),
-    ("invariance_warmup", 1.1, "from 0 to 1"),
-    ("invariance_warmup", -0.1, "from 0 to 1"),
-    ("min_autocorrelation", -1.1, "from -1 to 1"),
-    ("min_autocorrelation", 1.1, "from -1 to 1"),
-    ("dropout", 0.96, "from 0 to 0.95"),
-    ("dropout", -0.1, "from 0 to 0.95"),
-    ("temperature", 0.0, "above 0"),
-    ("lr", 0.0, "above 0"),
+
+class Whole(Configuration):
+    embedding: EmbeddingRecipe = LearnedEmbedding()
+
+
+def change(**values: object) -> Configuration:
+    return Whole().change({"embedding": values}).embedding
+
+
+OUT_OF_RANGE = [
+    ({"genes": 1}, "genes at least 2, found 1"),
+    ({"target_sum": 0.0}, "target_sum above 0"),
+    ({"kind": "spatial", "components": 1}, "components at least 2"),
+    ({"front": {"components": 1}}, "front.components at least 2"),
+    ({"front": {"kind": "pca", "components": 1}}, "front.components at least 2"),
+    ({"hidden": [64, 0]}, r"hidden.1 at least 1"),
+    ({"out_channels": 1}, "out_channels at least 2"),
+    ({"min_autocorrelation": -1.1}, "min_autocorrelation at least -1"),
+    ({"min_autocorrelation": 1.1}, "min_autocorrelation at most 1"),
+    ({"infonce": {"weight": 0.0}}, "infonce.weight above 0"),
+    ({"infonce": {"temperature": 0.0}}, "infonce.temperature above 0"),
+    ({"infonce": {"neighbors": 0}}, "infonce.neighbors at least 1"),
+    ({"infonce": {"hard_negatives": -1.0}}, "infonce.hard_negatives at least 0"),
+    ({"vicreg": {"weight": 0.0}}, "vicreg.weight above 0"),
+    ({"vicreg": {"invariance": -1.0}}, "vicreg.invariance at least 0"),
+    ({"vicreg": {"variance": -1.0}}, "vicreg.variance at least 0"),
+    ({"vicreg": {"covariance": -1.0}}, "vicreg.covariance at least 0"),
+    ({"vicreg": {"invariance_warmup": 1.1}}, "vicreg.invariance_warmup at most 1"),
+    ({"vicreg": {"invariance_warmup": -0.1}}, "vicreg.invariance_warmup at least 0"),
+    ({"adversary": {"weight": 0.0}}, "adversary.weight above 0"),
+    ({"adapter": {"coral": -1.0}}, "adapter.coral at least 0"),
+    ({"adapter": {"mmd": -1.0}}, "adapter.mmd at least 0"),
+    ({"adapter": {"identity": -1.0}}, "adapter.identity at least 0"),
+    ({"adapter": {"steps": -1}}, "adapter.steps at least 0"),
+    ({"adapter": {"lr": 0.0}}, "adapter.lr above 0"),
+    ({"norm": -0.1}, "norm at least 0"),
+    ({"noise": -0.1}, "noise at least 0"),
+    ({"dropout": 0.96}, "dropout at most 0.95"),
+    ({"dropout": -0.1}, "dropout at least 0"),
+    ({"scale_jitter": -0.1}, "scale_jitter at least 0"),
+    ({"folds": 0}, "folds at least 1"),
+    ({"repeats": 0}, "repeats at least 1"),
+    ({"steps": 0}, "steps at least 1"),
+    ({"evaluate_every": 0}, "evaluate_every at least 1"),
+    ({"batch_spots": 31}, "batch_spots at least 32"),
+    ({"lr": 0.0}, "lr above 0"),
+    ({"weight_decay": -0.1}, "weight_decay at least 0"),
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "bound"), TOO_LOW)
-def test_numbers_out_of_range_are_named(name: str, value: float, bound: str) -> None:
-    with pytest.raises(InputError, match=f"expected encoder.{name} {bound}, found {value}; change the recipe"):
-        EncoderRecipe(**{name: value})
+@pytest.mark.parametrize(("values", "message"), OUT_OF_RANGE, ids=str)
+def test_numbers_out_of_range_are_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=f"expected embedding.{message}"):
+        change(**values)
 
 
-def test_every_number_is_checked() -> None:
-    checked = {name for name, _, _ in TOO_LOW}
-    unchecked = {field.name for field in dataclasses.fields(EncoderRecipe)} - checked
-    assert unchecked == {"front", "hidden", "blocks"}
+@pytest.mark.parametrize("section", [LearnedEmbedding, SpatialEmbedding, PCAEmbedding, PublishedEmbedding])
+def test_every_number_is_checked(section: type[Configuration]) -> None:
+    checked = {name for values, _ in OUT_OF_RANGE for name in values if name != "kind"}
+    free = set(section.model_fields) - checked
+    assert free <= {"kind", "transform", "cross_fit", "keep"}
 
 
-def test_the_rest_is_checked_too() -> None:
-    with pytest.raises(
-        InputError, match=r"encoder.front among spatial, pca, genes, found 'gene' \(did you mean 'genes'"
-    ):
-        EncoderRecipe(front="gene")
-    for hidden in ((64, 0), (0.5,)):
-        with pytest.raises(InputError, match=r"expected encoder.hidden to list widths above 0, found \[.*\]; write"):
-            EncoderRecipe(hidden=hidden)
-    with pytest.raises(InputError, match=r"expected encoder.infonce or encoder.vicreg above 0, found both 0"):
-        EncoderRecipe(infonce=0.0, vicreg=0.0)
-    with pytest.raises(InputError, match="out_channels at most front_components, found 41 of 40"):
-        EncoderRecipe(out_channels=41)
-    assert EncoderRecipe(front="genes", out_channels=128).out_channels == 128
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kind": "umap"}, "expected embedding.kind among learned, spatial, pca, published, found 'umap'"),
+        ({"kind": "spatal"}, r"\(did you mean 'spatial'"),
+        ({"transform": "log"}, r"expected embedding.transform among log1p, sqrt, found 'log' \(did you mean 'log1p'"),
+        ({"front": {"kind": "gene"}}, r"embedding.front.kind among spatial, pca, genes, found 'gene' \(did you mean"),
+        ({"keep": "first"}, "expected embedding.keep among best, last"),
+        ({"adversary": {"against": "cells"}}, "expected embedding.adversary.against among slides, modality"),
+        ({"components": 5}, "found 'embedding.components'; kind spatial or pca has it"),
+        (
+            {"front": {"kind": "genes", "components": 5}},
+            "found 'embedding.front.components'; kind spatial or pca has it",
+        ),
+        ({"kind": "pca", "steps": 5}, "found 'embedding.steps'; kind learned or published has it"),
+        ({"kind": "published", "folds": 5}, "found 'embedding.folds'; kind learned has it"),
+        (
+            {"kind": "published", "cross_fit": True},
+            "found 'embedding.cross_fit'; kind learned or spatial or pca has it",
+        ),
+        ({"zscore": True}, "expected a field of embedding of kind learned, found 'embedding.zscore'"),
+        ({"infonce": None}, "expected embedding.infonce or embedding.vicreg, found neither; set one of them"),
+        ({"out_channels": 41}, "embedding.out_channels at most embedding.front.components, found 41 of 40; lower"),
+        ({"hidden": [0.5]}, "expected embedding.hidden.0 to be a valid integer"),
+    ],
+    ids=str,
+)
+def test_the_rest_is_checked_too(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        change(**values)
 
 
 def test_the_bounds_themselves_are_allowed() -> None:
-    EncoderRecipe(front_components=2, out_channels=2, batch_spots=32, dropout=0.95, invariance_warmup=1, hidden=())
-    EncoderRecipe(infonce=0.0, vicreg=1.0, noise=0.0, folds=1, repeats=1, steps=1, evaluate_every=1)
+    change(front={"components": 2}, out_channels=2, batch_spots=32, dropout=0.95, hidden=[])
+    change(infonce=None, vicreg={"invariance_warmup": 1}, noise=0.0, folds=1, repeats=1, steps=1, evaluate_every=1)
+    assert change(front={"kind": "genes"}, out_channels=128).out_channels == 128
+    assert change(genes=None).genes is None
 
 
-def test_the_recipe_carries_the_encoder_there_and_back() -> None:
-    published = {
-        "front": "genes",
-        "hidden": [512, 256],
-        "out_channels": 128,
-        "infonce": 5,
-        "vicreg": 1,
-        "lr": 1e-4,
-        "folds": 1,
+def test_the_defaults_are_those_that_were_measured() -> None:
+    assert LearnedEmbedding().as_dict() == {
+        "kind": "learned",
+        "genes": 3000,
+        "target_sum": 1000.0,
+        "transform": "log1p",
+        "cross_fit": True,
+        "adapter": {"coral": 10.0, "mmd": 10.0, "identity": 0.1, "steps": 500, "lr": 1e-3},
+        "front": {"kind": "spatial", "components": 40},
+        "hidden": [64],
+        "out_channels": 32,
+        "min_autocorrelation": 0.25,
+        "infonce": {"weight": 1.0, "temperature": 0.15, "neighbors": 20, "hard_negatives": 0.0},
+        "vicreg": None,
+        "adversary": None,
+        "norm": 0.0,
+        "noise": 0.4,
+        "dropout": 0.0,
+        "scale_jitter": 0.0,
+        "folds": 5,
+        "repeats": 2,
+        "steps": 120,
+        "evaluate_every": 20,
+        "keep": "best",
+        "batch_spots": 1024,
+        "lr": 3e-3,
+        "weight_decay": 1e-3,
     }
-    recipe = Recipe().change({"embedding": {"kind": "learned"}, "encoder": published})
-    assert recipe.encoder.hidden == (512, 256)
-    assert recipe.encoder.infonce == 5.0
-    assert recipe.as_dict()["encoder"]["hidden"] == [512, 256]
-    assert Recipe().change(recipe.as_dict()) == recipe
+    assert SpatialEmbedding().components == PCAEmbedding().components == 20
+    assert LearnedEmbedding().normalization == Normalization(1000.0, "log1p")
+    assert AdapterRecipe().weights == AdapterWeights()
+
+
+def test_the_published_encoder_has_its_published_values() -> None:
+    """Spec 4: SharedEncoder genes-512-256-128, VICReg 25/50/1 with warm-up 0.3, InfoNCE 5, norm 5, 1e-4, 1200, all genes."""
+    published = change(kind="published")
+    assert (published.genes, published.hidden, published.out_channels) == (None, (512, 256), 128)
+    vicreg, infonce = published.vicreg, published.infonce
+    assert (vicreg.weight, vicreg.invariance, vicreg.variance, vicreg.covariance) == (1.0, 25.0, 50.0, 1.0)
+    assert vicreg.invariance_warmup == 0.3
+    assert (infonce.weight, infonce.neighbors) == (5.0, 20)
+    assert infonce.hard_negatives > 0
+    assert (published.norm, published.lr, published.steps, published.keep) == (5.0, 1e-4, 1200, "last")
+    assert published.adversary is None
+    assert published.adapter.weights == AdapterWeights.published()
+    other = change(kind="published", norm=0.0, infonce={"weight": 2.0}, adapter={"steps": 5})
+    assert (other.infonce.weight, other.infonce.hard_negatives) == (2.0, infonce.hard_negatives)
+    assert other.adapter.identity == 1.0
+
+
+@pytest.mark.parametrize("kind", ["learned", "spatial", "pca", "published"])
+def test_the_section_goes_through_json_and_yaml(kind: str) -> None:
+    whole = Whole().change({"embedding": {"kind": kind, "target_sum": 500.0}})
+    for again in (
+        json.loads(json.dumps(whole.as_dict())),
+        yaml.safe_load(yaml.safe_dump(whole.as_dict())),
+    ):
+        assert Whole.read(again) == whole
+
+
+def test_every_field_is_documented() -> None:
+    for section in (LearnedEmbedding, SpatialEmbedding, PCAEmbedding, PublishedEmbedding, AdapterRecipe):
+        missing = [name for name, field in section.model_fields.items() if name != "kind" and not field.description]
+        assert not missing

@@ -1,18 +1,26 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_gears.encoders import ExpressionNetwork, spatial_infonce, vicreg
-from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within
+from pyg_gears.encoders import (
+    ExpressionNetwork,
+    far_pairs,
+    neighbors_within,
+    reversal_strength,
+    spatial_infonce,
+    vicreg,
+)
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.training.embedding_recipe import LearnedEmbedding
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide, draw_spots
-from pyg_gears.training.encoder_recipe import EncoderRecipe
 
-BARE = EncoderRecipe(front_components=6, out_channels=4, neighbors=5, noise=0.0, infonce=1.0)
+BARE = LearnedEmbedding.read(
+    {"front": {"components": 6}, "out_channels": 4, "noise": 0.0, "infonce": {"weight": 1.0, "neighbors": 5}}
+)
+VICREG_ONLY = {"infonce": None, "vicreg": {"weight": 1.0}}
 
 
 def slides(sizes: tuple[int, ...] = (50, 40)) -> list[EncoderSlide]:
@@ -28,11 +36,15 @@ def halves(tissue: list[EncoderSlide]) -> list[list[Tensor]]:
     return [parts, [~part for part in parts]]
 
 
-def build(recipe: EncoderRecipe, tissue: list[EncoderSlide], unseen: list[list[Tensor]]) -> EncoderModule:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        members = [ExpressionNetwork(6, recipe.out_channels, (8,), residual=False) for _ in unseen]
-        return EncoderModule(members, recipe, tissue, unseen, tissue[-1:], seed=3)
+def build(
+    recipe: LearnedEmbedding,
+    tissue: list[EncoderSlide],
+    unseen: list[list[Tensor]],
+    cells: Tensor | None = None,
+) -> EncoderModule:
+    generator = torch.Generator().manual_seed(0)
+    members = [ExpressionNetwork(6, recipe.out_channels, (8,), residual=False, generator=generator) for _ in unseen]
+    return EncoderModule(members, recipe, tissue, unseen, tissue[-1:], cells=cells, seed=3)
 
 
 @pytest.fixture
@@ -46,18 +58,19 @@ def logged(monkeypatch) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("warmup", [0.0, 0.4, 1.0])
 def test_the_loss_is_the_weighted_mean_over_members_and_slides(logged, warmup: float) -> None:
-    recipe = dataclasses.replace(
-        BARE,
-        infonce=2.0,
-        vicreg=0.5,
-        adversary=0.3,
-        norm=4.0,
-        hard_negatives=1.5,
-        temperature=0.2,
-        invariance=3.0,
-        variance=5.0,
-        covariance=7.0,
-        invariance_warmup=warmup,
+    recipe = BARE.change(
+        {
+            "infonce": {"weight": 2.0, "hard_negatives": 1.5, "temperature": 0.2},
+            "vicreg": {
+                "weight": 0.5,
+                "invariance": 3.0,
+                "variance": 5.0,
+                "covariance": 7.0,
+                "invariance_warmup": warmup,
+            },
+            "adversary": {"weight": 0.3},
+            "norm": 4.0,
+        }
     )
     tissue = slides()
     unseen = halves(tissue)
@@ -77,7 +90,8 @@ def test_the_loss_is_the_weighted_mean_over_members_and_slides(logged, warmup: f
             assert invariance == 0
             expected["vicreg"] += 0.5 * (warm * 3.0 * invariance + 5.0 * variance + 7.0 * covariance) / 4
         slide_id = torch.cat([torch.full((len(h),), i) for i, h in enumerate(embedded)])
-        expected["adversary"] += 0.3 * module.adversaries[number](torch.cat(embedded), slide_id) / 2
+        parts = F.cross_entropy(module.adversaries[number].classifier(torch.cat(embedded)), slide_id, reduction="none")
+        expected["adversary"] += 0.3 * torch.stack([part.mean() for part in parts.split([25, 20])]).mean() / 2
         expected["norm"] += 4.0 * torch.stack([h.norm(dim=1).mean().log() for h in embedded]).var() / 2
     loss = module.training_step(0, 0)
     for name, value in expected.items():
@@ -90,9 +104,20 @@ def test_the_loss_is_the_weighted_mean_over_members_and_slides(logged, warmup: f
 @pytest.mark.parametrize(("warmup", "share"), [(0.0, 1.0), (0.4, 1.0), (0.5, 1.0), (1.0, 0.5), (0.8, 0.625)])
 def test_the_invariance_weight_rises_over_its_share_of_the_steps(logged, warmup: float, share: float) -> None:
     """Half of the steps are done."""
-    recipe = dataclasses.replace(BARE, infonce=0.0, vicreg=1.0, noise=1.0, variance=0.0, covariance=0.0)
-    whole = build(dataclasses.replace(recipe, invariance_warmup=0.0), slides(), halves(slides())).training_step(0, 0)
-    found = build(dataclasses.replace(recipe, invariance_warmup=warmup), slides(), halves(slides())).training_step(0, 0)
+    whole, found = (
+        build(
+            BARE.change(
+                {
+                    "infonce": None,
+                    "noise": 1.0,
+                    "vicreg": {"variance": 0.0, "covariance": 0.0, "invariance_warmup": value},
+                }
+            ),
+            slides(),
+            halves(slides()),
+        ).training_step(0, 0)
+        for value in (0.0, warmup)
+    )
     assert whole > 0
     torch.testing.assert_close(found, share * whole)
 
@@ -106,7 +131,15 @@ def test_terms_without_weight_are_not_computed(logged) -> None:
 @pytest.mark.parametrize("batch_spots", [32, 1024])
 def test_a_network_sees_nothing_of_its_unseen_spots(logged, batch_spots: int) -> None:
     """Whatever becomes of their features and positions, its loss and gradient stay."""
-    recipe = dataclasses.replace(BARE, vicreg=1.0, noise=0.4, norm=1.0, hard_negatives=1.0, batch_spots=batch_spots)
+    recipe = BARE.change(
+        {
+            "vicreg": {"weight": 1.0},
+            "noise": 0.4,
+            "norm": 1.0,
+            "infonce": {"hard_negatives": 1.0},
+            "batch_spots": batch_spots,
+        }
+    )
     losses, gradients = [], []
     for spoil in (False, True):
         tissue = slides((110, 90))
@@ -133,7 +166,7 @@ def test_a_network_with_nothing_left_out_sees_every_spot(logged) -> None:
 
 
 def test_views_change_with_step_and_seed_only(logged, monkeypatch) -> None:
-    recipe = dataclasses.replace(BARE, noise=0.5)
+    recipe = BARE.change({"noise": 0.5})
     module = build(recipe, slides(), halves(slides()))
     first = module.training_step(0, 0)
     assert torch.equal(first, module.training_step(0, 0))
@@ -145,7 +178,7 @@ def test_views_change_with_step_and_seed_only(logged, monkeypatch) -> None:
 
 
 def test_the_rate_falls_by_a_cosine_to_zero() -> None:
-    module = build(dataclasses.replace(BARE, steps=11, lr=0.02), slides(), halves(slides()))
+    module = build(BARE.change({"steps": 11, "lr": 0.02}), slides(), halves(slides()))
     chosen = module.configure_optimizers()
     optimizer, scheduler = chosen["optimizer"], chosen["lr_scheduler"]["scheduler"]
     rates = []
@@ -211,7 +244,7 @@ def test_views_are_noise_gain_and_dropout(logged) -> None:
     clean = tissue[0].features
 
     def fed(**values: float) -> list[Tensor]:
-        recipe = dataclasses.replace(BARE, batch_spots=2000, infonce=0.0, vicreg=1.0, **values)
+        recipe = BARE.change({"batch_spots": 2000, **VICREG_ONLY, **values})
         module, views = build(recipe, tissue, everything), []
         module.members[0].register_forward_pre_hook(lambda _, inputs: views.append(inputs[0]))
         module.training_step(0, 0)
@@ -232,3 +265,77 @@ def test_views_are_noise_gain_and_dropout(logged) -> None:
     for view in fed(dropout=0.3):
         assert 0.28 < float((view == 0).float().mean()) < 0.32
         assert ((view == 0) | (view == clean)).all()
+
+
+CELLS = torch.randn(30, 6, generator=torch.Generator().manual_seed(7)) + 1.0
+
+
+def test_against_the_modality_cells_join_what_needs_no_positions(logged) -> None:
+    recipe = BARE.change({"vicreg": {"weight": 2.0}, "adversary": {"weight": 0.3, "against": "modality"}, "norm": 1.0})
+    tissue = slides()
+    unseen = halves(tissue)[:1]
+    module = build(recipe, tissue, unseen, CELLS)
+    member, adversary = module.members[0], module.adversaries[0]
+    assert adversary.domains == 2
+    spots = [member(slide.features[~part]) for slide, part in zip(tissue, unseen[0], strict=True)]
+    cells = member(CELLS)
+    # Two equal views; half of the steps are done, so the invariance has its whole weight.
+    vicreg_terms = []
+    for h in (*spots, cells):
+        _, variance, covariance = vicreg(h, h)
+        vicreg_terms.append(50 * variance + covariance)
+    single = [
+        F.cross_entropy(adversary.classifier(h), torch.full((len(h),), domain))
+        for h, domain in ((torch.cat(spots), 0), (cells, 1))
+    ]
+    module.training_step(0, 0)
+    torch.testing.assert_close(logged["vicreg"], 2.0 * torch.stack(vicreg_terms).mean().detach())
+    torch.testing.assert_close(logged["adversary"], 0.3 * torch.stack(single).mean().detach())
+    lengths = torch.stack([h.norm(dim=1).mean().log() for h in spots])
+    torch.testing.assert_close(logged["norm"], lengths.var().detach())
+
+
+@pytest.mark.parametrize("against", ["slides", "modality"])
+def test_the_networks_are_trained_against_the_classifier_with_rising_strength(
+    monkeypatch, logged, against: str
+) -> None:
+    """The gradient of the networks is the reversed one of the classification, times the strength at that time."""
+    recipe = BARE.change({"infonce": None, "vicreg": {"invariance": 0.0, "variance": 0.0, "covariance": 0.0}})
+    recipe = recipe.change({"adversary": {"weight": 2.0, "against": against}, "steps": 100})
+    tissue = slides()
+    module = build(recipe, tissue, halves(tissue)[:1], CELLS if against == "modality" else None)
+    member, adversary = module.members[0], module.adversaries[0]
+    views = [member(slide.features[1::2]) for slide in tissue]
+    domains = views if against == "slides" else [torch.cat(views), member(CELLS)]
+    plain = torch.stack(
+        [F.cross_entropy(adversary.classifier(h), torch.full((len(h),), d)) for d, h in enumerate(domains)]
+    ).mean()
+    own = torch.autograd.grad(2.0 * plain, [*member.parameters(), *adversary.parameters()])
+    count = len(list(member.parameters()))
+    for step in (0, 10, 50):
+        monkeypatch.setattr(EncoderModule, "global_step", step)
+        module.zero_grad()
+        module.training_step(0, 0).backward()
+        found = [parameter.grad for parameter in (*member.parameters(), *adversary.parameters())]
+        strength = reversal_strength(step / 100)
+        for a, b in zip(found[:count], own[:count], strict=True):
+            torch.testing.assert_close(a, -strength * b, rtol=1e-4, atol=1e-7)
+        for a, b in zip(found[count:], own[count:], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+    assert any(g.abs().max() > 0 for g in own[:count])
+
+
+def test_many_cells_are_drawn_by_the_step(monkeypatch, logged) -> None:
+    recipe = BARE.change({"adversary": {"against": "modality"}, "batch_spots": 32})
+    cells = torch.randn(500, 6, generator=torch.Generator().manual_seed(7))
+    module, fed = build(recipe, slides(), halves(slides())[:1], cells), []
+    module.members[0].register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0]))
+    for step in (3, 4, 3):
+        monkeypatch.setattr(EncoderModule, "global_step", step)
+        module.training_step(0, 0)
+    batches = [fed[i] for i in (4, 10, 16)]  # after two views of each slide
+    assert all(len(batch) == 32 for batch in batches)
+    for batch in batches:
+        assert (batch[:, None] == cells).all(dim=2).any(dim=1).all()
+    assert torch.equal(batches[0], batches[2])
+    assert not torch.equal(batches[0], batches[1])

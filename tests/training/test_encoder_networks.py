@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 from collections.abc import Sequence
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,20 +12,22 @@ from torch import Tensor
 
 from pyg_gears.encoders import neighbor_agreement
 from pyg_gears.training import encoder_module
+from pyg_gears.training.embedding_recipe import LearnedEmbedding, PublishedEmbedding
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
-from pyg_gears.training.encoder_recipe import EncoderRecipe
 from pyg_gears.training.encoder_training import divide, train_networks
 
-SMALL = EncoderRecipe(
-    front_components=10,
-    out_channels=6,
-    hidden=(8,),
-    folds=2,
-    repeats=1,
-    steps=6,
-    evaluate_every=3,
-    neighbors=8,
-    lr=1e-2,
+SMALL = LearnedEmbedding.read(
+    {
+        "front": {"components": 10},
+        "out_channels": 6,
+        "hidden": [8],
+        "folds": 2,
+        "repeats": 1,
+        "steps": 6,
+        "evaluate_every": 3,
+        "infonce": {"neighbors": 8},
+        "lr": 1e-2,
+    }
 )
 
 
@@ -60,7 +62,7 @@ def same(a: Sequence[Tensor], b: Sequence[Tensor]) -> bool:
 def test_the_held_out_slide_only_chooses_the_state(tmp_path) -> None:
     """With other tissue held out every step is the same; only the measured overlap is another."""
     a, b, held_out = embedded_slides(slides=3)
-    chosen = dataclasses.replace(SMALL, steps=9)
+    chosen = SMALL.change({"steps": 9})
     unseen = divide([a, b], chosen, 0)
     shuffled = held_out._replace(pos=held_out.pos.flip(0))
     logs = []
@@ -82,7 +84,7 @@ def test_the_last_state_is_measured_too(monkeypatch, tmp_path, steps: int, every
     measure = EncoderModule._keep_best
     monkeypatch.setattr(EncoderModule, "_keep_best", lambda self: (module.append(self), measure(self))[1])
     a, b, held_out = embedded_slides(slides=3)
-    chosen = dataclasses.replace(SMALL, steps=steps, evaluate_every=every)
+    chosen = SMALL.change({"steps": steps, "evaluate_every": every})
     train_networks(chosen, [a, b], divide([a, b], chosen, 0), [held_out], seed=0, folder=tmp_path)
     assert len(module) == 1 + measured
     assert module[-1].best[0] == measured
@@ -107,7 +109,7 @@ def test_without_progress_the_untrained_state_is_kept(monkeypatch) -> None:
 @pytest.mark.parametrize("lr", [1e-2, 3.0])
 def test_the_state_kept_is_never_worse_than_the_untrained_one(lr: float) -> None:
     a, b, held_out = embedded_slides(slides=3)
-    chosen = dataclasses.replace(SMALL, lr=lr, steps=8, evaluate_every=2)
+    chosen = SMALL.change({"lr": lr, "steps": 8, "evaluate_every": 2})
     found = train_networks(chosen, [a, b], divide([a, b], chosen, 0), [held_out], seed=0)
     assert overlap_of(found, held_out) >= neighbor_agreement(held_out.features[:, :6], held_out.pos).overlap
 
@@ -115,7 +117,7 @@ def test_the_state_kept_is_never_worse_than_the_untrained_one(lr: float) -> None
 def test_networks_learn_which_features_follow_the_tissue() -> None:
     """Judged on a slide that neither trained nor chose anything."""
     a, b, held_out, new = embedded_slides(100, slides=4)
-    chosen = dataclasses.replace(SMALL, steps=40, evaluate_every=20, lr=3e-2, out_channels=10)
+    chosen = SMALL.change({"steps": 40, "evaluate_every": 20, "lr": 3e-2, "out_channels": 10})
     found = train_networks(chosen, [a, b], divide([a, b], chosen, 0), [held_out], seed=0)
     untrained = neighbor_agreement(new.features, new.pos).overlap
     assert overlap_of(found, new) > untrained + 0.1
@@ -124,7 +126,7 @@ def test_networks_learn_which_features_follow_the_tissue() -> None:
 def test_the_best_state_survives_a_kill(monkeypatch, tmp_path) -> None:
     """The best is the one of the first measurement; the run dies after the second."""
     a, b, held_out = embedded_slides(slides=3)
-    chosen = dataclasses.replace(SMALL, steps=9)
+    chosen = SMALL.change({"steps": 9})
     unseen = divide([a, b], chosen, 0)
     found = []
     for values in ([0.0, 0.9, 0.1, 0.2], [0.0, 0.9, 0.1]):
@@ -146,11 +148,10 @@ def test_the_best_state_survives_a_kill(monkeypatch, tmp_path) -> None:
     assert same(*found)
 
 
-@pytest.mark.parametrize("blocks", [False, True])
 @pytest.mark.parametrize("folds", [2, 3, 7])
-def test_each_division_leaves_every_spot_out_once(folds: int, blocks: bool) -> None:
+def test_each_division_leaves_every_spot_out_once(folds: int) -> None:
     slides = [*embedded_slides(50, 1), *embedded_slides(33, 1)]
-    chosen = EncoderRecipe(folds=folds, repeats=3, blocks=blocks)
+    chosen = LearnedEmbedding(folds=folds, repeats=3)
     unseen = divide(slides, chosen, seed=4)
     assert len(unseen) == 3 * folds
     for number, slide in enumerate(slides):
@@ -166,25 +167,56 @@ def test_each_division_leaves_every_spot_out_once(folds: int, blocks: bool) -> N
     assert not all(same(a, b) for a, b in zip(unseen, other, strict=True))
 
 
-def test_blocks_are_sectors() -> None:
-    """Around the centroid the spots change their part only once a part; shuffled parts change all the time."""
-    slides = embedded_slides(120, 1)
-    centred = slides[0].pos - slides[0].pos.mean(dim=0)
-    around = torch.atan2(centred[:, 1], centred[:, 0]).argsort()
-    changes = {}
-    for blocks in (True, False):
-        unseen = divide(slides, EncoderRecipe(folds=4, repeats=1, blocks=blocks), seed=0)
-        part = torch.stack([parts[0] for parts in unseen]).int().argmax(dim=0)[around]
-        changes[blocks] = int((part != part.roll(1)).sum())
-    assert changes[True] == 4
-    assert changes[False] > 40
-
-
 def test_with_one_fold_everything_counts_as_unseen() -> None:
     slides = embedded_slides(20)
-    unseen = divide(slides, EncoderRecipe(folds=1, repeats=2), seed=0)
+    unseen = divide(slides, LearnedEmbedding(folds=1, repeats=2), seed=0)
     assert len(unseen) == 2
     assert all(part.all() for parts in unseen for part in parts)
+    published = divide(slides, PublishedEmbedding(), seed=0)
+    assert len(published) == 1
+    assert all(part.all() for part in published[0])
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_last_state_is_kept_where_the_recipe_says_so(monkeypatch, tmp_path, folder: bool) -> None:
+    a, b, held_out = embedded_slides(slides=3)
+    place = tmp_path if folder else None
+    falling = iter(range(0, -1000, -1))
+    monkeypatch.setattr(encoder_module, "neighbor_agreement", lambda *_: SimpleNamespace(overlap=float(next(falling))))
+    found = []
+    for keep in ("last", "best"):
+        chosen = SMALL.change({"keep": keep})
+        own = place and place / keep
+        unseen = divide([a, b], chosen, 0)
+        found.append(train_networks(chosen, [a, b], unseen, [held_out], seed=0, folder=own))
+        if own is not None:  # what is finished is taken up in the same state
+            again = train_networks(chosen, [a, b], unseen, [held_out], seed=0, folder=own)
+            assert same(weights(again), weights(found[-1]))
+    last, best = found
+    assert all(torch.equal(member.linear.weight, torch.eye(6, 10)) for member in best)
+    assert not any(torch.equal(member.linear.weight, torch.eye(6, 10)) for member in last)
+
+
+def test_the_published_network_is_plain_and_of_its_widths() -> None:
+    a, held_out = embedded_slides(slides=2)
+    chosen = PublishedEmbedding(steps=1, evaluate_every=1)
+    (network,) = train_networks(chosen, [a], divide([a], chosen, 0), [held_out], seed=0)
+    assert network.linear is None
+    assert [layer.weight.shape for layer in network.mlp if isinstance(layer, torch.nn.Linear)] == [
+        (512, 10),
+        (256, 512),
+        (128, 256),
+    ]
+
+
+def test_the_seed_decides_and_global_states_stay() -> None:
+    a, b, held_out = embedded_slides(slides=3)
+    chosen = SMALL.change({"adversary": {"weight": 1.0}})
+    before = torch.get_rng_state()
+    found = [weights(train_networks(chosen, [a, b], divide([a, b], chosen, 0), [held_out], seed=s)) for s in (0, 0, 1)]
+    assert torch.equal(before, torch.get_rng_state())
+    assert same(found[0], found[1])
+    assert not same(found[0], found[2])
 
 
 def test_a_folder_belongs_to_one_recipe_seed_and_tissue(tmp_path) -> None:
@@ -192,12 +224,37 @@ def test_a_folder_belongs_to_one_recipe_seed_and_tissue(tmp_path) -> None:
     unseen = divide([a, b], SMALL, 0)
     first = train_networks(SMALL, [a, b], unseen, [held_out], seed=0, folder=tmp_path)
     for chosen, slides, seed in (
-        (dataclasses.replace(SMALL, noise=0.1), [a, b], 0),
+        (SMALL.change({"noise": 0.1}), [a, b], 0),
         (SMALL, [a, b], 1),
         (SMALL, [b, a], 0),
         (SMALL, [a, b._replace(pos=2 * b.pos)], 0),
     ):
-        with pytest.raises(ValueError, match=r"expected the recipe and slides of the run begun in .*, found others"):
+        with pytest.raises(
+            ValueError, match=r"expected the recipe, slides and cells of the run begun in .*, found different"
+        ):
             train_networks(chosen, slides, unseen, [held_out], seed=seed, folder=tmp_path)
     again = train_networks(SMALL, [a, b], unseen, [held_out], seed=0, folder=tmp_path)
     assert same(weights(again), weights(first))
+
+
+def test_training_against_the_modality_hides_what_tells_cells_from_spots() -> None:
+    """Cells that differ in two of the features: how well a line separates their embedding from that of new spots."""
+    from sklearn.linear_model import LogisticRegression
+
+    a, b, held_out, new = embedded_slides(150, slides=4)
+    cells = torch.randn(300, 10, generator=torch.Generator().manual_seed(5))
+    cells[:, 2:4] += 2.0
+    found = {}
+    for against in (None, "modality"):
+        adversary = against and {"weight": 0.3, "against": against}
+        changes = {"steps": 250, "evaluate_every": 250, "lr": 5e-3, "keep": "last", "folds": 1, "adversary": adversary}
+        chosen = SMALL.change(changes)
+        unseen = divide([a, b], chosen, 0)
+        (member,) = train_networks(chosen, [a, b], unseen, [held_out], seed=0, cells=cells[:200] if against else None)
+        with torch.no_grad():
+            x = torch.cat([member(new.features), member(cells[200:])]).numpy()
+        label = np.repeat([0, 1], [len(new.features), 100])
+        probe = LogisticRegression(class_weight="balanced").fit(x / x.std(), label)
+        found[against] = np.mean([probe.score(x[label == c] / x.std(), label[label == c]) for c in (0, 1)])
+        assert overlap_of([member], new) > 0.6
+    assert found["modality"] < found[None] - 0.1

@@ -12,36 +12,68 @@ import torch
 from torch import Tensor
 
 from pyg_gears.data import Slide, simulate_tissue
-from pyg_gears.encoders import CenteredGenes, Encoder, ExpressionEncoder, PCAEncoder, neighbor_agreement
-from pyg_gears.training import Recipe, encoder_module
+from pyg_gears.encoders import (
+    CenteredGenes,
+    ComponentEncoder,
+    Encoder,
+    LearnedEncoder,
+    PublishedEncoder,
+    component_encoder,
+    neighbor_agreement,
+    normalize_expression,
+)
+from pyg_gears.training import encoder_module
+from pyg_gears.training.embedding_recipe import (
+    EmbeddingRecipe,
+    LearnedEmbedding,
+    PCAEmbedding,
+    PublishedEmbedding,
+    SpatialEmbedding,
+)
 from pyg_gears.training.encoder_module import EncoderModule
-from pyg_gears.training.encoder_training import fit_encoder
+from pyg_gears.training.encoder_training import EncoderFit, check_embedding, fit_encoder
 
-SMALL = {
-    "front_components": 10,
-    "out_channels": 6,
-    "hidden": [8],
-    "folds": 2,
-    "repeats": 1,
-    "steps": 6,
-    "evaluate_every": 3,
-    "neighbors": 8,
-    "min_autocorrelation": -1.0,
-    "lr": 1e-2,
-}
+SMALL = LearnedEmbedding.read(
+    {
+        "front": {"components": 10},
+        "out_channels": 6,
+        "hidden": [8],
+        "folds": 2,
+        "repeats": 1,
+        "steps": 6,
+        "evaluate_every": 3,
+        "infonce": {"neighbors": 8},
+        "min_autocorrelation": -1.0,
+        "lr": 1e-2,
+    }
+)
+PUBLISHED = PublishedEmbedding.read(
+    {"hidden": [8], "out_channels": 6, "steps": 6, "evaluate_every": 3, "infonce": {"neighbors": 8}, "lr": 1e-2}
+)
 
 
 class Killed(RuntimeError):
     pass
 
 
-def recipe(seed: int = 0, **encoder: object) -> Recipe:
-    values = {"embedding": {"kind": "learned", "components": 5}, "encoder": {**SMALL, **encoder}}
-    return Recipe().change({**values, "training": {"seed": seed}})
+def recipe(**values: object) -> LearnedEmbedding:
+    return SMALL.change(values)
 
 
-def fit(chosen: Recipe, slides: Sequence[Slide], cells: Slide | None = None, folder: Path | None = None):
-    return fit_encoder(chosen, slides[:2], cells, [(slides[2], None)], folder=folder)[:2]
+def outputs(
+    chosen: EmbeddingRecipe,
+    slides: Sequence[Slide],
+    cells: Slide | None = None,
+    folder: Path | None = None,
+    seed: int = 0,
+) -> EncoderFit:
+    return fit_encoder(chosen, slides[:2], cells, [(slides[2], None)], seed=seed, folder=folder)
+
+
+def fit(*arguments: object, **options: object) -> tuple[Encoder, list[Tensor]]:
+    """The encoder, and the training slides as it embeds them."""
+    found = outputs(*arguments, **options)
+    return found.encoder, [part.x for part in found.train]
 
 
 def weights(members: Sequence[torch.nn.Module]) -> list[Tensor]:
@@ -57,22 +89,27 @@ def plain(tissue) -> tuple[Encoder, list[Tensor]]:
     return fit(recipe(), tissue.slides)
 
 
-@pytest.mark.parametrize("kind", ["pca", "spatial"])
-def test_components_alone_are_the_encoder_without_training(tissue, kind: str) -> None:
-    chosen = recipe().change({"embedding": {"kind": kind}})
-    encoder, crossed = fit(chosen, tissue.slides)
-    assert isinstance(encoder, PCAEncoder)
+@pytest.mark.parametrize("section", [PCAEmbedding, SpatialEmbedding])
+def test_components_alone_are_the_encoder_without_training(tissue, section: type) -> None:
+    chosen = section(components=5)
+    found = outputs(chosen, tissue.slides)
+    encoder = found.encoder
+    assert isinstance(encoder, ComponentEncoder)
     assert encoder.out_channels == 5
-    assert [x.shape for x in crossed] == [(90, 5), (90, 5)]
-    expected = PCAEncoder.fit(tissue.slides[:2], n_components=5, kind=kind, normalization=encoder.normalization)
+    assert [part.x.shape for part in found.train] == [(90, 5), (90, 5)]
+    assert all(part.x is part.features for part in found.train)
+    assert torch.equal(found.held_out[0].x, encoder.encode(tissue.slides[2]))
+    expected = ComponentEncoder.fit(
+        tissue.slides[:2], n_components=5, kind=chosen.kind, normalization=chosen.normalization
+    )
     assert torch.equal(encoder.components, expected.components)
 
 
 @pytest.mark.parametrize("front", ["pca", "spatial", "genes"])
 def test_a_learned_encoder_stands_on_its_front(tissue, front: str) -> None:
-    encoder, crossed = fit(recipe(front=front), tissue.slides)
-    assert isinstance(encoder, ExpressionEncoder)
-    assert isinstance(encoder.front, CenteredGenes if front == "genes" else PCAEncoder)
+    encoder, crossed = fit(recipe(front={"kind": front}), tissue.slides)
+    assert isinstance(encoder, LearnedEncoder)
+    assert isinstance(encoder.front, CenteredGenes if front == "genes" else ComponentEncoder)
     assert encoder.front.out_channels == (60 if front == "genes" else 10)
     assert (encoder.members[0].linear is None) == (front == "genes")
     assert len(encoder.members) == 2
@@ -84,15 +121,63 @@ def test_a_learned_encoder_stands_on_its_front(tissue, front: str) -> None:
     assert encoder.encode(tissue.cells).shape == (60, 6)
 
 
+@pytest.mark.parametrize("cross_fit", [True, False])
+@pytest.mark.parametrize("chosen", [SMALL, SpatialEmbedding(components=5)], ids=["learned", "spatial"])
+def test_without_cross_fitting_training_spots_are_embedded_as_all_others(tissue, chosen, cross_fit: bool) -> None:
+    found = outputs(chosen.change({"cross_fit": cross_fit}), tissue.slides)
+    for part, slide in zip(found.train, tissue.slides, strict=False):
+        assert torch.equal(part.x, found.encoder.encode(slide)) == (not cross_fit)
+        # Whether cells resemble the training spots is judged by features as new spots have them, either way.
+        assert not torch.equal(part.features, found.encoder.features(slide))
+
+
 def test_one_network_on_all_spots_returns_what_it_encodes(tissue) -> None:
-    encoder, crossed = fit(recipe(front="genes", folds=1), tissue.slides)
+    encoder, crossed = fit(recipe(front={"kind": "genes"}, folds=1), tissue.slides)
     assert len(encoder.members) == 1
     for x, slide in zip(crossed, tissue.slides, strict=False):
         torch.testing.assert_close(x, encoder.encode(slide), rtol=1e-4, atol=1e-5)
 
 
+def test_the_published_encoder_is_one_network_whose_output_is_kept(tissue) -> None:
+    found = outputs(PUBLISHED, tissue.slides)
+    encoder = found.encoder
+    assert isinstance(encoder, PublishedEncoder)
+    assert encoder.out_channels == 6
+    for part, slide in zip([*found.train, *found.held_out], tissue.slides, strict=True):
+        torch.testing.assert_close(part.x, encoder.encode(slide))
+        torch.testing.assert_close(part.features, encoder.features(slide))
+    dense = normalize_expression(tissue.slides[0], PUBLISHED.normalization).toarray()
+    features = encoder.features(tissue.slides[0]).numpy()
+    differences = (features - features[:1]) - (dense - dense[:1])  # centring shifts genes, and scales nothing
+    np.testing.assert_allclose(differences, 0, atol=1e-4)
+
+
+def test_the_norm_term_brings_the_slides_to_one_length(tissue) -> None:
+    """Two slides, the second made longer in the centred genes."""
+    a, b, held_out = tissue.slides
+    counts = b.counts.toarray()
+    strong = dataclasses.replace(b, counts=type(b.counts)(counts**2))
+    ratios = {}
+    for norm in (0.0, 5000.0):
+        chosen = PUBLISHED.change({"norm": norm, "steps": 60, "evaluate_every": 60, "vicreg": None})
+        lengths = [part.x.norm(dim=1).mean() for part in outputs(chosen, [a, strong, held_out]).train]
+        ratios[norm] = float(max(lengths) / min(lengths))
+    assert ratios[5000.0] - 1 < 0.5 * (ratios[0.0] - 1)
+
+
+def test_no_slide_is_normalised_twice_for_one_purpose(tissue, monkeypatch) -> None:
+    """Once to fit the components, once to embed what is held out; training slides are not encoded again."""
+    seen: list[str] = []
+    real = component_encoder.normalize_expression
+    monkeypatch.setattr(
+        component_encoder, "normalize_expression", lambda slide, *rest: (seen.append(slide.name), real(slide, *rest))[1]
+    )
+    outputs(SMALL, tissue.slides, tissue.cells)
+    assert sorted(seen) == sorted([*(slide.name for slide in tissue.slides), tissue.cells.name])
+
+
 def test_fewer_components_than_asked_for_narrow_the_embedding(tissue) -> None:
-    encoder, _ = fit(recipe(front_components=100, out_channels=90, adversary=1.0), tissue.slides)
+    encoder, _ = fit(recipe(front={"components": 100}, out_channels=90, adversary={"weight": 1.0}), tissue.slides)
     assert encoder.out_channels == encoder.front.out_channels <= 60
 
 
@@ -111,13 +196,14 @@ def test_cells_join_the_components(tissue, plain) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"infonce": 2.0, "vicreg": 1.0},
-        {"infonce": 0.0, "vicreg": 1.0},
-        {"adversary": 1.0},
+        {"vicreg": {"weight": 1.0}},
+        {"infonce": None, "vicreg": {"weight": 1.0}},
+        {"infonce": {"weight": 2.0}, "norm": 1.0},
+        {"adversary": {"weight": 1.0}},
         {"norm": 5.0},
-        {"hard_negatives": 2.0},
-        {"temperature": 0.5},
-        {"neighbors": 4},
+        {"infonce": {"hard_negatives": 2.0}},
+        {"infonce": {"temperature": 0.5}},
+        {"infonce": {"neighbors": 4}},
         {"noise": 0.1},
         {"dropout": 0.3},
         {"scale_jitter": 0.5},
@@ -128,10 +214,11 @@ def test_cells_join_the_components(tissue, plain) -> None:
         {"out_channels": 5},
         {"folds": 3},
         {"repeats": 2},
-        {"blocks": True},
         {"steps": 9},
+        {"target_sum": 100.0},
+        {"transform": "sqrt"},
     ],
-    ids=lambda change: ",".join(f"{name}={value}" for name, value in change.items()),
+    ids=str,
 )
 def test_every_choice_changes_the_training(tissue, monkeypatch, change: dict[str, object]) -> None:
     """Compared after the last step: which state is kept is another matter."""
@@ -147,8 +234,10 @@ def test_every_choice_changes_the_training(tissue, monkeypatch, change: dict[str
 def test_every_part_of_vicreg_counts(tissue, monkeypatch, part: str) -> None:
     rising = iter(range(1000))
     monkeypatch.setattr(encoder_module, "neighbor_agreement", lambda *_: SimpleNamespace(overlap=float(next(rising))))
-    base = {"infonce": 0.0, "vicreg": 1.0, "covariance": 50.0}
-    (a, _), (b, _) = (fit(recipe(**{**base, **values}), tissue.slides) for values in ({}, {part: 0.0}))
+    base = {"weight": 1.0, "covariance": 50.0}
+    (a, _), (b, _) = (
+        fit(recipe(infonce=None, vicreg={**base, **values}), tissue.slides) for values in ({}, {part: 0.0})
+    )
     assert not torch.allclose(a.encode(tissue.slides[2]), b.encode(tissue.slides[2]), atol=1e-5)
 
 
@@ -157,13 +246,13 @@ def test_the_same_seed_gives_the_same_encoder_and_another_another(tissue, plain)
     slide = tissue.slides[2]
     assert torch.equal(again[0].encode(slide), plain[0].encode(slide))
     assert same(again[1], plain[1])
-    other = fit(recipe(seed=1), tissue.slides)
+    other = fit(recipe(), tissue.slides, seed=1)
     assert not torch.allclose(other[0].encode(slide), plain[0].encode(slide), atol=1e-3)
 
 
 def test_global_random_states_are_left_alone(tissue) -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
-    fit(recipe(adversary=1.0), tissue.slides)
+    fit(recipe(adversary={"weight": 1.0}), tissue.slides)
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1] == random.getstate()
     assert (before[2] == np.random.get_state()[1]).all()  # noqa: NPY002
@@ -186,7 +275,7 @@ def test_held_out_spots_are_those_of_the_mask(tissue) -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(encoder_module, "neighbor_agreement", measure)
-            encoder, _, _ = fit_encoder(recipe(), tissue.slides[:2], None, held_out)
+            encoder = fit_encoder(recipe(), tissue.slides[:2], None, held_out, seed=0).encoder
         found.append((seen, encoder.encode(slide)))
     assert found[0][0] == found[1][0] != found[2][0]
     assert torch.equal(found[0][1], found[1][1])
@@ -194,7 +283,7 @@ def test_held_out_spots_are_those_of_the_mask(tissue) -> None:
 
 def test_training_finds_new_tissue_better_than_components_alone() -> None:
     slides = simulate_tissue("lobules", slides=4, cells=40, seed=0, spots=120, genes=60).slides
-    chosen = recipe(front="pca", front_components=24, out_channels=24, steps=40, evaluate_every=20)
+    chosen = recipe(front={"kind": "pca", "components": 24}, out_channels=24, steps=40, evaluate_every=20)
     encoder, _ = fit(chosen, slides)
     pos = torch.tensor(slides[3].pos)
     before, after = (neighbor_agreement(e.encode(slides[3]), pos).overlap for e in (encoder.front, encoder))
@@ -202,7 +291,7 @@ def test_training_finds_new_tissue_better_than_components_alone() -> None:
 
 
 def test_a_killed_run_resumes_to_the_same_encoder(tissue, plain, tmp_path, monkeypatch) -> None:
-    chosen = recipe(steps=10, adversary=1.0)
+    chosen = recipe(steps=10, adversary={"weight": 1.0})
     whole, crossed = fit(chosen, tissue.slides, folder=tmp_path / "whole")
     step = EncoderModule.training_step
 
@@ -238,13 +327,48 @@ def test_a_killed_run_resumes_to_the_same_encoder(tissue, plain, tmp_path, monke
 def test_the_folder_of_another_run_is_refused(tissue, plain, tmp_path) -> None:
     fit(recipe(), tissue.slides, folder=tmp_path)
     moved = [*tissue.slides[:2], dataclasses.replace(tissue.slides[2], pos=tissue.slides[2].pos * 2)]
-    for chosen, slides in (
-        (recipe(noise=0.1), tissue.slides),
-        (recipe(seed=1), tissue.slides),
-        (recipe(), tissue.slides[::-1]),
-        (recipe(), moved),
+    for chosen, slides, seed in (
+        (recipe(noise=0.1), tissue.slides, 0),
+        (recipe(), tissue.slides, 1),
+        (recipe(), tissue.slides[::-1], 0),
+        (recipe(), moved, 0),
     ):
-        with pytest.raises(ValueError, match=r"expected the recipe and slides of the run begun in .*, found others"):
-            fit(chosen, slides, folder=tmp_path)
-    again, _ = fit(recipe(), tissue.slides, folder=tmp_path)
+        with pytest.raises(
+            ValueError, match=r"expected the recipe, slides and cells of the run begun in .*, found different"
+        ):
+            fit(chosen, slides, folder=tmp_path, seed=seed)
+    # The adapter comes later, and is no part of this run.
+    again, _ = fit(recipe(adapter=None), tissue.slides, folder=tmp_path)
     assert same(weights(again.members), weights(plain[0].members))
+
+
+MODALITY = {"adversary": {"weight": 1.0, "against": "modality"}}
+
+
+@pytest.mark.parametrize("chosen", [SMALL, PUBLISHED], ids=["learned", "published"])
+def test_against_the_modality_cells_take_part_in_the_training(tissue, chosen) -> None:
+    """With the same cells in the components, only the networks differ."""
+    slide = tissue.slides[2]
+    plain, _ = fit(chosen.change({"keep": "last"}), tissue.slides, tissue.cells)
+    found, _ = fit(chosen.change({"keep": "last", **MODALITY}), tissue.slides, tissue.cells)
+    assert torch.equal(plain.features(slide), found.features(slide))
+    assert not torch.allclose(plain.encode(slide), found.encode(slide), atol=1e-4)
+    shifted = dataclasses.replace(tissue.cells, counts=tissue.cells.counts[:, ::-1].copy())
+    if isinstance(chosen, PublishedEmbedding):  # its front sees no cells
+        other, _ = fit(chosen.change({"keep": "last", **MODALITY}), tissue.slides, shifted)
+        assert not torch.allclose(other.encode(slide), found.encode(slide), atol=1e-5)
+
+
+def test_what_an_adversary_needs_is_asked_for_before_any_work(tissue, monkeypatch) -> None:
+    monkeypatch.setattr(component_encoder, "normalize_expression", lambda *_: pytest.fail("work was done"))
+    with pytest.raises(
+        ValueError, match=r"^expected cells for embedding.adversary.against=modality, found none; pass cells, or set"
+    ):
+        outputs(recipe(**MODALITY), tissue.slides)
+    with pytest.raises(
+        ValueError, match=r"expected two or more training slides for embedding.adversary.against=slides, found 1; add"
+    ):
+        fit_encoder(recipe(adversary={"weight": 1.0}), tissue.slides[:1], None, [(tissue.slides[2], None)], seed=0)
+    check_embedding(recipe(**MODALITY), 1, cells=True)
+    check_embedding(recipe(adversary={"weight": 1.0}), 2, cells=False)
+    check_embedding(SpatialEmbedding(), 1, cells=False)

@@ -45,6 +45,10 @@ def test_what_cannot_be_read_names_who_can() -> None:
     with pytest.raises(InputError, match=r"found the ipa_r of format 3, .* read it with pyg-gears 0.1"):
         upgrade(old, "model.pt")
     old = content()
+    old["recipe"]["gate"]["kind"] = "former"
+    with pytest.raises(InputError, match="found the gate of kind former of format 3"):
+        upgrade(old, "model.pt")
+    old = content()
     old["recipe"]["embedding"]["zscore"] = True
     with pytest.raises(InputError, match=r"found one of z-scored genes; read it with pyg-gears 0.1"):
         upgrade(old, "model.pt")

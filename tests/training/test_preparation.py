@@ -21,21 +21,26 @@ def test_the_held_out_slide_reaches_nothing(tiny_recipe, tissue, prepared) -> No
     """Another expression on the held-out slide changes neither genes, encoder nor training minisets."""
     slides = [*tissue.slides[:2], scrambled(tissue.slides[2])]
     other = prepare(tiny_recipe, slides, None, None, None)
-    assert [s.name for s in prepared.held_out] == [tissue.slides[2].name]
+    assert [s.name for s in prepared.validation.slides] == [tissue.slides[2].name]
     assert other.encoder.genes == prepared.encoder.genes
     assert torch.equal(other.encoder.components, prepared.encoder.components)
     for a, b in zip(prepared.train.slides, other.train.slides, strict=True):
         assert torch.equal(a.x, b.x)
-    assert not torch.equal(other.held_out[0].x, prepared.held_out[0].x)
+    assert not torch.equal(other.validation.slides[0].x, prepared.validation.slides[0].x)
 
 
 def test_one_slide_validates_on_a_block_that_training_never_draws(tiny_recipe, tissue) -> None:
-    found = prepare(tiny_recipe, tissue.slides[:1], None, None, None)
-    inside = set(torch.nonzero(found.held_out[0].allowed)[:, 0].tolist())
-    drawn = {int(i) for k in range(len(found.train)) for i in found.train[k].node_id}
-    held = {int(i) for k in range(len(found.validation)) for i in found.validation[k].node_id}
-    assert held <= inside
-    assert not drawn & inside
+    slide = tissue.slides[0]
+    found = prepare(tiny_recipe, [slide], None, None, None)
+    assert found.blocks
+    assert not prepare(tiny_recipe, tissue.slides, None, None, None).blocks
+    train, held = ({tuple(p) for p in side.slides[0].pos.tolist()} for side in (found.train, found.validation))
+    assert not train & held
+    assert train | held == {tuple(p) for p in slide.pos.tolist()}
+    # The block is embedded as part of its slide, by whose mean expression it is centred.
+    inside = torch.tensor([tuple(p) in held for p in slide.pos.tolist()])
+    whole = found.encoder.encode(slide)
+    torch.testing.assert_close(found.validation.slides[0].x, whole[inside])
 
 
 def test_no_coordinate_reaches_a_batch(prepared) -> None:
@@ -68,7 +73,7 @@ def test_slides_that_do_not_go_together_are_refused(tissue) -> None:
         check_slides([a, a], None, None)
     with pytest.raises(ValueError, match=r"name one of the slides .* found 'slide_7'"):
         check_slides([a, b], None, "slide_7")
-    with pytest.raises(ValueError, match="expected a slide besides"):
+    with pytest.raises(ValueError, match="expected a slide other than"):
         check_slides([a], None, a.name)
     foreign = dataclasses.replace(b, genes=tuple(f"x{i}" for i in range(len(b.genes))))
     with pytest.raises(ValueError, match=r"[Ee]xpected .*shared"):
@@ -83,8 +88,9 @@ def test_minisets_have_a_seed_of_their_own(tiny_recipe, tissue, prepared) -> Non
 
 
 def test_the_candidate_graph_of_the_recipe_is_that_of_the_minisets(tiny_recipe, tissue) -> None:
-    graph = {"k": 12, "mutual": True, "jaccard": 0.05, "projection": 4, "gate_target": "mix"}
-    found = prepare(tiny_recipe.change({"graph": graph}), tissue.slides, None, None, None)
+    graph = {"k": 12, "mutual": True, "jaccard": 0.05, "projection": 4}
+    recipe = tiny_recipe.change({"graph": graph, "model": {"gate": {"target": "mix"}}})
+    found = prepare(recipe, tissue.slides, None, None, None)
     kept = found.candidates
     assert (kept.k, kept.mutual, kept.jaccard, kept.gate_target) == (12, True, 0.05, "mix")
     assert kept.projection.shape == (6, 4)
@@ -94,5 +100,5 @@ def test_the_candidate_graph_of_the_recipe_is_that_of_the_minisets(tiny_recipe, 
         assert torch.equal(one.edge_index, plain)
     # Learned from the training spots alone.
     slides = [*tissue.slides[:2], scrambled(tissue.slides[2])]
-    other = prepare(tiny_recipe.change({"graph": graph}), slides, None, None, None)
+    other = prepare(recipe, slides, None, None, None)
     assert torch.equal(other.candidates.projection, kept.projection)

@@ -108,15 +108,12 @@ def test_divergence_is_reported(tiny_recipe, datasets, tmp_path, monkeypatch) ->
 
 
 def test_the_checkpoint_is_of_an_epoch_that_may_be_kept(tiny_recipe, datasets, tmp_path, monkeypatch) -> None:
-    """The first epoch has the lowest energy; after the cap (two epochs) only the third may be kept."""
-    energies = iter([1.0, 2.0, 3.0] * 2)
-    real = StructureModule.on_validation_epoch_end
+    """The first epoch has the lowest energy; with a ramp of three epochs only the third may be kept."""
 
-    def scripted(self) -> None:
-        self.trainer.callback_metrics["h_gate"] = torch.tensor(next(energies))
-        real(self)
+    def scripted(self, batch, index) -> None:
+        self.log("h_gate", 1.0 + self.current_epoch, batch_size=1)
 
-    monkeypatch.setattr(StructureModule, "on_validation_epoch_end", scripted)
+    monkeypatch.setattr(StructureModule, "validation_step", scripted)
     for choice, epoch in (("any", 0), ("after_cap", 2)):
         recipe = tiny_recipe.change({"training": {"checkpoint": choice, "ramp_epochs": 3.0, "patience": 9}})
         train_structure(recipe, *datasets, seed=0, folder=tmp_path / choice, progress=False)
@@ -124,15 +121,18 @@ def test_the_checkpoint_is_of_an_epoch_that_may_be_kept(tiny_recipe, datasets, t
 
 
 def test_pretraining_keeps_the_gate_of_the_best_precision(tiny_recipe, datasets, monkeypatch) -> None:
-    precisions, gates = iter([0.3, 0.5, 0.4, 0.9]), []
+    precisions, gates = [0.3, 0.5, 0.4, 0.9], []
     real = PretrainingModule.on_validation_epoch_end
 
-    def scripted(self) -> None:
-        self.trainer.callback_metrics["gate_precision"] = torch.tensor(next(precisions))
+    def scripted(self, batch, index) -> None:
+        self.log("gate_precision", precisions[len(gates)], batch_size=1)
+
+    def spy(self) -> None:
         gates.append(self.model.gate.last.weight.detach().clone())
         real(self)
 
-    monkeypatch.setattr(PretrainingModule, "on_validation_epoch_end", scripted)
+    monkeypatch.setattr(PretrainingModule, "validation_step", scripted)
+    monkeypatch.setattr(PretrainingModule, "on_validation_epoch_end", spy)
     recipe = tiny_recipe.change({"training": {"pretraining": {"steps": 40, "evaluate_every": 2}}})
     model = build_model(recipe, 6, seed=0)
     module = PretrainingModule(model, recipe, *datasets, seed=0)

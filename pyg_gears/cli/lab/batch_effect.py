@@ -39,14 +39,11 @@ def batch_effect(
             (model / "model.pt").is_file(),
             f"expected a model folder at {model}, found none; run `pyg-gears fit` first.",
         )
-        from pyg_gears.gears import Gears
+        from pyg_gears import load
         from pyg_gears.lab.encoders.comparison_rows import FittedRow
 
-        gears = Gears.load(model)
-        assert gears.encoder is not None
-        # A held-out block lies on a slide that training did see.
-        unseen = () if gears.report["held_out_is_block"] else gears.report["held_out"]
-        fitted.append(FittedRow("model", gears.encoder, frozenset(gears.report["slides"]) - frozenset(unseen)))
+        found = load(model)
+        fitted.append(FittedRow("model", found.encoder, found.seen))
     run(paths, out, cells, held_out=names, fitted=fitted, seed=seed)
     click.echo((out / "report.txt").read_text(encoding="utf-8"))
     click.echo(f"wrote {out}")

@@ -33,23 +33,18 @@ def diagnose(
     )
     check_diagnosis(slides, out, minisets)
 
-    from pyg_gears.gears import Gears
+    from pyg_gears import load
 
-    gears = Gears.load(model)
-    assert gears.encoder is not None
-    assert gears.candidates is not None
-    held_out = frozenset(gears.report["held_out"])
-    # A held-out block lies on a slide that training did see.
-    seen = frozenset(gears.report["slides"]) - (frozenset() if gears.report["held_out_is_block"] else held_out)
+    fitted = load(model)
     run(
-        gears.members,
-        gears.encoder,
-        gears.recipe,
+        fitted.members,
+        fitted.encoder,
+        fitted.recipe,
         slides,
         out,
-        candidates=gears.candidates,
-        seen=seen,
-        validated=held_out - seen,
+        candidates=fitted.candidates,
+        seen=fitted.seen,
+        validated=fitted.validated,
         references=references,
         minisets=minisets,
         seed=seed,

@@ -9,13 +9,8 @@ from pathlib import Path
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.lab.experiments.experiment import PROTOCOLS, Experiment
 from pyg_gears.lab.experiments.run_record import RunRecord, run_table
+from pyg_gears.lab.experiments.table import HIGHER_IS_BETTER, MAIN
 from pyg_gears.report.figure_style import OTHER, PALETTE, new_figure
-
-PANELS = {
-    "h_gate": "H-gate: E_geo on gated candidates",
-    "t_edge": "T-edge: E_geo on the true graph",
-    "precision": "precision@30 of the gate",
-}
 
 
 def check_figures() -> None:
@@ -48,7 +43,8 @@ def draw_experiment(experiment: Experiment, records: Sequence[RunRecord], path: 
     runs["row"] = [rows.index(row) for row in zip(runs["variant"], runs["protocol"], strict=True)]
     color = dict(zip(runs["fold"].unique(), itertools.cycle(PALETTE)))
     figure = new_figure(12.0, 1.6 + 0.42 * len(rows))
-    for axes, (name, title) in zip(figure.subplots(1, len(PANELS), sharey=True), PANELS.items(), strict=True):
+    panels = figure.subplots(1, len(HIGHER_IS_BETTER), sharey=True)
+    for axes, (name, higher) in zip(panels, HIGHER_IS_BETTER.items(), strict=True):
         known = runs.dropna(subset=[name]).sort_values("row") if name in runs else runs[:0].assign(**{name: []})
         for (_, fold, _), points in known.groupby(["protocol", "fold", "seed"]):
             axes.plot(points[name], points["row"], color=color[fold], lw=0.6, alpha=0.5, zorder=2)
@@ -57,7 +53,7 @@ def draw_experiment(experiment: Experiment, records: Sequence[RunRecord], path: 
             axes.plot([mean] * 2, [row - 0.32, row + 0.32], color="black", lw=2.2, zorder=4)
         for row in range(len(rows)):
             axes.axhline(row, color=OTHER, lw=0.4, zorder=1)
-        axes.set_title(title, fontsize=10)
+        axes.set_title(f"{MAIN[name]} ({'higher' if higher else 'lower'} is better)", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_yticks(range(len(rows)), [f"{label}, {protocol}" for label, protocol in rows])

@@ -216,7 +216,7 @@ def fixed_minisets(
         recipe: Recipe of the model.
         slide: Slide with positions and the encoder's genes.
         count: Number of minisets.
-        seed: Chooses sizes and spots.
+        seed: Chooses sizes and spots; 0 draws as the validation of the training did.
         candidates: Candidate graph of the model.
     """
     import torch
@@ -226,7 +226,9 @@ def fixed_minisets(
     from pyg_gears.training.minisets import recipe_minisets
 
     embedded = EmbeddedSlide(slide.name, encoder.encode(slide), torch.tensor(slide.pos))
-    return recipe_minisets([embedded], recipe, candidates, seed=child_seed(seed, "probes"), count=count)
+    return recipe_minisets(
+        [embedded], recipe, candidates, seed=child_seed(recipe.training.seed, "validation", seed), count=count
+    )
 
 
 def _maps(subject: ModelSubject, maps: int) -> Iterator[tuple[str, Figure]]:

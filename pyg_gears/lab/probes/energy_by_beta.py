@@ -53,16 +53,16 @@ def energy_by_beta(
         InputError: when there is no miniset.
         NotMeasurable: when the model has no gate.
     """
-    require_gate(model)
+    gated = require_gate(model)
     table = MinisetTable(len(minisets))
     with evaluation_batches(model, minisets, node_budget) as batches:
         for ids, batch in batches:
             for beta in betas:
-                table.add(f"{beta:g}", ids, miniset_energies(model(batch, beta=beta).pos, batch).energy)
-            oracle = model(batch, edge_index=oracle_edges(batch), use_gate=False).pos
+                table.add(f"{beta:g}", ids, miniset_energies(gated(batch, beta=beta).pos, batch).energy)
+            oracle = gated(batch, edge_index=oracle_edges(batch), use_gate=False).pos
             table.add("oracle", ids, miniset_energies(oracle, batch).energy)
     energy = {beta: table.mean(f"{beta:g}") for beta in betas}
-    return EnergyByBeta(float(model.beta), energy, table.mean("oracle"))
+    return EnergyByBeta(float(gated.beta), energy, table.mean("oracle"))
 
 
 def _tables(found: Found[EnergyByBeta]) -> Mapping[str, pd.DataFrame]:

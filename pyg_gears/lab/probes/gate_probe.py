@@ -129,7 +129,11 @@ def gate_probe(
     with frozen(reference), evaluation_batches(model, minisets, node_budget) as batches:
         for ids, batch in batches:
             edges = gate_edges(model, batch, NEIGHBORS)
-            other = None if reference is None else shared_logits(reference(batch.x, batch.edge_index))[edges.other]
+            other = (
+                None
+                if reference is None
+                else shared_logits(reference(batch.x, batch.edge_index, batch.batch))[edges.other]
+            )
             for name, rows in _measures(edges, other).items():
                 table.add(name, ids, miniset_means(rows, batch))
             table.add("average_precision", ids, _average_precisions(edges, batch))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,7 +14,7 @@ from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.probes.true_neighbors import TrueNeighbors, true_neighbors
 
 if TYPE_CHECKING:
-    from pyg_gears.models import StructureModel, StructureOutput
+    from pyg_gears.models import GatedModel, StructureModel, StructureOutput
 
 
 class GateEdges(NamedTuple):
@@ -39,14 +39,15 @@ class GateEdges(NamedTuple):
     n: int
 
 
-def require_gate(model: StructureModel) -> None:
-    """Refuse a model without a gate.
+def require_gate(model: StructureModel) -> GatedModel:
+    """The model, if it has a gate.
 
     Raises:
         NotMeasurable: when the model has no ``gate``.
     """
     if getattr(model, "gate", None) is None:
         raise NotMeasurable(f"expected a model with a gate, found {_name(model)}; probe a gated model.")
+    return cast("GatedModel", model)
 
 
 def attention_output(model: StructureModel, batch: Any) -> StructureOutput:

@@ -55,8 +55,8 @@ def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
         "minisets.count=4",
         "minisets.min_size=15",
     ]
-    fields += ["minisets.max_size=20", "graph.k=8", "model.members=1", "model.hidden_channels=8", "model.heads=2"]
-    fields += ["model.head_channels=4", "model.recycles=1", "training.epochs=1", "training.pretrain_steps=1"]
+    fields += ["minisets.max_size=20", "graph.k=8", "training.members=1", "model.hidden_channels=8", "model.heads=2"]
+    fields += ["model.head_channels=4", "model.recycles=1", "training.epochs=1", "training.pretraining.steps=1"]
     fields += ["training.validation=2", "training.node_budget=60"]
     settings = [part for field in fields for part in ("--set", field)]
     fit.main([*map(str, files[:2]), "--validate", "slide_1", "--out", str(model), *settings], standalone_mode=False)

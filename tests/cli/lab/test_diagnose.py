@@ -1,25 +1,25 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pyg_gears import FittedGears, load
 from pyg_gears.cli.fit import fit
 from pyg_gears.cli.lab.diagnose import diagnose
 from pyg_gears.data import write_simulation
 from pyg_gears.errors import InputError
-from pyg_gears.gears import Gears
 from pyg_gears.lab.probes import diagnosis
 
 TINY = {
     "embedding": {"kind": "spatial", "components": 4, "genes": 80},
     "minisets": {"count": 4, "min_size": 20, "max_size": 24},
     "graph": {"k": 8},
-    "gate": {"channels": 8},
-    "model": {"members": 1, "hidden_channels": 8, "heads": 2, "head_channels": 4, "recycles": 2},
-    "training": {"epochs": 1, "pretrain_steps": 1, "validation": 2, "node_budget": 60},
+    "model": {"hidden_channels": 8, "heads": 2, "head_channels": 4, "recycles": 2, "gate": {"channels": 8}},
+    "training": {"members": 1, "epochs": 1, "pretraining": {"steps": 1}, "validation": 2, "node_budget": 60},
 }
 
 
@@ -56,22 +56,20 @@ def test_model_and_slides_in_folder_and_tables_out(files, model, tmp_path, capsy
 
 
 @pytest.mark.parametrize(("is_block", "seen"), [(False, {"slide_0"}), (True, {"slide_0", "slide_1"})])
-def test_what_training_has_seen_is_told(files, model, tmp_path, monkeypatch, is_block, seen) -> None:
+def test_what_training_has_seen_reaches_the_report(files, model, tmp_path, monkeypatch, is_block, seen) -> None:
     pytest.importorskip("matplotlib")
     called: dict[str, Any] = {}
-    load = Gears.load
 
-    def loaded(folder: Path) -> Gears:
-        gears = load(folder)
-        gears.report["held_out_is_block"] = is_block
-        return gears
+    def loaded(folder: Path) -> FittedGears:
+        fitted = load(folder)
+        return dataclasses.replace(fitted, report={**fitted.report, "held_out_is_block": is_block})
 
     def spy(members, encoder, recipe, slides, out, **options) -> None:
         called.update(options, members=members, encoder=encoder, recipe=recipe)
         out.mkdir()
         (out / "report.txt").write_text("table")
 
-    monkeypatch.setattr(Gears, "load", loaded)
+    monkeypatch.setattr("pyg_gears.load", loaded)
     monkeypatch.setattr(diagnosis, "diagnose", spy)
     run(model, *files[:3], "--out", tmp_path / "report")
     assert called["seen"] == seen

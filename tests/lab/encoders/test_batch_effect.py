@@ -224,7 +224,7 @@ def test_genes_that_a_fitted_encoder_lacks_are_reported_first(tissue, model) -> 
     few = [slide.subset_genes(slide.genes[:90]) for slide in tissue.slides]
     with pytest.raises(InputError, match="slide_0: expected all 120 genes, found 30 missing"):
         slides_subject(few, fitted=(model,))
-    with pytest.raises(InputError, match="Expected at least 2 genes shared by all 3 files, found 1"):
+    with pytest.raises(InputError, match="expected at least 2 genes shared by all 3 files, found 1"):
         slides_subject([*few[:2], tissue.slides[2].subset_genes(tissue.slides[2].genes[89:])])
 
 
@@ -289,7 +289,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
         ([a, tmp_path / "absent.h5ad"], {}, "found nothing"),
         ([a, cells], {}, "cells: expected positions|cells: .*spatial"),
         ([a, b], {"cells_path": b}, "expected cells from another file than the slides, found slide_1.h5ad"),
-        ([a, b], {"out": tmp_path}, "Expected a new file"),
+        ([a, b], {"out": tmp_path}, "expected a new file"),
     ):
         arguments = {"out": out, "cells_path": None, "held_out": (), **more}
         with pytest.raises(InputError, match=text):

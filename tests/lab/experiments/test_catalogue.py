@@ -4,7 +4,15 @@ import pytest
 import yaml
 
 from pyg_gears.errors import InputError
-from pyg_gears.lab.experiments import CATALOGUE, EVALUATIONS, catalogue, describe_catalogue, find_experiment
+from pyg_gears.lab.experiments import (
+    CATALOGUE,
+    EVALUATIONS,
+    catalogue,
+    describe_catalogue,
+    direct_fits,
+    find_experiment,
+)
+from pyg_gears.lab.experiments.evaluations import measure
 from pyg_gears.training import Recipe
 from pyg_gears.training.build_model import build_model
 
@@ -12,9 +20,17 @@ from pyg_gears.training.build_model import build_model
 NAMES = {
     *("seed-stability", "slide-folds", "protocol", "negative-controls", "ladder", "closing-the-gap", "topology"),
     *("contextual-gate", "former-pretraining", "gate-pretraining", "hard-gate", "gate-weight", "gate-heads"),
-    *("gate-target", "gate-timescales", "gate-embedding", "beta-ramp", "gate-trust", "gate-ranking"),
+    *("gate-target", "gate-timescales", "gate-phases", "gate-embedding", "beta-ramp", "gate-trust", "gate-ranking"),
     *("logit-terms", "qk-scale", "uniform-attention", "shared-blocks", "geometry-bias", "point-geometry", "pair-bias"),
-    *("full-integration", "remove-the-fights", "recycles", "smoothing-recycles", "step-size", "recycle-distillation"),
+    *(
+        "full-integration",
+        "remove-the-fights",
+        "recycles",
+        "smoothing-recycles",
+        "step-size",
+        "first-step",
+        "recycle-distillation",
+    ),
     *("stop-gradient", "deep-supervision", "candidate-k", "candidate-robustness", "mutual-candidates"),
     *("learned-projection", "augmentation", "slide-noise", "walk-stress", "fewer-terms", "oracle-distillation"),
 }
@@ -49,6 +65,16 @@ def test_every_experiment_has_a_criterion_on_what_it_measures() -> None:
             for condition in (*criterion.all, *criterion.any):
                 evaluation, colon, _ = condition.metric.partition(": ")
                 assert not colon or evaluation in experiment.measure, (experiment.name, condition.metric)
+
+
+def test_criteria_limit_numbers_that_runs_have(trained, monkeypatch) -> None:
+    for steps in ("COORDINATE_STEPS", "OVERFIT_STEPS", "DISTILL_STEPS"):
+        monkeypatch.setattr(direct_fits, steps, 1)
+    known = {*measure(trained), "best_epoch", "epochs", "gate_drift", "seconds", "diverged"}
+    known |= {f"{name}: {key}" for name, evaluation in EVALUATIONS.items() for key in evaluation(trained)}
+    for experiment in CATALOGUE.values():
+        limited = [one.metric for criterion in experiment.criteria for one in (*criterion.all, *criterion.any)]
+        assert set(limited) <= known, experiment.name
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

@@ -64,7 +64,9 @@ def test_noise_keeps_the_spread_of_channels_and_the_targets(recipe, slides, tmp_
 
 def test_the_encoder_is_trained_once_for_all_graphs(recipe, slides, tmp_path, monkeypatch) -> None:
     encoder = {"out_channels": 4, "hidden": [4], "steps": 2, "evaluate_every": 1, "folds": 2, "repeats": 1}
-    learned = recipe.change({"embedding": {"kind": "learned", "front": {"kind": "spatial", "components": 8}, **encoder}})
+    learned = recipe.change(
+        {"embedding": {"kind": "learned", "front": {"kind": "spatial", "components": 8}, **encoder}}
+    )
     from pyg_gears.training.encoder_module import EncoderModule
 
     steps, step = [], EncoderModule.training_step

@@ -17,7 +17,7 @@ def laid_out(reading_model, change):
     """A model that predicts ``change(batch)``."""
 
     def model(batch, **_):
-        return dataclasses.replace(reading_model()(batch), pos=change(batch))
+        return dataclasses.replace(reading_model()(batch), coordinates=(change(batch),))
 
     return model
 
@@ -66,8 +66,9 @@ def test_collapsed_layouts(minisets, reading_model) -> None:
     assert (lost.finite, line.finite) == (0, 1)
 
 
-def test_layouts_are_judged_relative_to_the_truth(minisets, reading_model) -> None:
+def test_layouts_are_judged_relative_to_the_truth(make_minisets, reading_model) -> None:
     """Random points miss the published limit, so that no layout of them can pass; half of the truth's figures they reach."""
+    minisets = make_minisets(30)
     truth = collapse_rate(laid_out(reading_model, lambda batch: true_positions(minisets, batch)), minisets)
     assert truth.relative_rate == 1
     assert truth.true_rate < 0.99

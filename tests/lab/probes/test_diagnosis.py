@@ -36,8 +36,7 @@ RECIPE = Recipe().change(
         "embedding": {"kind": "spatial", "components": 4},
         "minisets": {"count": 4, "min_size": 24, "max_size": 30},
         "graph": {"k": 10},
-        "gate": {"channels": 8},
-        "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "members": 2},
+        "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
         "training": {"validation": 5, "node_budget": 100},
     }
 )
@@ -204,7 +203,7 @@ def test_checks_come_first(files, tmp_path, monkeypatch) -> None:
             {"references": [b], "seen": ["slide_0"]},
             "slide_1: expected a reference that the model was trained on",
         ),
-        ([a, b], {"out": tmp_path}, "Expected a new file"),
+        ([a, b], {"out": tmp_path}, "expected a new file"),
     ):
         arguments: dict[str, Any] = {"out": out, "minisets": 2, **more}
         with pytest.raises(InputError, match=text):

@@ -87,7 +87,7 @@ def test_kl_is_the_loss_of_training(minisets, reading_model, gates) -> None:
 def test_a_perfect_gate(minisets, reading_model, transitions) -> None:
     graphs = [minisets[i] for i in range(len(minisets))]
 
-    def perfect(x, edges):
+    def perfect(x, edges, batch=None):
         graph = next(g for g in graphs if torch.equal(g.x, x))
         return (transitions(graph)[edges[1], edges[0]] + 1e-30).log().masked_fill(edges[0] == edges[1], 0.0)
 

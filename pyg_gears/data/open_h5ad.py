@@ -1,0 +1,74 @@
+"""Open an ``.h5ad`` file and read its elements, with one sentence for everything that can be wrong with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from pyg_gears.errors import InputError, expect
+from pyg_gears.typing import FilePath
+
+
+@contextmanager
+def open_h5ad(path: FilePath) -> Iterator[h5py.File]:
+    """An open file, for reading.
+
+    Raises:
+        InputError: for a missing file, or one that is no HDF5 or damaged.
+    """
+    path = Path(path)
+    found = "a folder" if path.is_dir() else "nothing"
+    expect(path.is_file(), f"expected an .h5ad file at {path}, found {found}; check the path.")
+    expect(
+        h5py.is_hdf5(path),
+        f"expected an .h5ad file at {path}, found a file of another format; write it with anndata's write_h5ad.",
+    )
+    with reading(path):
+        file = h5py.File(path, "r")
+    with file:
+        yield file
+
+
+@contextmanager
+def reading(path: FilePath) -> Iterator[None]:
+    """Around calls of h5py and anndata, and nothing else: what they cannot read is a damaged file."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"expected a readable .h5ad file at {path}, found a damaged one ({reason}); "
+            "write it with anndata's write_h5ad."
+        ) from error
+
+
+def index_names(file: h5py.File, table: str) -> tuple[str, ...]:
+    """Names of the rows of ``obs`` or ``var``.
+
+    Raises:
+        InputError: for a table as anndata before 0.7 wrote it, or one that is damaged.
+    """
+    with reading(file.filename):
+        index = file[table].attrs.get("_index") if isinstance(file[table], h5py.Group) else None
+    expect(
+        index is not None,
+        f"expected tables as anndata 0.7 and later writes them in {file.filename}, found an older layout; "
+        "read and write the file once with a recent anndata.",
+    )
+    return tuple(str(name) for name in read_element(file, f"{table}/{index}"))
+
+
+def read_element(file: h5py.File, key: str) -> Any:
+    """One element in its type in memory, such as a sparse matrix or a data frame.
+
+    Raises:
+        InputError: for one that is damaged.
+    """
+    from anndata.io import read_elem
+
+    with reading(file.filename):
+        return read_elem(file[key])
