@@ -23,8 +23,8 @@ class CenteredGenes(Encoder):
 
     .. math:: H = \tfrac1\rho\, (X - \bar X_{slide} + m)
 
-    The input of the plain expression encoders. On few slides a network on thousands of genes learns the training spots by
-    heart; components (:class:`~pyg_gears.encoders.ComponentEncoder`) before the network prevent most of it.
+    The input of the plain expression encoders. On few slides a network on thousands of genes memorises the training spots;
+    components (:class:`~pyg_gears.encoders.ComponentEncoder`) before the network prevent most of it.
 
     Args:
         genes: Genes read, in this order.
@@ -60,7 +60,7 @@ class CenteredGenes(Encoder):
         """
         expect(
             len(slides) > 0,
-            "CenteredGenes expected at least one training slide, found none; pass the slides to fit on.",
+            "expected at least one training slide, found none; pass the slides to fit on.",
         )
         expressions = [normalize_expression(slide, normalization) for slide in slides]
         values = [center(expression) for expression in expressions]

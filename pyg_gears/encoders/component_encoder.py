@@ -216,9 +216,7 @@ def _fit(
     seed: int,
 ) -> tuple[ComponentEncoder, list[_Centered], list[Block]]:
     """The encoder, and what it was fitted on: the slides, and a block for each of them and (last) for the cells."""
-    expect(
-        len(slides) > 0, "ComponentEncoder expected at least one training slide, found none; pass the slides to fit on."
-    )
+    expect(len(slides) > 0, "expected at least one training slide, found none; pass the slides to fit on.")
     expect(
         kind in KINDS,
         f"expected components among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",

@@ -12,13 +12,14 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
 
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.graphs import neighbors_csr
 from pyg_gears.typing import FloatArray, IntArray
 
 LATTICE_NEIGHBORS = 6
 
 
 class Block(NamedTuple):
-    """Centred expression of one slide or of the cells, with the graph over which its components shall be smooth.
+    """Centred expression of one slide or of the cells, with the graph over which its components are to be smooth.
 
     Attributes:
         values: Centred expression, shape (n, g); an array, or an operator such as
@@ -39,9 +40,7 @@ def neighbor_graph(points: FloatArray, k: int = LATTICE_NEIGHBORS) -> sparse.csr
 
 def mean_graph(neighbors: IntArray) -> sparse.csr_array:
     """Graph that averages over neighbours, made symmetric with its transpose; no self-loops, shape (n, n)."""
-    n, k = neighbors.shape
-    row = np.repeat(np.arange(n), k)
-    graph = sparse.csr_array((np.full(n * k, 1.0 / k), (row, neighbors.reshape(-1))), shape=(n, n))
+    graph = neighbors_csr(neighbors, 1.0 / neighbors.shape[1])
     return sparse.csr_array((graph + graph.T) / 2)
 
 

@@ -12,7 +12,7 @@ from pyg_gears.encoders.seeded_linear import seeded_linear
 
 
 class DomainAdversary(nn.Module):
-    r"""Tell domains apart by their embedding, and push the embedding to make that impossible.
+    r"""Classify domains by their embedding, and push the embedding to make that impossible.
 
     .. math:: -\frac1D \sum_d \frac1{n_d} \sum_{i \in d} \log p_d(x_i)
 

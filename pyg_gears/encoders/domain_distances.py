@@ -68,7 +68,7 @@ def mmd(
     widths = median_bandwidths(x, y) if bandwidths is None else tuple(bandwidths)
     expect(
         len(widths) > 0 and all(width > 0 for width in widths),
-        f"mmd expected bandwidths above 0, found {list(widths)}; leave them out for the median heuristic.",
+        f"expected bandwidths above 0, found {list(widths)}; leave them out for the median heuristic.",
     )
     n, m = x.size(0), y.size(0)
     distance = _squared_distance(torch.cat([x, y]))

@@ -63,12 +63,12 @@ def domain_gap(cells_x: Float[Tensor, "m c"], spots_x: Float[Tensor, "n c"], see
     """
     expect(
         bool(torch.isfinite(cells_x).all() and torch.isfinite(spots_x).all()),
-        "domain_gap expected finite embeddings, found NaN or infinite values; drop those cells or spots.",
+        "expected finite embeddings, found NaN or infinite values; drop those cells or spots.",
     )
     check_domains("domain_gap", cells_x, spots_x)
     expect(
         bool((spots_x != spots_x[:1]).any()),
-        "domain_gap expected spots that differ, found none that do; pass more spots.",
+        "expected spots that differ, found none that do; pass more spots.",
     )
     cells, spots = cells_x.detach().cpu(), spots_x.detach().cpu()
     generator = torch_stream(seed, "domain gap")

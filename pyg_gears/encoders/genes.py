@@ -27,9 +27,7 @@ def variable_genes(
     Raises:
         InputError: without a slide.
     """
-    expect(
-        len(slides) > 0, "variable_genes expected at least one training slide, found none; pass the slides to fit on."
-    )
+    expect(len(slides) > 0, "expected at least one training slide, found none; pass the slides to fit on.")
     if count is None:
         return slides[0].genes
     variance = np.mean(

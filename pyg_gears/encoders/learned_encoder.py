@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import EmbeddingOutput, Encoder
 from pyg_gears.encoders.expression_network import ExpressionNetwork
-from pyg_gears.encoders.morans_i import morans_i
 from pyg_gears.encoders.registry import encoder_from_state, register_encoder
+from pyg_gears.graphs import morans_i
 
 ALIGNMENT_ROUNDS = 3
 MIN_AXES = 2

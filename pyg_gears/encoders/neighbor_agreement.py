@@ -71,12 +71,12 @@ def neighbor_agreement(
     n = x.size(0)
     expect(
         n >= 2 and pos.size(0) == n,
-        f"neighbor_agreement expected an embedding and positions of the same two or more spots, found {n} and "
+        f"expected an embedding and positions of the same two or more spots, found {n} and "
         f"{pos.size(0)} rows; pass both for one slide.",
     )
     expect(
         1 <= k <= recall_k,
-        f"neighbor_agreement expected 1 <= k <= recall_k, found k={k} and recall_k={recall_k}; raise recall_k.",
+        f"expected 1 <= k <= recall_k, found k={k} and recall_k={recall_k}; raise recall_k.",
     )
     pos = pos.detach().cpu().double()
     k, recall_k = min(k, n - 1), min(recall_k, n - 1)

@@ -81,7 +81,7 @@ class SCAdapter(nn.Module):
         """
         expect(
             x.size(-1) == self.channels,
-            f"SCAdapter expected {self.channels} channels, found {x.size(-1)}; use the encoder that it was fitted with.",
+            f"expected {self.channels} channels, found {x.size(-1)}; use the encoder that it was fitted with.",
         )
         return x @ self.weight.T + self.bias
 
@@ -124,7 +124,7 @@ class SCAdapter(nn.Module):
         Source: Sun, Feng and Saenko, Return of frustratingly easy domain adaptation, 2016; Ledoit and Wolf, A well-conditioned
         estimator for large-dimensional covariance matrices, 2004.
         """
-        expect(steps >= 0, f"SCAdapter expected steps >= 0, found {steps}; 0 gives the closed form alone.")
+        expect(steps >= 0, f"expected steps >= 0, found {steps}; 0 gives the closed form alone.")
         cells, spots = _checked(cells_x, spots_x)
         generator = torch_stream(seed, "adapter")
         weight = _power(shrunk_covariance(spots), 0.5) @ _power(shrunk_covariance(cells), -0.5)
@@ -245,15 +245,13 @@ def _draw(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
 def _checked(cells: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
     expect(
         cells.dim() == 2 and spots.dim() == 2 and cells.size(1) == spots.size(1),
-        f"SCAdapter expected cells and spots with the same channels, found shapes {tuple(cells.shape)} and "
+        f"expected cells and spots with the same channels, found shapes {tuple(cells.shape)} and "
         f"{tuple(spots.shape)}; embed both with one encoder.",
     )
     for name, x in (("cells", cells), ("spots", spots)):
-        expect(
-            bool(torch.isfinite(x).all()), f"SCAdapter expected finite {name}, found NaN or infinite values; drop them."
-        )
+        expect(bool(torch.isfinite(x).all()), f"expected finite {name}, found NaN or infinite values; drop them.")
         expect(
             len(x) >= 2 and bool((x != x[:1]).any()),
-            f"SCAdapter expected at least two {name} that differ, found {len(x)} without any difference; pass more.",
+            f"expected at least two {name} that differ, found {len(x)} without any difference; pass more.",
         )
     return cells.detach().double(), spots.detach().double()

@@ -1,4 +1,4 @@
-"""Spatial InfoNCE: among all spots of a batch, the physical neighbours shall be the nearest in the embedding."""
+"""Spatial InfoNCE: the physical neighbours become the nearest in the embedding, among all spots of a batch."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def spatial_infonce(
     """
     expect(
         hard_weight == 0 or far is not None,
-        "spatial_infonce expected the far pairs for its hard negatives, found none; pass far=far_pairs(pos, k).",
+        "expected the far pairs for its hard negatives, found none; pass far=far_pairs(pos, k).",
     )
     logits = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T / temperature
     itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)

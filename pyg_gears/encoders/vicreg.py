@@ -48,7 +48,7 @@ def vicreg(a: Float[Tensor, "n c"], b: Float[Tensor, "n c"]) -> VICRegOutput:
     """
     expect(
         a.shape == b.shape and a.size(0) >= 2,
-        f"vicreg expected two views of the same two or more spots, found shapes {tuple(a.shape)} and {tuple(b.shape)}; "
+        f"expected two views of the same two or more spots, found shapes {tuple(a.shape)} and {tuple(b.shape)}; "
         "embed both views of one batch.",
     )
     variance, covariance = a.new_zeros(()), a.new_zeros(())

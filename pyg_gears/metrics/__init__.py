@@ -9,7 +9,13 @@ from pyg_gears.metrics.distances import DistanceAgreement, distance_agreement, p
 from pyg_gears.metrics.edges import EdgeAgreement, RocCurve, edge_agreement, roc_curve
 from pyg_gears.metrics.energy import EnergyAgreement, energy_agreement
 from pyg_gears.metrics.evaluate_layout import BETTER, evaluate_layout
-from pyg_gears.metrics.labels import CommunityOutput, PurityOutput, check_community_options, community_purity, morans_i
+from pyg_gears.metrics.labels import (
+    CommunityOutput,
+    PurityOutput,
+    check_community_options,
+    community_purity,
+    layout_morans_i,
+)
 from pyg_gears.metrics.layout_pair import LayoutPair, layout_pair
 from pyg_gears.metrics.neighborhoods import NeighborhoodAgreement, neighborhood_agreement
 from pyg_gears.metrics.pose import PoseAgreement, align, pose_agreement
@@ -39,10 +45,10 @@ __all__ = [
     "edge_agreement",
     "energy_agreement",
     "evaluate_layout",
+    "layout_morans_i",
     "layout_pair",
     "local_error",
     "local_rmse",
-    "morans_i",
     "neighborhood_agreement",
     "pair_distances",
     "pose_agreement",

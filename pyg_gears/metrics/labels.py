@@ -14,8 +14,7 @@ from scipy import sparse
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
-from pyg_gears.graphs import morans_i as graph_morans_i
-from pyg_gears.graphs import neighbors_csr, symmetric_csr
+from pyg_gears.graphs import morans_i, neighbors_csr, symmetric_csr
 from pyg_gears.metrics.layout_pair import LayoutLike, as_layout, in_gauge
 
 NEIGHBORS = 15
@@ -124,7 +123,7 @@ def leiden(graph: sparse.csr_array, *, resolution: float = RESOLUTION, seed: int
     return np.argsort(by_size)[membership]
 
 
-def morans_i(pos: LayoutLike, values: NDArray[Any], *, k: int = NEIGHBORS) -> Float[np.ndarray, " p"]:
+def layout_morans_i(pos: LayoutLike, values: NDArray[Any], *, k: int = NEIGHBORS) -> Float[np.ndarray, " p"]:
     """Moran's I of each column of values on the kNN graph of a layout, see :func:`pyg_gears.graphs.morans_i`.
 
     A layout made from expression clusters expression by construction: high values show that programmes form regions,
@@ -147,7 +146,7 @@ def morans_i(pos: LayoutLike, values: NDArray[Any], *, k: int = NEIGHBORS) -> Fl
         v.ndim == 2 and len(v) == len(x) and bool(np.isfinite(v).all()),
         f"expected finite values of shape ({len(x)}, programmes), found {v.shape}; pass one row per cell.",
     )
-    return graph_morans_i(v, neighbors_csr(nearest_neighbors(torch.from_numpy(x), k).index))
+    return morans_i(v, neighbors_csr(nearest_neighbors(torch.from_numpy(x), k).index))
 
 
 def layout_graph(pos: LayoutLike, k: int = NEIGHBORS) -> sparse.csr_array:

@@ -105,7 +105,7 @@ def evaluate(
     shown = layouts if truth is None else {**layouts, "truth": truth}
     genes = _variable_genes(cells)
     report["label_free"] = {
-        name: {"moran_i": float(np.nanmean(metrics.morans_i(pos, genes[1])))} for name, pos in shown.items()
+        name: {"moran_i": float(np.nanmean(metrics.layout_morans_i(pos, genes[1])))} for name, pos in shown.items()
     }
     options = {"k": community_neighbors, "resolution": community_resolution, "seed": seed}
     found = {} if labels is None else _communities(shown, labels, options, notes)

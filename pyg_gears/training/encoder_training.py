@@ -101,7 +101,7 @@ def fit_encoder(
         recipe: The embedding.
         slides: Training slides on the encoder's genes.
         cells: Cells without positions whose expression joins the fit of the components, and the training of the networks
-            where an adversary tells them from spots.
+            where an adversary classifies the modality.
         held_out: Slides by which the state of the networks is chosen, with the spots that are held out (all if None).
         seed: Seed of everything.
         cells_in_training: Let the cells take part in those terms of the networks' training that need no positions, with or

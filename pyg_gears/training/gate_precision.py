@@ -8,6 +8,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
+from pyg_gears.graphs import edge_lookup
+
 TOP = 30
 
 
@@ -37,6 +39,6 @@ def gate_precision(gate_logits: Float[Tensor, " e"], batch: Data, top: int = TOP
     count = torch.bincount(target, minlength=n)
     rank = torch.arange(order.numel(), device=order.device) - (count.cumsum(0) - count)[target[order]]
     best = order[rank < top]
-    true = torch.isin(target[best] * n + source[best], batch.rw_edge_index[1] * n + batch.rw_edge_index[0])
+    true = edge_lookup(torch.stack([source[best], target[best]]), batch.rw_edge_index, n).present
     hits = scatter(true.float(), target[best], 0, n, reduce="sum")
     return (hits / count.clamp(min=1, max=top)).mean()

@@ -73,5 +73,5 @@ def test_slides_without_variation_stay_finite(slides) -> None:
 
 
 def test_no_slide_is_refused() -> None:
-    with pytest.raises(ValueError, match="CenteredGenes expected at least one training slide, found none"):
+    with pytest.raises(ValueError, match="expected at least one training slide, found none"):
         CenteredGenes.fit_transform([], normalization=Normalization())

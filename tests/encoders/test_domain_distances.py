@@ -122,5 +122,5 @@ def test_bad_input() -> None:
         with pytest.raises(ValueError, match=f"{name} expected at least two rows in each set, found 1"):
             distance(x[:1], y)
     for widths in ((), (1.0, 0.0)):
-        with pytest.raises(ValueError, match="mmd expected bandwidths above 0, found"):
+        with pytest.raises(ValueError, match="expected bandwidths above 0, found"):
             mmd(x, y, widths)

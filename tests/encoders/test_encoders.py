@@ -56,7 +56,7 @@ def test_statistics_and_variable_genes(tissue) -> None:
     best = np.sort(np.argsort(-dense.var(axis=0))[:10])
     assert chosen == tuple(tissue.slides[0].genes[i] for i in best)
     assert variable_genes(tissue.slides, None) == tissue.slides[0].genes
-    with pytest.raises(ValueError, match="variable_genes expected at least one"):
+    with pytest.raises(ValueError, match="expected at least one"):
         variable_genes([], 10)
 
 
@@ -130,7 +130,7 @@ def test_cross_fitting_makes_training_slides_as_sharp_as_new_ones(count: int) ->
 
 
 def test_bad_fits_are_refused(tissue) -> None:
-    with pytest.raises(ValueError, match="ComponentEncoder expected at least one training slide"):
+    with pytest.raises(ValueError, match="expected at least one training slide"):
         ComponentEncoder.fit([], n_components=3, kind="pca", normalization=Normalization())
     with pytest.raises(ValueError, match="expected components among pca, spatial, found 'ica'"):
         ComponentEncoder.fit(tissue.slides[:1], n_components=3, kind="ica", normalization=Normalization())

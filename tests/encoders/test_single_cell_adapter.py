@@ -156,9 +156,7 @@ def test_a_new_adapter_is_the_identity() -> None:
 
 def test_bad_input() -> None:
     cells, spots = domains()
-    with pytest.raises(
-        ValueError, match=r"SCAdapter expected cells and spots with the same channels, found shapes \(400, 4\)"
-    ):
+    with pytest.raises(ValueError, match=r"expected cells and spots with the same channels, found shapes \(400, 4\)"):
         SCAdapter.fit(cells, spots[:, :3])
     with pytest.raises(ValueError, match="expected at least two spots that differ, found 1"):
         SCAdapter.fit(cells, spots[:1])
@@ -168,5 +166,5 @@ def test_bad_input() -> None:
         SCAdapter.fit(cells / 0, spots)
     with pytest.raises(ValueError, match="expected steps >= 0, found -1"):
         SCAdapter.fit(cells, spots, steps=-1)
-    with pytest.raises(ValueError, match="SCAdapter expected 4 channels, found 3"):
+    with pytest.raises(ValueError, match="expected 4 channels, found 3"):
         SCAdapter(4)(spots[:, :3])

@@ -103,7 +103,7 @@ def test_equal_rows_have_a_finite_gradient(value: float) -> None:
 
 def test_hard_negatives_need_the_far_pairs() -> None:
     a, b, neighbors, _ = batch()
-    with pytest.raises(ValueError, match="spatial_infonce expected the far pairs for its hard negatives, found none"):
+    with pytest.raises(ValueError, match="expected the far pairs for its hard negatives, found none"):
         spatial_infonce(a, b, neighbors, hard_weight=1.0)
 
 

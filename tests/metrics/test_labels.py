@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pyg_gears.errors import InputError
-from pyg_gears.metrics.labels import community_purity, layout_graph, leiden, morans_i
+from pyg_gears.metrics.labels import community_purity, layout_graph, layout_morans_i, leiden
 
 
 def _clusters() -> tuple[np.ndarray, np.ndarray]:
@@ -81,14 +81,14 @@ def test_moran_slow_statement() -> None:
     for i in range(60):
         near = np.argsort(((pos[i] - pos) ** 2).sum(axis=1))[1:16]
         total += sum(z[i] * z[j] for j in near) / 15
-    assert morans_i(pos, v[:, None])[0] == pytest.approx(total / (z**2).sum(), abs=1e-12)
+    assert layout_morans_i(pos, v[:, None])[0] == pytest.approx(total / (z**2).sum(), abs=1e-12)
 
 
 def test_moran_of_smooth_random_and_constant_programmes() -> None:
     generator = np.random.default_rng(0)
     pos = generator.random((800, 2))
     values = np.stack([pos[:, 0], generator.random(800), np.full(800, 0.1)], axis=1)
-    smooth, noise, constant = morans_i(pos, values)
+    smooth, noise, constant = layout_morans_i(pos, values)
     assert smooth > 0.9
     assert abs(noise) < 0.05
     assert np.isnan(constant)
@@ -103,4 +103,4 @@ def test_refuses_other_sizes() -> None:
     with pytest.raises(InputError, match="expected one type for each of 200 cells, found 199"):
         community_purity(pos, kind[:-1])
     with pytest.raises(InputError, match=r"expected finite values of shape \(200, programmes\)"):
-        morans_i(pos, np.ones(200))
+        layout_morans_i(pos, np.ones(200))

@@ -17,21 +17,18 @@ from pyg_gears.encoders import (
     ComponentEncoder,
     Encoder,
     LearnedEncoder,
-    PublishedEncoder,
     component_encoder,
     neighbor_agreement,
-    normalize_expression,
 )
 from pyg_gears.training import encoder_module
 from pyg_gears.training.embedding_recipe import (
     EmbeddingRecipe,
     LearnedEmbedding,
     PCAEmbedding,
-    PublishedEmbedding,
     SpatialEmbedding,
 )
 from pyg_gears.training.encoder_module import EncoderModule
-from pyg_gears.training.encoder_training import EncoderFit, check_embedding, fit_encoder
+from pyg_gears.training.encoder_training import EncoderFit, fit_encoder
 
 SMALL = LearnedEmbedding.read(
     {
@@ -46,9 +43,6 @@ SMALL = LearnedEmbedding.read(
         "min_autocorrelation": -1.0,
         "lr": 1e-2,
     }
-)
-PUBLISHED = PublishedEmbedding.read(
-    {"hidden": [8], "out_channels": 6, "steps": 6, "evaluate_every": 3, "infonce": {"neighbors": 8}, "lr": 1e-2}
 )
 
 
@@ -121,48 +115,11 @@ def test_a_learned_encoder_stands_on_its_front(tissue, front: str) -> None:
     assert encoder.encode(tissue.cells).shape == (60, 6)
 
 
-@pytest.mark.parametrize("cross_fit", [True, False])
-@pytest.mark.parametrize("chosen", [SMALL, SpatialEmbedding(components=5)], ids=["learned", "spatial"])
-def test_without_cross_fitting_training_spots_are_embedded_as_all_others(tissue, chosen, cross_fit: bool) -> None:
-    found = outputs(chosen.change({"cross_fit": cross_fit}), tissue.slides)
-    for part, slide in zip(found.train, tissue.slides, strict=False):
-        assert torch.equal(part.x, found.encoder.encode(slide)) == (not cross_fit)
-        # Whether cells resemble the training spots is judged by features as new spots have them, either way.
-        assert not torch.equal(part.features, found.encoder.features(slide))
-
-
 def test_one_network_on_all_spots_returns_what_it_encodes(tissue) -> None:
     encoder, crossed = fit(recipe(front={"kind": "genes"}, folds=1), tissue.slides)
     assert len(encoder.members) == 1
     for x, slide in zip(crossed, tissue.slides, strict=False):
         torch.testing.assert_close(x, encoder.encode(slide), rtol=1e-4, atol=1e-5)
-
-
-def test_the_published_encoder_is_one_network_whose_output_is_kept(tissue) -> None:
-    found = outputs(PUBLISHED, tissue.slides)
-    encoder = found.encoder
-    assert isinstance(encoder, PublishedEncoder)
-    assert encoder.out_channels == 6
-    for part, slide in zip([*found.train, *found.held_out], tissue.slides, strict=True):
-        torch.testing.assert_close(part.x, encoder.encode(slide))
-        torch.testing.assert_close(part.features, encoder.features(slide))
-    dense = normalize_expression(tissue.slides[0], PUBLISHED.normalization).toarray()
-    features = encoder.features(tissue.slides[0]).numpy()
-    differences = (features - features[:1]) - (dense - dense[:1])  # centring shifts genes, and scales nothing
-    np.testing.assert_allclose(differences, 0, atol=1e-4)
-
-
-def test_the_norm_term_brings_the_slides_to_one_length(tissue) -> None:
-    """Two slides, the second made longer in the centred genes."""
-    a, b, held_out = tissue.slides
-    counts = b.counts.toarray()
-    strong = dataclasses.replace(b, counts=type(b.counts)(counts**2))
-    ratios = {}
-    for norm in (0.0, 5000.0):
-        chosen = PUBLISHED.change({"norm": norm, "steps": 60, "evaluate_every": 60, "vicreg": None})
-        lengths = [part.x.norm(dim=1).mean() for part in outputs(chosen, [a, strong, held_out]).train]
-        ratios[norm] = float(max(lengths) / min(lengths))
-    assert ratios[5000.0] - 1 < 0.5 * (ratios[0.0] - 1)
 
 
 def test_no_slide_is_normalised_twice_for_one_purpose(tissue, monkeypatch) -> None:
@@ -333,42 +290,8 @@ def test_the_folder_of_another_run_is_refused(tissue, plain, tmp_path) -> None:
         (recipe(), tissue.slides[::-1], 0),
         (recipe(), moved, 0),
     ):
-        with pytest.raises(
-            ValueError, match=r"expected the recipe, slides and cells of the run begun in .*, found different"
-        ):
+        with pytest.raises(ValueError, match=r"expected the recipe.* of the run begun in .*, found"):
             fit(chosen, slides, folder=tmp_path, seed=seed)
     # The adapter comes later, and is no part of this run.
     again, _ = fit(recipe(adapter=None), tissue.slides, folder=tmp_path)
     assert same(weights(again.members), weights(plain[0].members))
-
-
-MODALITY = {"adversary": {"weight": 1.0, "against": "modality"}}
-
-
-@pytest.mark.parametrize("chosen", [SMALL, PUBLISHED], ids=["learned", "published"])
-def test_against_the_modality_cells_take_part_in_the_training(tissue, chosen) -> None:
-    """With the same cells in the components, only the networks differ."""
-    slide = tissue.slides[2]
-    plain, _ = fit(chosen.change({"keep": "last"}), tissue.slides, tissue.cells)
-    found, _ = fit(chosen.change({"keep": "last", **MODALITY}), tissue.slides, tissue.cells)
-    assert torch.equal(plain.features(slide), found.features(slide))
-    assert not torch.allclose(plain.encode(slide), found.encode(slide), atol=1e-4)
-    shifted = dataclasses.replace(tissue.cells, counts=tissue.cells.counts[:, ::-1].copy())
-    if isinstance(chosen, PublishedEmbedding):  # its front sees no cells
-        other, _ = fit(chosen.change({"keep": "last", **MODALITY}), tissue.slides, shifted)
-        assert not torch.allclose(other.encode(slide), found.encode(slide), atol=1e-5)
-
-
-def test_what_an_adversary_needs_is_asked_for_before_any_work(tissue, monkeypatch) -> None:
-    monkeypatch.setattr(component_encoder, "normalize_expression", lambda *_: pytest.fail("work was done"))
-    with pytest.raises(
-        ValueError, match=r"^expected cells for embedding.adversary.against=modality, found none; pass cells, or set"
-    ):
-        outputs(recipe(**MODALITY), tissue.slides)
-    with pytest.raises(
-        ValueError, match=r"expected two or more training slides for embedding.adversary.against=slides, found 1; add"
-    ):
-        fit_encoder(recipe(adversary={"weight": 1.0}), tissue.slides[:1], None, [(tissue.slides[2], None)], seed=0)
-    check_embedding(recipe(**MODALITY), 1, cells=True)
-    check_embedding(recipe(adversary={"weight": 1.0}), 2, cells=False)
-    check_embedding(SpatialEmbedding(), 1, cells=False)

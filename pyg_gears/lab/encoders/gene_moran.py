@@ -11,10 +11,11 @@ from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import Encoder
 from pyg_gears.encoders.centering import center, normalize_expression
 from pyg_gears.encoders.genes import variable_genes
+from pyg_gears.graphs import morans_i
 from pyg_gears.lab.encoders.aligned import AlignedEncoder
 from pyg_gears.lab.encoders.comparison_rows import CORAL
-from pyg_gears.lab.encoders.morans_i import morans_i, slide_graph
 from pyg_gears.lab.encoders.pooled_pca import PooledPCAEncoder
+from pyg_gears.lab.encoders.slide_graph import slide_graph
 from pyg_gears.lab.encoders.subject import KINDS, Numbers, SlidesSubject
 from pyg_gears.lab.probe import Probe
 from pyg_gears.typing import FloatArray

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.neighbor_agreement import neighbor_agreement
+from pyg_gears.graphs import morans_i
 from pyg_gears.lab.encoders.figure_parts import draw_per_slide
-from pyg_gears.lab.encoders.morans_i import morans_i, slide_graph
+from pyg_gears.lab.encoders.slide_graph import slide_graph
 from pyg_gears.lab.encoders.subject import Numbers, Scored, SlidesSubject, embedding_table, score_embeddings
 from pyg_gears.lab.probe import PUBLISHED, Probe, Requirement
 

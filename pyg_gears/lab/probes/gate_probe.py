@@ -96,7 +96,7 @@ def gate_probe(
     model: StructureModel,
     minisets: Minisets,
     node_budget: int = 1024,
-    reference: Callable[[Tensor, Tensor], Tensor] | None = None,
+    reference: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = None,
 ) -> GateProbeOutput:
     r"""Measure a model's gate against the true transitions.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from pyg_gears.encoders.neighbor_agreement import neighbor_agreement
 from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
-from pyg_gears.graphs import knn
+from pyg_gears.graphs import knn, symmetric_csr
 from pyg_gears.lab.probe import Probe
 from pyg_gears.lab.probes.figure_parts import draw_bars
 from pyg_gears.lab.probes.subject import Found, ModelSubject, OnSlide
@@ -137,10 +137,7 @@ def _diffusion(a: IntArray, b: IntArray, steps: Sequence[int]) -> dict[int, floa
 
 def _walk(near: IntArray) -> sparse.csr_array:
     """Transitions of the random walk on the symmetric kNN graph, rows sum to 1."""
-    n, k = near.shape
-    row = np.arange(n).repeat(k)
-    graph = sparse.csr_array((np.ones(n * k), (row, near.reshape(-1))), shape=(n, n))
-    graph = sparse.csr_array(graph.maximum(graph.T))
+    graph = symmetric_csr(near)
     return sparse.csr_array(sparse.diags_array(1.0 / graph.sum(axis=1)) @ graph)
 
 

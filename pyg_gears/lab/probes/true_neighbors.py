@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pyg_gears.graphs import edge_lookup
 from pyg_gears.lab.probes.row_statistics import edge_rows, row_best
 from pyg_gears.targets import log_transitions
 
@@ -40,8 +40,6 @@ def true_neighbors(batch: Any, edge_index: Int[Tensor, "2 e"], k: int) -> TrueNe
     transition = log_transitions(batch.rw_log_ref.double(), batch.rw_multiplicity.double(), walk, n).exp()
     rows, mask = edge_rows(transition, walk[1], n)
     best = row_best(rows, mask, k)[..., 0]
-    known, asked = walk[1] * n + walk[0], edge_index[1] * n + edge_index[0]
-    place = torch.searchsorted(known, asked).clamp(max=known.numel() - 1)
-    found = known[place] == asked
+    place, found = edge_lookup(edge_index, walk, n)
     degree = walk[1].bincount(minlength=n)
     return TrueNeighbors(transition[place] * found, best[mask][place] & found, best.sum(dim=1), degree)

@@ -13,14 +13,15 @@ from pyg_gears.data import read_slide, simulate_tissue, write_simulation
 from pyg_gears.encoders.genes import variable_genes
 from pyg_gears.encoders.neighbor_agreement import neighbor_agreement
 from pyg_gears.errors import InputError
+from pyg_gears.graphs import morans_i
 from pyg_gears.lab.encoders import cell_gap, gene_moran, gene_removal, slide_probe, subspace_angles, tissue_kept
 from pyg_gears.lab.encoders import subject as subject_module
 from pyg_gears.lab.encoders.batch_effect import batch_effect, batch_effect_probes, check_batch_effect
 from pyg_gears.lab.encoders.cell_gap import gap_numbers
 from pyg_gears.lab.encoders.comparison_rows import CORRECTIONS, FittedRow, comparison_rows, fit_coral, fit_pca
 from pyg_gears.lab.encoders.embedding_shape import embedding_shape
-from pyg_gears.lab.encoders.morans_i import morans_i, slide_graph
 from pyg_gears.lab.encoders.slide_clusters import slide_clusters
+from pyg_gears.lab.encoders.slide_graph import slide_graph
 from pyg_gears.lab.encoders.subject import Embedding, Fit, SlidesSubject, score_embeddings, slides_subject
 from pyg_gears.lab.encoders.subspace_angles import slide_subspace_angles
 from pyg_gears.lab.encoders.tissue_kept import embedding_moran

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pyg_gears.data import simulate_tissue
-from pyg_gears.lab.encoders.morans_i import NEIGHBORS, morans_i, slide_graph
+from pyg_gears.graphs import morans_i
+from pyg_gears.lab.encoders.slide_graph import NEIGHBORS, slide_graph
 
 
 def test_it_is_the_double_sum_over_the_nearest_spots() -> None:
