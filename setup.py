@@ -12,7 +12,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["pyg_gears", "pyg_gears.*"]),
-    package_data={"pyg_gears": ["py.typed"]},
+    package_data={"pyg_gears": ["py.typed", "lab/experiments/catalogue/*.yaml"]},
     install_requires=[
         "torch>=2.6",  # tensors and autograd; 2.6 made weights_only loading the default
         "torch-geometric>=2.6",  # Data, Batch, MessagePassing, transforms
@@ -26,6 +26,7 @@ setup(
         "PyYAML>=6.0",  # recipes
         "pydantic>=2.7",  # ranges, choices and variants of the recipe
         "pandas>=2.0",  # tables of the reports; AnnData brings it anyway
+        "joblib>=1.4",  # experiments in several processes; scikit-learn brings it anyway
         "jaxtyping>=0.2.30",  # shapes in signatures; pure Python, free at run time
     ],
     extras_require={

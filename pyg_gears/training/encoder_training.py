@@ -88,6 +88,7 @@ def fit_encoder(
     held_out: HeldOut,
     *,
     seed: int,
+    cells_in_training: bool = False,
     folder: Path | None = None,
     progress: bool = False,
     device: torch.device | str = "cpu",
@@ -103,6 +104,8 @@ def fit_encoder(
             where an adversary classifies the modality.
         held_out: Slides by which the state of the networks is chosen, with the spots that are held out (all if None).
         seed: Seed of everything.
+        cells_in_training: Let the cells take part in those terms of the networks' training that need no positions, with or
+            without an adversary.
         folder: Where checkpoints go.
         progress: Show progress bars.
         device: Where networks are trained.
@@ -140,7 +143,7 @@ def fit_encoder(
         seen,
         unseen,
         validation,
-        cells=front.encode(cells) if against_cells and cells is not None else None,
+        cells=front.encode(cells) if (against_cells or cells_in_training) and cells is not None else None,
         seed=seed,
         folder=folder,
         progress=progress,

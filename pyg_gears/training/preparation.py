@@ -96,6 +96,7 @@ def prepare(
     validate: str | None,
     work: Path | None,
     *,
+    cells_in_training: bool = False,
     progress: bool = False,
     device: torch.device | str = "cpu",
 ) -> Prepared:
@@ -110,6 +111,7 @@ def prepare(
         cells: Cells without positions whose expression helps the encoder.
         validate: Name of the slide to hold out; by default the last of three or more, else a spatial block of each slide.
         work: Folder for finished minisets and the encoder's checkpoints.
+        cells_in_training: See :func:`~pyg_gears.training.encoder_training.fit_encoder`.
         progress: Show progress bars.
         device: Where the encoder's networks are trained.
 
@@ -133,6 +135,7 @@ def prepare(
         None if cells is None else cells.subset_genes(genes),
         [(part.slide, torch.from_numpy(part.inside)) for part in held_out_parts],
         seed=child_seed(seed, "encoder"),
+        cells_in_training=cells_in_training,
         folder=work and work / "encoder",
         progress=progress,
         device=device,

@@ -1,4 +1,4 @@
-"""``pyg-gears lab experiment``: a named grid over the recipe, resumable; one table and one figure."""
+"""``pyg-gears lab experiment``: a named grid over the recipe, resumable; a table, verdicts and a figure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,29 @@ import click
 @click.command()
 @click.argument("name", required=False)
 @click.argument("slides", nargs=-1, metavar="SLIDE.h5ad...")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write, or one to go on with.")
-@click.option("--list", "show", is_flag=True, help="Say what every experiment asks and what was found.")
-@click.option("--seeds", metavar="N | S,S,...", help="So many seeds (0, 1, ...), or these; default: the experiment's.")
+@click.option("--out", type=click.Path(path_type=Path), help="New folder, or one to resume.")
+@click.option("--list", "show", is_flag=True, help="List the experiments: question, variants, criteria.")
+@click.option(
+    "--seeds", metavar="N | S,S,...", help="Number of seeds (0, 1, ...), or the seeds; default: the experiment's."
+)
 @click.option("--folds", default="all", metavar="NAME,NAME | all", help="Slides to hold out in turn (file stems).")
-@click.option("--preset", default="standard", type=click.Choice(["quick", "standard", "thorough"]), help="Base recipe.")
+@click.option(
+    "--protocol",
+    default="inductive",
+    type=click.Choice(["inductive", "transductive", "both"]),
+    help="Whether the encoder is fitted without or with the expression of the held-out slide.",
+)
+@click.option(
+    "--preset",
+    default="standard",
+    type=click.Choice(["quick", "standard", "thorough", "published"]),
+    help="Base recipe.",
+)
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One field of the base recipe, e.g. graph.k=80."
 )
-@click.option("--processes", default=1, type=click.IntRange(1), help="Runs side by side, one thread each.")
+@click.option("--processes", default=1, type=click.IntRange(1), help="Runs in parallel, one thread each.")
+@click.option("--device", default="cpu", metavar="DEVICE", help="Where models are trained: auto, cpu or cuda.")
 def experiment(
     name: str | None,
     slides: tuple[str, ...],
@@ -26,11 +40,13 @@ def experiment(
     show: bool,
     seeds: str | None,
     folds: str,
+    protocol: str,
     preset: str,
     assignments: tuple[str, ...],
     processes: int,
+    device: str,
 ) -> None:
-    """Train and measure the variants of an experiment on every fold with every seed; stopped, it goes on when called again."""
+    """Train and measure the variants of an experiment on every fold with every seed; a stopped call resumes when repeated."""
     from pyg_gears.errors import expect
     from pyg_gears.lab.experiments.catalogue import describe_catalogue, find_experiment
 
@@ -57,6 +73,7 @@ def experiment(
 
     for path in slides:
         check_h5ad(path, spatial=True)
+    from pyg_gears.lab.experiments.experiment import PROTOCOLS
     from pyg_gears.lab.experiments.runner import run_experiment
 
     output = run_experiment(
@@ -65,8 +82,10 @@ def experiment(
         out,
         recipe=recipe,
         seeds=numbers,
+        protocols=[one for one in PROTOCOLS if protocol in (one, "both")],
         folds=None if folds == "all" else [fold for fold in folds.split(",") if fold],
         processes=processes,
+        device=device,
     )
     click.echo(output.table)
     click.echo(f"wrote {out}")

@@ -1,6 +1,6 @@
-"""Named grids over the recipe: each asks one question, is run with resume, and ends in one table and one figure.
+"""Named grids over the recipe: each asks one question, can be resumed, and ends in a table, verdicts and a figure.
 
-Names are loaded when first used: the list of experiments must not wait for the training.
+Names are loaded when first used, so that listing the experiments does not wait for the import of the training.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyg_gears.lab.experiments.catalogue import CATALOGUE, describe_catalogue, find_experiment
+    from pyg_gears.lab.experiments.criterion import Condition, Criterion, Verdict
     from pyg_gears.lab.experiments.evaluations import EVALUATIONS
     from pyg_gears.lab.experiments.experiment import Experiment, Variant
     from pyg_gears.lab.experiments.run_record import RunRecord
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "catalogue": ("CATALOGUE", "describe_catalogue", "find_experiment"),
+    "criterion": ("Condition", "Criterion", "Verdict"),
     "evaluations": ("EVALUATIONS",),
     "experiment": ("Experiment", "Variant"),
     "run_record": ("RunRecord",),
@@ -27,10 +29,13 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "CATALOGUE",
     "EVALUATIONS",
+    "Condition",
+    "Criterion",
     "Experiment",
     "ExperimentOutput",
     "RunRecord",
     "Variant",
+    "Verdict",
     "describe_catalogue",
     "find_experiment",
     "run_experiment",

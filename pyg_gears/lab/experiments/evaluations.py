@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+import torch
+
 from pyg_gears.lab.experiments.direct_fits import coordinates, recycle_distillation, single_overfit
-from pyg_gears.lab.experiments.interventions import (
-    beta_sweep,
-    hard_gate,
-    logit_terms,
-    recycle_energies,
-    smoothing_recycles,
-    step_scale,
-    uniform_attention,
-)
+from pyg_gears.lab.experiments.interventions import INTERVENTIONS, recycle_energies
 from pyg_gears.lab.experiments.trained_run import TrainedRun
+from pyg_gears.lab.probes.attention_probe import attention_probe
 from pyg_gears.lab.probes.candidate_robustness import candidate_robustness
 from pyg_gears.lab.probes.collapse_rate import collapse_rate
 from pyg_gears.lab.probes.gap_decomposition import gap_decomposition
@@ -56,7 +52,7 @@ def gap(run: TrainedRun) -> dict[str, float]:
     return dict(found.energy) | {f"cost of {name}": cost for name, cost in found.cost.items()}
 
 
-def pills(run: TrainedRun) -> dict[str, float]:
+def controls(run: TrainedRun) -> dict[str, float]:
     """Energies with meaningless embeddings and graphs, and how many times worse they are."""
     budget = run.recipe.training.node_budget
     found = negative_controls(run.model, run.minisets, run.prepared.candidates, run.seed, budget)
@@ -70,6 +66,50 @@ def robustness(run: TrainedRun) -> dict[str, float]:
     return {f"k {k}": energy for k, energy in found.energy.items()} | {"range": found.range}
 
 
+def edge_overlap(run: TrainedRun) -> dict[str, float]:
+    """The candidates as edges against those of the true walk, self-loops left out, means over minisets.
+
+    With C the candidate edges and T the true ones, both directed:
+
+    Returns:
+        ``recall`` = |C and T| / |T|, ``false`` = |C without T| / |C|, ``overlap`` = |C and T| / |C or T|, and ``per node``, the
+        candidates of a node.
+    """
+    found = []
+    for data in run.minisets:
+        n = int(data.num_nodes or 0)
+        edges = data.edge_index[:, data.edge_index[0] != data.edge_index[1]]
+        candidates, true = ((ends[1] * n + ends[0]).unique() for ends in (edges, data.rw_edge_index))
+        both = int(torch.isin(true, candidates).sum())
+        union = len(candidates) + len(true) - both
+        found.append((both / len(true), 1 - both / len(candidates), both / union, len(candidates) / n))
+    return dict(zip(("recall", "false", "overlap", "per node"), np.mean(found, axis=0).tolist(), strict=True))
+
+
+def attention(run: TrainedRun) -> dict[str, float]:
+    """Recall, entropy, deviation of the logits, correlations with q.k and gate, and step of each recycle, means over heads.
+
+    Returns:
+        Each by recycle (recall as published: true neighbours among the 30 candidates with most attention, over 30), and
+        ``lowest recall``, ``lowest logit std`` and ``highest logit std`` over the recycles.
+    """
+    probe = attention_probe(run.model, run.minisets, run.recipe.training.node_budget)
+    recall, std = probe.recall_30.mean(axis=1), probe.logit_std["total"].mean(axis=1)
+    rows = {
+        "recall": recall,
+        "entropy": probe.entropy.mean(axis=1),
+        "logit std": std,
+        **{f"spearman {term}": probe.spearman[term].mean(axis=1) for term in ("qk", "gate") if term in probe.spearman},
+        "step": probe.step,
+    }
+    found = {f"{name}, recycle {r}": float(v) for name, values in rows.items() for r, v in enumerate(values, 1)}
+    return found | {
+        "lowest recall": float(recall.min()),
+        "lowest logit std": float(std.min()),
+        "highest logit std": float(std.max()),
+    }
+
+
 def layout(run: TrainedRun) -> dict[str, float]:
     """The whole held-out slide, laid out from patches as cells would be, against its true positions.
 
@@ -77,11 +117,10 @@ def layout(run: TrainedRun) -> dict[str, float]:
         ``spearman`` of the pairwise distances, ``trust_20`` and ``recall_15``: means over the held-out slides.
     """
     found = []
-    for slide in run.prepared.held_out:
-        inside = slice(None) if slide.allowed is None else slide.allowed
-        x, candidates = slide.x[inside], run.prepared.candidates
-        pos = reconstruct_layout(run.model, x, candidates=candidates, seed=run.seed, progress=False).pos
-        found.append(evaluate_layout(pos, slide.pos[inside].numpy()))
+    for slide in run.prepared.validation.slides:
+        candidates = run.prepared.candidates
+        pos = reconstruct_layout(run.model, slide.x, candidates=candidates, seed=run.seed, progress=False).pos
+        found.append(evaluate_layout(pos, slide.pos.numpy()))
     return {name: sum(one[name] for one in found) / len(found) for name in ("spearman", "trust_20", "recall_15")}
 
 
@@ -89,16 +128,13 @@ EVALUATIONS: dict[str, Evaluation] = {
     "coordinates": coordinates,
     "single-overfit": single_overfit,
     "recycle-energies": recycle_energies,
-    "beta-sweep": beta_sweep,
-    "hard-gate": hard_gate,
-    "logit-terms": logit_terms,
-    "uniform-attention": uniform_attention,
-    "smoothing-recycles": smoothing_recycles,
-    "step-scale": step_scale,
     "recycle-distillation": recycle_distillation,
     "layout": layout,
     "gap": gap,
-    "poison-pills": pills,
+    "edge-overlap": edge_overlap,
+    "attention": attention,
+    "negative-controls": controls,
     "candidate-robustness": robustness,
+    **{f"intervention-{name}": evaluation for name, evaluation in INTERVENTIONS.items()},
 }
 """Evaluations of a trained model, by the names that :class:`~pyg_gears.lab.experiments.Experiment` lists."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,11 @@ import torch
 
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide
 from pyg_gears.data.fingerprint import fingerprint
-from pyg_gears.graphs import knn
-from pyg_gears.training.preparation import WALK_NEIGHBORS, Prepared, prepare
+from pyg_gears.errors import expect
+from pyg_gears.lab.experiments.experiment import Protocol
+from pyg_gears.seeds import torch_stream
+from pyg_gears.training.embedding_recipe import ComponentEmbedding, GenesFront, LearnedEmbedding
+from pyg_gears.training.preparation import Prepared, prepare
 from pyg_gears.training.recipe import Recipe
 
 
@@ -22,47 +26,99 @@ class Preparation:
 
     Attributes:
         fold: Name of the slide held out.
+        protocol: "inductive" or "transductive", see :func:`prepare_fold`.
         recipe: The recipe; only the sections that :func:`~pyg_gears.training.preparation.prepare` reads matter.
         embedding: "own" or "noise", see :class:`~pyg_gears.lab.experiments.Variant`.
     """
 
     fold: str
+    protocol: Protocol
     recipe: Recipe
     embedding: str
 
     @property
     def encoder_key(self) -> str:
         """The same for preparations that train the same encoder, and so can share a folder."""
-        return fingerprint(self.fold, self._parts()[:2])[:16]
+        return fingerprint(self.fold, self.protocol, *self._parts()[:2])[:16]
 
     @property
     def key(self) -> str:
         """The same for preparations with the same encoder and minisets."""
-        return fingerprint(self.fold, self.embedding, self._parts())[:16]
+        return fingerprint(self.fold, self.protocol, self.embedding, *self._parts())[:16]
 
     def _parts(self) -> tuple[Any, ...]:
-        recipe = self.recipe
-        training = recipe.training
-        return recipe.embedding, training.seed, recipe.minisets, recipe.graph, training.validation
+        recipe, training = self.recipe, self.recipe.training
+        gate = getattr(recipe.model, "gate", None)
+        target = None if gate is None else gate.target
+        return recipe.embedding, training.seed, recipe.minisets, recipe.graph, training.validation, target
 
 
-def prepare_folds(preparations: Sequence[Preparation], slides: Sequence[Slide], folder: Path) -> dict[str, Prepared]:
+def prepare_fold(
+    recipe: Recipe,
+    slides: Sequence[Slide],
+    held_out: str,
+    protocol: Protocol,
+    folder: Path | None = None,
+    *,
+    device: str = "cpu",
+) -> Prepared:
+    """Encoder and minisets with one slide held out.
+
+    Under both protocols the coordinates of the held-out slide take no part in genes, components, networks and training
+    minisets; as in every fit they choose the state of a learned encoder and, later, the epoch of the model. Under the inductive
+    protocol its expression takes no part either. Under the transductive protocol the encoder is fitted with it as with cells
+    of unknown position: in the components, and in the terms of the networks' training that need no positions. The published
+    encoder had seen the coordinates of all slides too.
+
+    Args:
+        recipe: The recipe.
+        slides: All slides.
+        held_out: Name of the slide held out.
+        protocol: "inductive" or "transductive".
+        folder: Where checkpoints of the encoder and finished minisets go.
+        device: Where the encoder is trained.
+    """
+    cells = None
+    if protocol == "transductive":
+        cells = next((dataclasses.replace(slide, pos=None) for slide in slides if slide.name == held_out), None)
+    return prepare(recipe, slides, cells, held_out, folder, cells_in_training=cells is not None, device=device)
+
+
+def check_protocol(recipe: Recipe, protocol: Protocol) -> None:
+    """Check that the protocol makes a difference to the encoder.
+
+    Raises:
+        InputError: for the transductive protocol and an encoder of whose fit no part can use expression without positions.
+    """
+    chosen = recipe.embedding
+    if protocol == "inductive" or isinstance(chosen, ComponentEmbedding):
+        return
+    front = isinstance(chosen, LearnedEmbedding) and not isinstance(chosen.front, GenesFront)
+    expect(
+        front or chosen.vicreg is not None,
+        "expected embedding.vicreg or components with the transductive protocol, found an encoder that learns from positions "
+        "alone; set embedding.vicreg, or choose the inductive protocol.",
+    )
+
+
+def prepare_folds(
+    preparations: Sequence[Preparation], slides: Sequence[Slide], folder: Path, device: str = "cpu"
+) -> dict[str, Prepared]:
     """Make encoder and minisets of preparations that share an encoder, one after the other.
-
-    The held-out slide takes no part in genes, encoder and training minisets; as in every fit it chooses the state of a
-    learned encoder and, later, the epoch of the model.
 
     Args:
         preparations: Preparations of one ``encoder_key``.
         slides: All slides.
         folder: Their common folder: checkpoints of the encoder and finished minisets, from which a killed call goes on.
+        device: Where the encoder is trained.
 
     Returns:
         ``key`` to encoder and minisets; these are on disk already, and not held in memory.
     """
     found = {}
     for preparation in preparations:
-        prepared = prepare(preparation.recipe, slides, None, preparation.fold, folder)
+        fold, protocol = preparation.fold, preparation.protocol
+        prepared = prepare_fold(preparation.recipe, slides, fold, protocol, folder, device=device)
         if preparation.embedding == "noise":
             prepared = _without_information(prepared, preparation.recipe, folder / "minisets")
         for minisets in (prepared.train, prepared.validation):
@@ -80,19 +136,21 @@ def _without_information(prepared: Prepared, recipe: Recipe, cache: Path) -> Pre
     def redraw(slides: Sequence[EmbeddedSlide], start: int) -> list[EmbeddedSlide]:
         result = []
         for number, slide in enumerate(slides, start):
-            generator = torch.Generator().manual_seed(recipe.training.seed * 1_000_003 + number)
+            generator = torch_stream(recipe.training.seed, "noise", number)
             noise = torch.randn(slide.x.shape, generator=generator, dtype=slide.x.dtype)
-            x = slide.x.mean(dim=0) + slide.x.std(dim=0) * noise
-            result.append(slide._replace(x=x, neighbors=knn(x, WALK_NEIGHBORS, metric=recipe.graph.metric).index))
+            result.append(slide._replace(x=slide.x.mean(dim=0) + slide.x.std(dim=0) * noise))
         return result
 
     def rebuild(minisets: MinisetDataset, slides: Sequence[EmbeddedSlide]) -> MinisetDataset:
-        return MinisetDataset(slides, minisets.recipe, pre_transform=minisets.pre_transform, cache=cache)
+        return MinisetDataset(
+            slides,
+            minisets.recipe,
+            pre_transform=minisets.pre_transform,
+            seed=minisets.seed,
+            count=minisets.count,
+            cache=cache,
+        )
 
     train = redraw(prepared.train.slides, 0)
-    held_out = redraw(prepared.held_out, len(train))
-    return prepared._replace(
-        train=rebuild(prepared.train, train),
-        validation=rebuild(prepared.validation, held_out),
-        held_out=tuple(held_out),
-    )
+    held_out = redraw(prepared.validation.slides, len(train))
+    return prepared._replace(train=rebuild(prepared.train, train), validation=rebuild(prepared.validation, held_out))

@@ -1,7 +1,11 @@
-"""E_geo of a trained model when one of its parts is changed: weight of the gate, attention, steps, recycles."""
+"""E_geo of a finished model when one of its parts is changed without further training.
+
+An intervention shows what the model relies on; what a model can learn without the part is a question for a trained variant.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -30,49 +34,54 @@ def recycle_energies(run: TrainedRun) -> dict[str, float]:
 
 def beta_sweep(run: TrainedRun) -> dict[str, float]:
     """Other weights of the gate than the model was trained with, none included."""
-    return run.energies(lambda batch: {f"beta {beta:g}": run.model(batch, beta=beta).pos for beta in BETAS})
+    model = run.gated
+    return run.energies(lambda batch: {f"beta {beta:g}": model(batch, beta=beta).pos for beta in BETAS})
 
 
 def step_scale(run: TrainedRun) -> dict[str, float]:
     """Shorter and longer steps of the coordinates."""
-    return run.energies(lambda batch: {f"step x{s:g}": run.model(batch, step_scale=s).pos for s in STEP_SCALES})
+    model = run.recycling
+    return run.energies(lambda batch: {f"step x{s:g}": model(batch, step_scale=s).pos for s in STEP_SCALES})
 
 
 def uniform_attention(run: TrainedRun) -> dict[str, float]:
-    """From the second recycle on all candidates weigh alike; the gate's mean is the model as it is."""
+    """The model as it is, and with equal weights of all candidates from the second recycle on."""
+    model = run.recycling
     return run.energies(
         lambda batch: {
-            "learned": run.model(batch).pos,
-            "uniform": run.model(batch, attention="uniform_after_first").pos,
+            "learned": model(batch).pos,
+            "uniform": model(batch, attention="uniform_after_first").pos,
         }
     )
 
 
 def logit_terms(run: TrainedRun) -> dict[str, float]:
     """The model as it is, without its gate, and with nothing but its gate from the second recycle on."""
+    model = run.recycling
     return run.energies(
         lambda batch: {
-            "all terms": run.model(batch).pos,
-            "no gate": run.model(batch, use_gate=False).pos,
-            "gate only": run.model(batch, attention="gate_only_after_first").pos,
+            "all terms": model(batch).pos,
+            "no gate": model(batch, use_gate=False).pos,
+            "gate only": model(batch, attention="gate_only_after_first").pos,
         }
     )
 
 
 def hard_gate(run: TrainedRun) -> dict[str, float]:
     """Only the candidates with the highest gate stay, with their logits ("best 10") or all alike ("best 10, flat")."""
+    model = run.gated
 
     def layouts(batch: Any) -> dict[str, Tensor]:
         source, target = batch.edge_index
-        logits = run.model.gate(batch.x, batch.edge_index)
+        logits = model.gate_edges(batch)
         shared = logits if logits.dim() == 1 else logits.mean(dim=1)
         rows, mask = edge_rows(shared.masked_fill(source == target, -torch.inf), target, batch.num_nodes)
-        found = {"soft": run.model(batch, gate_logits=logits).pos}
+        found = {"soft": model(batch, gate_logits=logits).pos}
         for count in KEPT:
             keep = row_best(rows, mask, count)[..., 0][mask] | (source == target)
             edges = batch.edge_index[:, keep]
-            found[f"best {count}"] = run.model(batch, edge_index=edges, gate_logits=logits[keep]).pos
-            found[f"best {count}, flat"] = run.model(batch, edge_index=edges, use_gate=False).pos
+            found[f"best {count}"] = model(batch, edge_index=edges, gate_logits=logits[keep]).pos
+            found[f"best {count}, flat"] = model(batch, edge_index=edges, use_gate=False).pos
         return found
 
     return run.energies(layouts)
@@ -83,14 +92,15 @@ def smoothing_recycles(run: TrainedRun) -> dict[str, float]:
 
     A smoothing step is :math:`x_i \leftarrow \frac12 (x_i + \sum_j \mathrm{softmax}_j(\beta g_{ij}) x_j)`, in the gauge.
     """
+    model = run.recycling
 
     def layouts(batch: Any) -> dict[str, Tensor]:
-        output = run.model(batch)
-        found = {"learned": output.pos, "gate only": run.model(batch, attention="gate_only_after_first").pos}
+        output = model(batch)
+        found = {"learned": output.pos, "gate only": model(batch, attention="gate_only_after_first").pos}
         source, target = batch.edge_index
         assert output.gate_logits is not None
         logits = output.gate_logits if output.gate_logits.dim() == 1 else output.gate_logits.mean(dim=1)
-        weight = segment_log_softmax(run.model.beta * logits, target, batch.num_nodes).exp()
+        weight = segment_log_softmax(model.beta * logits, target, batch.num_nodes).exp()
         pos = output.pos
         for step in range(1, max(SMOOTHINGS) + 1):
             mean = torch.zeros_like(pos).index_add(0, target, weight[:, None] * pos[source])
@@ -100,3 +110,14 @@ def smoothing_recycles(run: TrainedRun) -> dict[str, float]:
         return found
 
     return run.energies(layouts)
+
+
+INTERVENTIONS: dict[str, Callable[[TrainedRun], dict[str, float]]] = {
+    "gate-weight": beta_sweep,
+    "step-size": step_scale,
+    "uniform-attention": uniform_attention,
+    "logit-terms": logit_terms,
+    "hard-gate": hard_gate,
+    "smoothing": smoothing_recycles,
+}
+"""Interventions by name."""

@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+from pydantic import Field
+
+from pyg_gears.configuration import Configuration
 from pyg_gears.data.whole_file import whole_file
-from pyg_gears.report.report_folder import plain
+
+KEYS = ("variant", "protocol", "fold", "seed", "failed")
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """One finished run of a grid.
-
-    Attributes:
-        variant: Label of the variant.
-        fold: Slide held out.
-        seed: Seed of the structure model.
-        values: Name to number; None where it is not defined. See :func:`pyg_gears.lab.experiments.evaluations.measure`;
-            besides ``best_epoch`` and ``epochs`` (counted from 1) and ``seconds`` of training, None for a resumed run.
-        evaluations: Evaluation to name to number.
-        failed: Why the run has no numbers: its training diverged. None for a run that went well.
-    """
+class RunRecord(Configuration):
+    """One finished run of a grid."""
 
     variant: str
+    """Label of the variant."""
+    protocol: str
+    """"inductive" or "transductive"."""
     fold: str
+    """Slide held out."""
     seed: int
-    values: Mapping[str, float | None] = field(default_factory=dict)
-    evaluations: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    """Seed of the structure model."""
+    numbers: dict[str, float] = Field(default_factory=dict)
+    """Name to number, those of an evaluation as ``evaluation: name``; a number that is not defined is left out."""
     failed: str | None = None
+    """Why the run has no numbers: its training diverged. None for a run that went well."""
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as part:
-            part.write_text(json.dumps(plain(asdict(self)), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            part.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, path: Path) -> RunRecord:
+    def load(cls, path: Path) -> RunRecord:
         """Read what :meth:`write` wrote."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
 
-    def numbers(self) -> dict[str, float]:
-        """All defined numbers by name; those of an evaluation as ``evaluation: name``."""
-        found = dict(self.values)
-        for evaluation, values in self.evaluations.items():
-            found |= {f"{evaluation}: {name}": value for name, value in values.items()}
-        return {name: value for name, value in found.items() if value is not None}
+
+def run_table(records: Sequence[RunRecord]) -> pd.DataFrame:
+    """A row per run with the columns variant, protocol, fold, seed, failed and one column per number.
+
+    ``diverged`` is 1 for a run whose training failed, else 0.
+    """
+    rows = [
+        {**one.model_dump(include=set(KEYS)), "diverged": float(one.failed is not None), **one.numbers}
+        for one in records
+    ]
+    return pd.DataFrame(rows, columns=None if rows else [*KEYS, "diverged"])

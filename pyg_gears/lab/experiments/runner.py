@@ -1,33 +1,36 @@
-"""Run a grid: variants x folds x seeds, each run once, whatever happens in between."""
+"""Run a grid: variants x protocols x folds x seeds, each run once, resumable at every epoch."""
 
 from __future__ import annotations
 
 import shutil
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+import signal
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
+import torch
 from tqdm import tqdm
 
 from pyg_gears.data import Slide
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.devices import find_device
 from pyg_gears.errors import expect, nearest_name
+from pyg_gears.lab.experiments.criterion import Verdict
 from pyg_gears.lab.experiments.evaluations import EVALUATIONS
-from pyg_gears.lab.experiments.experiment import Experiment
+from pyg_gears.lab.experiments.experiment import PROTOCOLS, Experiment, Protocol
 from pyg_gears.lab.experiments.figure import check_figures, draw_experiment
-from pyg_gears.lab.experiments.fold import Preparation, prepare_folds
+from pyg_gears.lab.experiments.fold import Preparation, check_protocol, prepare_folds
 from pyg_gears.lab.experiments.run_record import RunRecord
-from pyg_gears.lab.experiments.table import write_tables
+from pyg_gears.lab.experiments.table import judge, write_results
 from pyg_gears.lab.experiments.train_run import RunTask, train_run
-from pyg_gears.lab.experiments.workers import workers
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.preparation import Prepared, check_slides
 from pyg_gears.training.recipe import Recipe
-from pyg_gears.training.structure_training import build_model
 from pyg_gears.typing import FilePath
 
 
@@ -37,13 +40,15 @@ class ExperimentOutput:
 
     Attributes:
         experiment: The experiment.
-        records: Every run asked for, in the order variant, fold, seed.
-        folder: Where ``table.csv``, ``table.txt``, ``figure.png``, ``runs.csv`` and ``runs/`` lie.
+        records: Every run asked for, in the order variant, protocol, fold, seed.
+        verdicts: The outcome of every criterion, protocol by protocol.
+        folder: Where ``table.txt``, ``results.json``, ``table.csv``, ``figure.png``, ``runs.csv`` and ``runs/`` lie.
         table: The text of ``table.txt``.
     """
 
     experiment: Experiment
     records: tuple[RunRecord, ...]
+    verdicts: tuple[Verdict, ...]
     folder: Path
     table: str
 
@@ -56,18 +61,20 @@ def run_experiment(
     recipe: Recipe | None = None,
     seeds: Sequence[int] | None = None,
     folds: Sequence[str] | None = None,
+    protocols: Sequence[Protocol] = ("inductive",),
     processes: int = 1,
+    device: str = "cpu",
     progress: bool = True,
 ) -> ExperimentOutput:
-    """Train and measure every variant on every fold with every seed; write one table and one figure.
+    """Train and measure every variant on every fold with every seed; write the results, their verdicts and one figure.
 
-    A fold is one slide held out: genes, encoder and training minisets see nothing of it. It does choose the state of a
-    learned encoder and the best epoch of each model, as in every fit with ``validate``: the numbers compare variants, they
-    are no test on an unseen slide. A seed is one of the structure model (first weights, order, augmentation); encoder and
-    minisets of a fold follow from ``recipe.training.seed`` and are the same for all seeds.
+    A fold is one slide held out, see :func:`pyg_gears.lab.experiments.fold.prepare_fold` for what the encoder sees of it under
+    each protocol. The slide chooses the best epoch of each model: the numbers compare variants and are no final test. A seed
+    is one of the structure model (first weights, order, augmentation); encoder and minisets of a fold follow from
+    ``recipe.training.seed`` and are the same for all seeds.
 
     A call that was stopped goes on when it is made again: finished runs are kept, the one in work goes on from its last
-    epoch. More seeds or folds can be asked for later in the same folder.
+    epoch. More seeds, folds or protocols can be asked for later in the same folder.
 
     Args:
         experiment: The experiment.
@@ -76,60 +83,60 @@ def run_experiment(
         recipe: Base recipe of all variants; ``Recipe.preset("standard")`` if omitted.
         seeds: Seeds, each >= 0; by default the experiment's.
         folds: Names of the slides to hold out; by default all in turn.
+        protocols: "inductive", "transductive" or both, for variants without a protocol of their own.
         processes: Processes side by side, one thread each; the results are the same.
+        device: Where encoders and models are trained: "auto", "cpu" or "cuda"; they are measured on the CPU.
         progress: Show a bar.
 
     Raises:
-        InputError: for slides, seeds, folds or an ``out`` that cannot be used, before any work.
+        InputError: for slides, seeds, folds, protocols, a device or an ``out`` that cannot be used, before any work.
         ImportError: without matplotlib, before any work.
     """
     recipe, out = recipe or Recipe.preset("standard"), Path(out)
     seeds = experiment.seeds if seeds is None else tuple(seeds)
     folds = tuple(slide.name for slide in slides) if folds is None else tuple(folds)
-    check_grid(experiment, slides, seeds, folds, processes)
+    check_grid(experiment, slides, seeds, folds, protocols, processes)
     recipes = experiment.recipes(recipe)
-    for variant in recipes.values():
-        build_model(variant, 8, seed=0)  # a model refuses what single fields do not tell
+    for variant in experiment.variants:
+        for protocol in variant.protocols(protocols):
+            check_protocol(recipes[variant.label], protocol)
+    place = find_device(device)
     check_figures()
-    content = [(s.name, s.genes, s.pos, s.counts.indptr, s.counts.indices, s.counts.data) for s in slides]
-    # What is asked for and found may be worded anew; what is trained and measured may not.
-    _claim(out, fingerprint(experiment.name, experiment.variants, experiment.measure, recipe, content))
-    preparations = {
-        (variant.label, fold): Preparation(fold, recipes[variant.label], variant.embedding)
-        for variant in experiment.variants
-        for fold in folds
-    }
+    _claim(out, experiment, recipe, slides)
     tasks = [
         RunTask(
             variant=variant.label,
-            fold=fold,
             seed=seed,
-            recipe=recipes[variant.label],
-            preparation=preparations[variant.label, fold].key,
+            preparation=Preparation(fold, protocol, recipes[variant.label], variant.embedding),
             measure=experiment.measure,
-            record=out / "runs" / variant.folder / fold / f"seed_{seed}.json",
-            work=out / "work" / "runs" / variant.folder / fold / f"seed_{seed}",
+            device=str(place),
+            record=out / "runs" / variant.folder / protocol / fold / f"seed_{seed}.json",
+            work=out / "work" / "runs" / variant.folder / protocol / fold / f"seed_{seed}",
         )
         for variant in experiment.variants
+        for protocol in variant.protocols(protocols)
         for fold in folds
         for seed in seeds
     ]
-    groups: dict[str, dict[str, Preparation]] = {}
-    for preparation in preparations.values():
-        groups.setdefault(preparation.encoder_key, {})[preparation.key] = preparation
     open_tasks = [task for task in tasks if not task.record.exists()]
     with tqdm(total=len(tasks), initial=len(tasks) - len(open_tasks), unit="run", disable=not progress) as bar:
-        _work(open_tasks, groups, slides, out, processes, lambda: _report(experiment, tasks, bar, out))
-    if (out / "work").exists():
-        shutil.rmtree(out / "work")
+        for _ in _run_tasks(open_tasks, slides, out / "work", processes):
+            write_results(experiment, _records(tasks), out)  # a long grid can be read while it runs
+            bar.update()
+    shutil.rmtree(out / "work", ignore_errors=True)
     records = _records(tasks)
-    table = write_tables(experiment, records, out)
+    table = write_results(experiment, records, out)
     draw_experiment(experiment, records, out / "figure.png")
-    return ExperimentOutput(experiment, records, out, table)
+    return ExperimentOutput(experiment, records, tuple(judge(experiment, records)), out, table)
 
 
 def check_grid(
-    experiment: Experiment, slides: Sequence[Slide], seeds: Sequence[int], folds: Sequence[str], processes: int
+    experiment: Experiment,
+    slides: Sequence[Slide],
+    seeds: Sequence[int],
+    folds: Sequence[str],
+    protocols: Sequence[str],
+    processes: int,
 ) -> None:
     """Check that a grid can be run on these slides (InputError otherwise)."""
     check_slides(slides, None, None)
@@ -149,6 +156,11 @@ def check_grid(
         len(seeds) > 0 and len(set(seeds)) == len(seeds) and all(seed >= 0 for seed in seeds),
         f"expected different seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change --seeds.",
     )
+    expect(
+        len(protocols) > 0 and len(set(protocols)) == len(protocols) and set(protocols) <= set(PROTOCOLS),
+        f"expected protocols among {', '.join(PROTOCOLS)}, each once, found {', '.join(protocols) or 'none'}; "
+        "change --protocol.",
+    )
     expect(processes >= 1, f"expected at least one process, found {processes}; change --processes.")
     for name in experiment.measure:
         expect(
@@ -158,63 +170,74 @@ def check_grid(
         )
 
 
-def _claim(out: Path, key: str) -> None:
+def _claim(out: Path, experiment: Experiment, recipe: Recipe, slides: Sequence[Slide]) -> None:
+    """Mark the folder with what is trained and measured; wording, criteria and published figures may change."""
     expect(
         not out.exists() or (out.is_dir() and (not any(out.iterdir()) or (out / "run").is_file())),
         f"expected a new folder or one of this experiment for --out, found {out} in use; choose another.",
     )
-    claim_folder(out, key)
+    fields = experiment.as_dict()
+    trained = [fields[name] for name in ("name", "base", "variants", "measure")]
+    claim_folder(out, fingerprint(trained, recipe, list(slides)))
 
 
-def _work(
-    tasks: Sequence[RunTask],
-    groups: dict[str, dict[str, Preparation]],
-    slides: Sequence[Slide],
-    out: Path,
-    processes: int,
-    report: Callable[[], None],
-) -> None:
-    """Prepare a group of runs with one encoder when there is room, run its tasks, clear it away."""
-    waiting = deque(
-        (key, mine) for key, group in groups.items() if (mine := [t for t in tasks if t.preparation in group])
-    )
-    ready: deque[tuple[str, RunTask, Prepared]] = deque()
-    left = {key: len(mine) for key, mine in waiting}
-    running: dict[Future[Any], tuple[str, list[RunTask] | None]] = {}
-    with workers(processes) as pool:
-        while waiting or ready or running:
-            while len(running) < processes and (waiting or ready):
-                if ready:
-                    key, task, prepared = ready.popleft()
-                    running[pool.submit(train_run, task, prepared)] = key, None
-                else:
-                    key, mine = waiting.popleft()
-                    needed = {task.preparation for task in mine}
-                    chosen = [preparation for name, preparation in groups[key].items() if name in needed]
-                    running[pool.submit(prepare_folds, chosen, slides, out / "work" / key)] = key, mine
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                key, prepared_tasks = running.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool as error:
-                    raise RuntimeError(
-                        "a process of the experiment was ended from outside (out of memory?); finished runs are kept: "
-                        "make the same call again, with fewer processes."
-                    ) from error
-                if prepared_tasks is not None:
-                    ready.extend((key, task, result[task.preparation]) for task in prepared_tasks)
-                    continue
-                left[key] -= 1
-                if left[key] == 0:
-                    shutil.rmtree(out / "work" / key)
-                report()
+def _run_tasks(tasks: Sequence[RunTask], slides: Sequence[Slide], work: Path, processes: int) -> Iterator[RunRecord]:
+    """Prepare the folds, then run the tasks; what a fold has on disk goes when its last run is finished."""
+    groups: dict[str, dict[str, Preparation]] = {}
+    for task in tasks:
+        groups.setdefault(task.preparation.encoder_key, {})[task.preparation.key] = task.preparation
+    prepared: dict[str, Prepared] = {}
+    jobs = [(list(group.values()), slides, work / key, tasks[0].device) for key, group in groups.items()]
+    for found in _side_by_side(prepare_folds, jobs, processes):
+        prepared |= found
+    left = Counter(task.preparation.encoder_key for task in tasks)
+    keys = {(t.variant, t.preparation.protocol, t.preparation.fold): t.preparation.encoder_key for t in tasks}
+    for record in _side_by_side(train_run, ((task, prepared[task.preparation.key]) for task in tasks), processes):
+        key = keys[record.variant, record.protocol, record.fold]
+        left[key] -= 1
+        if left[key] == 0:
+            shutil.rmtree(work / key)
+            for name in groups[key]:
+                del prepared[name]
+        yield record
+
+
+def _side_by_side(function: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], processes: int) -> Iterator[Any]:
+    """Results of calls as they come; with one process each call is made here. Every call has one thread of torch."""
+    calls = (joblib.delayed(_one_thread)(function, *job) for job in jobs)
+    with joblib.parallel_config("loky", n_jobs=processes, inner_max_num_threads=1, initializer=_quiet):
+        # Arrays as they are: joblib would replace large ones by read-only maps.
+        results = joblib.Parallel(return_as="generator_unordered", pre_dispatch="n_jobs", max_nbytes=None)(calls)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed", UserWarning)
+            try:
+                yield from results
+            finally:
+                results.close()
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "a process of the experiment was ended from outside (out of memory?); finished runs are kept: "
+            "make the same call again, with fewer processes."
+        ) from error
+
+
+def _one_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Results must not depend on the number of processes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return function(*arguments)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _quiet() -> None:
+    """Leave Ctrl-C to the first process, which ends the others, and drop warnings that imports raise."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _records(tasks: Sequence[RunTask]) -> tuple[RunRecord, ...]:
-    return tuple(RunRecord.read(task.record) for task in tasks if task.record.exists())
-
-
-def _report(experiment: Experiment, tasks: Sequence[RunTask], bar: Any, out: Path) -> None:
-    """Tables of what is finished so far: a long grid can be read while it runs."""
-    write_tables(experiment, _records(tasks), out)
-    bar.update()
+    return tuple(RunRecord.load(task.record) for task in tasks if task.record.exists())

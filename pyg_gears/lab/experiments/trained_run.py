@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.probes.evaluation_batches import evaluation_batches
 from pyg_gears.losses import geometric_energy
-from pyg_gears.models import StructureModel
+from pyg_gears.models import GatedModel, RecyclingModel, StructureModel
 from pyg_gears.training.preparation import Prepared
 from pyg_gears.training.recipe import Recipe
 
@@ -32,6 +33,31 @@ class TrainedRun(NamedTuple):
     recipe: Recipe
     prepared: Prepared
     seed: int
+
+    @property
+    def gated(self) -> GatedModel:
+        """The model, if it has a gate.
+
+        Raises:
+            NotMeasurable: when it has none.
+        """
+        if not isinstance(self.model, GatedModel):
+            raise NotMeasurable(
+                f"expected a model with a gate, found {type(self.model).__name__}; train a gated model."
+            )
+        return self.model
+
+    @property
+    def recycling(self) -> RecyclingModel:
+        """The model, if it has rounds of attention.
+
+        Raises:
+            NotMeasurable: when it has none.
+        """
+        if not isinstance(self.model, RecyclingModel):
+            name = type(self.model).__name__
+            raise NotMeasurable(f"expected a model with rounds of attention, found {name}; train an attention model.")
+        return self.model
 
     @property
     def minisets(self) -> list[Data]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,14 @@ from pyg_gears.lab.experiments import CATALOGUE, runner
 
 FIELDS = [
     *("embedding.kind=spatial", "embedding.components=4", "minisets.count=2", "minisets.min_size=30", "graph.k=10"),
-    *("minisets.max_size=32", "model.hidden_channels=8", "model.heads=2", "model.head_channels=4", "model.recycles=2"),
-    *("training.epochs=1", "training.pretrain_steps=1", "training.validation=2", "embedding.cross_fit=false"),
+    *(
+        "minisets.max_size=32",
+        "model.hidden_channels=8",
+        "model.heads=2",
+        "model.head_channels=4",
+        "training.ramp_epochs=0",
+    ),
+    *("training.epochs=1", "training.pretraining.steps=1", "training.validation=2", "embedding.cross_fit=false"),
 ]
 
 
@@ -29,11 +36,24 @@ def test_slides_in_table_and_figure_out(files, tmp_path, capsys) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "out"
     settings = [part for field in FIELDS for part in ("--set", field)]
-    run("shared-blocks", *files, "--out", out, "--seeds", 1, "--folds", "slide_1", *settings)
+    run("recycles", *files, "--out", out, "--seeds", 1, "--folds", "slide_1", *settings)
     printed = capsys.readouterr().out
     assert (out / "table.txt").read_text() in printed
-    assert "2 runs; held out: slide_1; seeds 0" in printed
+    assert "4 runs; inductive; held out: slide_1; seeds 0" in printed
+    assert "not measured: five recycles" not in printed
+    assert any(f"{outcome}: five recycles are better" in printed for outcome in ("passed", "failed"))
     assert (out / "figure.png").exists()
+    verdicts = json.loads((out / "results.json").read_text())["verdicts"]
+    assert {verdict["outcome"] for verdict in verdicts} <= {"passed", "failed"}
+
+
+def test_the_protocol_is_an_option(files, tmp_path, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(runner, "run_experiment", lambda *a, **k: asked.append(k["protocols"]) or 1 / 0)
+    for option in ((), ("--protocol", "transductive"), ("--protocol", "both")):
+        with pytest.raises(ZeroDivisionError):
+            run("recycles", *files, "--out", tmp_path / "out", *option)
+    assert asked == [["inductive"], ["transductive"], ["inductive", "transductive"]]
 
 
 def test_the_list_needs_no_slides(capsys) -> None:
@@ -52,14 +72,14 @@ def test_seeds_are_a_number_or_a_list() -> None:
 
 
 def test_bad_calls_are_refused_before_slides_are_read(files, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(runner, "_work", lambda *a: 1 / 0)
+    monkeypatch.setattr(runner, "_run_tasks", lambda *a: 1 / 0)
     out = ("--out", tmp_path / "out")
     for message, *arguments in (
         ("expected the name of an experiment, found none", *out),
         ("found 'recicles' \\(did you mean 'recycles'", "recicles", *files, *out),
         ("expected --out DIR, found none", "recycles", *files),
-        ("expected a recipe key, found 'graph.kk'", "recycles", *files, *out, "--set", "graph.kk=3"),
-        ("expected fields that recycles does not vary", "recycles", *files, *out, "--set", "model.recycles=3"),
+        ("expected a field of graph, found 'graph.kk'", "recycles", *files, *out, "--set", "graph.kk=3"),
+        ("expected fields that recycles does not set", "recycles", *files, *out, "--set", "model.recycles=3"),
         ("expected --seeds like 3", "recycles", *files, *out, "--seeds", "x"),
         ("expected at least one slide, found none", "recycles", *out),
         ("expected two or more slides, found 1", "recycles", files[0], *out),

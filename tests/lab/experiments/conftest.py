@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from pyg_gears.data import simulate_tissue
-from pyg_gears.lab.experiments import Experiment, Variant
+from pyg_gears.lab.experiments import Experiment, RunRecord
 from pyg_gears.lab.experiments.fold import Preparation, prepare_folds
-from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.experiments.trained_run import TrainedRun
 from pyg_gears.training import Recipe
 from pyg_gears.training.structure_training import train_structure
@@ -16,9 +15,14 @@ TINY = {
     "embedding": {"kind": "spatial", "components": 6, "cross_fit": False},
     "minisets": {"count": 4, "min_size": 40, "max_size": 50},
     "graph": {"k": 15},
-    "gate": {"channels": 8},
-    "model": {"recycles": 3, "hidden_channels": 8, "heads": 2, "head_channels": 4},
-    "training": {"epochs": 2, "ramp_epochs": 0.0, "pretrain_steps": 2, "validation": 2, "node_budget": 160},
+    "model": {"recycles": 3, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
+    "training": {
+        "epochs": 2,
+        "ramp_epochs": 0.0,
+        "pretraining": {"steps": 2},
+        "validation": 2,
+        "node_budget": 160,
+    },
 }
 
 
@@ -37,25 +41,48 @@ def experiment() -> Experiment:
     return Experiment(
         name="tiny-grid",
         question="Does the grid run?",
-        found="Not yet measured here.",
-        variants=(Variant("as is"), Variant("k 10", {"graph": {"k": 10}}), Variant("noise", embedding="noise")),
-        measure=("recycle-energies",),
+        variants=[
+            {"label": "as is"},
+            {"label": "k 10", "changes": {"graph": {"k": 10}}},
+            {"label": "noise", "embedding": "noise"},
+        ],
+        measure=["recycle-energies"],
+        criteria=[
+            {
+                "claim": "fewer candidates lower the energy",
+                "source": "plan, T1",
+                "all": [{"metric": "h_gate", "variant": "k 10", "against": "as is", "difference": "<= -0.05"}],
+            },
+            {
+                "claim": "the energy is low",
+                "source": "plan, T2",
+                "protocol": "transductive",
+                "all": [{"metric": "h_gate", "variant": "as is", "value": "<= 9"}],
+            },
+        ],
     )
 
 
 @pytest.fixture(scope="session")
 def trained(recipe, slides, tmp_path_factory) -> TrainedRun:
     work = tmp_path_factory.mktemp("trained")
-    preparation = Preparation(slides[1].name, recipe, "own")
+    preparation = Preparation(slides[1].name, "inductive", recipe, "own")
     prepared = prepare_folds([preparation], slides, work)[preparation.key]
-    model = train_structure(
-        recipe, prepared.train, prepared.validation, seed=0, folder=work / "run", progress=False, accelerator="cpu"
-    )
+    model = train_structure(recipe, prepared.train, prepared.validation, seed=0, folder=work / "run", progress=False)
     return TrainedRun(model, recipe, prepared, 0)
 
 
-def record(variant: str, fold: str, seed: int, h_gate: float, t_edge: float = 0.5, **values: float) -> RunRecord:
-    return RunRecord(variant, fold, seed, {"h_gate": h_gate, "t_edge": t_edge, "best_epoch": 2.0, **values})
+def record(
+    variant: str,
+    fold: str,
+    seed: int,
+    h_gate: float,
+    t_edge: float = 0.5,
+    protocol: str = "inductive",
+    **numbers: float,
+) -> RunRecord:
+    numbers = {"h_gate": h_gate, "t_edge": t_edge, "best_epoch": 2.0, **numbers}
+    return RunRecord(variant=variant, protocol=protocol, fold=fold, seed=seed, numbers=numbers)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +96,7 @@ def records() -> list[RunRecord]:
         record("k 10", "a", 0, 0.9, 0.6, precision=0.6),
         record("k 10", "a", 1, 1.3, 0.6, precision=0.6),
         record("k 10", "b", 0, 1.7, 0.6, precision=0.4),
-        RunRecord("noise", "a", 0, failed="training diverged: nan"),
+        RunRecord(variant="noise", protocol="inductive", fold="a", seed=0, failed="training diverged: nan"),
         record("noise", "b", 0, 3.0),
     ]
 

@@ -27,7 +27,9 @@ def test_every_run_is_a_dot_and_pairs_are_joined(experiment, records, tmp_path, 
     assert [[2.0, 0.0], [1.7, 1.0], [3.0, 2.0]] in joined
     bars = [line.get_xdata()[0] for line in axes.lines if line.get_linewidth() == 2.2]
     assert bars == pytest.approx([1.65, 1.3, 3.0])
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["as is", "k 10", "noise"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        *("as is, inductive", "k 10, inductive", "noise, inductive")
+    ]
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch) -> None:

@@ -1,34 +1,44 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from pyg_gears.errors import InputError
 from pyg_gears.lab.experiments import fold
-from pyg_gears.lab.experiments.fold import Preparation, prepare_folds
+from pyg_gears.lab.experiments.fold import Preparation, check_protocol, prepare_fold, prepare_folds
 
 
 def test_keys_follow_what_preparation_reads_and_nothing_else(recipe) -> None:
-    base = Preparation("slide_1", recipe, "own")
-    for changes in ({"loss": {"rank": 0.1}}, {"gate": {"beta": 1.0}}, {"training": {"lr": 1e-3}}):
-        other = Preparation("slide_1", recipe.change(changes), "own")
+    base = Preparation("slide_1", "inductive", recipe, "own")
+    for changes in ({"loss": {"deep": 0.1}}, {"model": {"gate": {"beta": 1.0}}}, {"training": {"lr": 1e-3}}):
+        other = Preparation("slide_1", "inductive", recipe.change(changes), "own")
         assert (other.key, other.encoder_key) == (base.key, base.encoder_key)
-    for changes in ({"graph": {"k": 10}}, {"minisets": {"count": 6}}, {"training": {"validation": 3}}):
-        other = Preparation("slide_1", recipe.change(changes), "own")
+    for changes in (
+        {"graph": {"k": 10}},
+        {"minisets": {"count": 6}},
+        {"training": {"validation": 3}},
+        {"model": {"gate": {"target": "walk2"}}},
+    ):
+        other = Preparation("slide_1", "inductive", recipe.change(changes), "own")
         assert other.key != base.key
         assert other.encoder_key == base.encoder_key
     for other in (
-        Preparation("slide_0", recipe, "own"),
-        Preparation("slide_1", recipe.change({"embedding": {"components": 5}}), "own"),
-        Preparation("slide_1", recipe.change({"training": {"seed": 1}}), "own"),
+        Preparation("slide_0", "inductive", recipe, "own"),
+        Preparation("slide_1", "inductive", recipe.change({"embedding": {"components": 5}}), "own"),
+        Preparation("slide_1", "inductive", recipe.change({"training": {"seed": 1}}), "own"),
     ):
         assert other.key != base.key
         assert other.encoder_key != base.encoder_key
-    assert Preparation("slide_1", recipe, "noise").key != base.key
-    assert Preparation("slide_1", recipe, "noise").encoder_key == base.encoder_key
+    other = Preparation("slide_1", "transductive", recipe, "own")
+    assert (other.key != base.key, other.encoder_key != base.encoder_key) == (True, True)
+    assert Preparation("slide_1", "inductive", recipe, "noise").key != base.key
+    assert Preparation("slide_1", "inductive", recipe, "noise").encoder_key == base.encoder_key
 
 
 def test_one_slide_is_held_out_and_minisets_wait_on_disk(recipe, slides, tmp_path) -> None:
-    preparation = Preparation("slide_0", recipe, "own")
+    preparation = Preparation("slide_0", "inductive", recipe, "own")
     prepared = prepare_folds([preparation], slides, tmp_path)[preparation.key]
     assert [slide.name for slide in prepared.train.slides] == ["slide_1"]
     assert [slide.name for slide in prepared.validation.slides] == ["slide_0"]
@@ -39,7 +49,7 @@ def test_one_slide_is_held_out_and_minisets_wait_on_disk(recipe, slides, tmp_pat
 
 
 def test_noise_keeps_the_spread_of_channels_and_the_targets(recipe, slides, tmp_path) -> None:
-    own, noise = (Preparation("slide_1", recipe, kind) for kind in ("own", "noise"))
+    own, noise = (Preparation("slide_1", "inductive", recipe, kind) for kind in ("own", "noise"))
     found = prepare_folds([own, noise], slides, tmp_path)
     a, b = found[own.key], found[noise.key]
     x, y = a.train.slides[0].x, b.train.slides[0].x
@@ -53,22 +63,17 @@ def test_noise_keeps_the_spread_of_channels_and_the_targets(recipe, slides, tmp_
 
 
 def test_the_encoder_is_trained_once_for_all_graphs(recipe, slides, tmp_path, monkeypatch) -> None:
-    encoder = {
-        "front": {"components": 8},
-        "out_channels": 4,
-        "hidden": [4],
-        "steps": 2,
-        "evaluate_every": 1,
-        "folds": 2,
-    }
-    learned = recipe.change({"embedding": {"kind": "learned", **encoder, "repeats": 1}})
+    encoder = {"out_channels": 4, "hidden": [4], "steps": 2, "evaluate_every": 1, "folds": 2, "repeats": 1}
+    learned = recipe.change(
+        {"embedding": {"kind": "learned", "front": {"kind": "spatial", "components": 8}, **encoder}}
+    )
     from pyg_gears.training.encoder_module import EncoderModule
 
     steps, step = [], EncoderModule.training_step
     monkeypatch.setattr(
         EncoderModule, "training_step", lambda self, *a: (steps.append(1), step(self, *a))[1], raising=True
     )
-    preparations = [Preparation("slide_1", learned.change({"graph": {"k": k}}), "own") for k in (10, 15)]
+    preparations = [Preparation("slide_1", "inductive", learned.change({"graph": {"k": k}}), "own") for k in (10, 15)]
     found = prepare_folds(preparations, slides, tmp_path)
     assert len(steps) == 2
     a, b = (found[preparation.key] for preparation in preparations)
@@ -81,21 +86,53 @@ def test_the_preparation_reads_no_other_field(recipe, slides, tmp_path, monkeypa
     read = set()
 
     class Spy:
-        def __init__(self, target, path):
-            self.__dict__.update(target=target, path=path)
+        def __init__(self, of, path):
+            self.__dict__.update(_of=of, _path=path)
 
         def __getattr__(self, name):
-            value = getattr(self.target, name)
-            if type(value).__module__.startswith("pyg_gears.training") and type(value).__name__ == "TrainingRecipe":
-                return Spy(value, "training")
-            read.add(f"{self.path}.{name}" if self.path else name)
+            value, path = getattr(self._of, name), f"{self._path}.{name}".strip(".")
+            if path in ("training", "model", "model.gate"):
+                return Spy(value, path)
+            read.add(path)
             return value
 
     fold.prepare(Spy(recipe, ""), slides, None, "slide_1", tmp_path)
-    assert read - {"training.seed", "training.validation"} <= {"embedding", "minisets", "graph"}
-    assert read >= {"embedding", "minisets", "graph", "training.validation"}
+    assert read == {"embedding", "minisets", "graph", "training.seed", "training.validation", "model.gate.target"}
 
 
 def test_a_fold_without_the_slide_is_refused(recipe, slides, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected --validate to name one of the slides"):
-        prepare_folds([Preparation("nowhere", recipe, "own")], slides, tmp_path)
+        prepare_folds([Preparation("nowhere", "inductive", recipe, "own")], slides, tmp_path)
+
+
+def test_the_transductive_encoder_has_seen_the_expression_and_not_the_place(recipe, slides) -> None:
+    moved = [slides[0], replace(slides[1], pos=slides[1].pos[::-1].copy())]
+    half = replace(slides[1], counts=slides[1].counts.multiply(slides[1].counts > 1).tocsr())
+    changed = [slides[0], half]
+
+    def embedding(protocol, used):
+        return prepare_fold(recipe, used, "slide_1", protocol).train.slides[0].x
+
+    inductive, transductive = embedding("inductive", slides), embedding("transductive", slides)
+    assert not torch.equal(inductive, transductive)
+    assert torch.equal(embedding("inductive", changed), inductive)
+    assert not torch.equal(embedding("transductive", changed), transductive)
+    assert torch.equal(embedding("transductive", moved), transductive)
+
+
+def test_the_published_encoder_sees_the_expression_too(recipe, slides) -> None:
+    tiny = {"kind": "published", "hidden": [8], "out_channels": 4, "steps": 4, "evaluate_every": 4}
+    published = recipe.change({"embedding": tiny})
+    x = {p: prepare_fold(published, slides, "slide_1", p).train.slides[0].x for p in ("inductive", "transductive")}
+    assert x["inductive"].shape == x["transductive"].shape
+    assert not torch.equal(x["inductive"], x["transductive"])
+
+
+def test_a_protocol_without_effect_is_refused(recipe) -> None:
+    learned = {"kind": "learned", "front": {"kind": "genes"}}
+    for embedding in ({"kind": "pca"}, {"kind": "published"}, {"kind": "learned"}, {**learned, "vicreg": {}}):
+        check_protocol(recipe.change({"embedding": embedding}), "transductive")
+    positions = recipe.change({"embedding": learned})
+    check_protocol(positions, "inductive")
+    with pytest.raises(InputError, match=r"expected embedding\.vicreg or components with the transductive protocol"):
+        check_protocol(positions, "transductive")

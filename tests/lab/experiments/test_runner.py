@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import time
 from dataclasses import replace
 
 import pytest
+import torch
 
 from pyg_gears.errors import InputError
-from pyg_gears.lab.experiments import Experiment, Variant, run_experiment, runner, train_run
+from pyg_gears.lab.experiments import Experiment, run_experiment, runner, train_run
+from pyg_gears.training import structure_training
 from pyg_gears.training.structure_module import StructureModule, TrainingDiverged
 
 pytest.importorskip("matplotlib")
@@ -19,9 +24,13 @@ class Killed(Exception):
 def numbers(output) -> dict:
     """All numbers but the time."""
     return {
-        (r.variant, r.fold, r.seed): {name: value for name, value in r.numbers().items() if name != "seconds"}
+        (r.variant, r.protocol, r.fold, r.seed): {name: value for name, value in r.numbers.items() if name != "seconds"}
         for r in output.records
     }
+
+
+def first_variant(experiment) -> Experiment:
+    return experiment.change({"variants": [experiment.variants[0].as_dict()], "criteria": []})
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +40,10 @@ def finished(experiment, recipe, slides, tmp_path_factory):
 
 
 def test_a_grid_is_variants_times_folds_times_seeds(finished, experiment, slides) -> None:
-    grid = [(v.label, s.name, seed) for v in experiment.variants for s in slides for seed in (0, 1)]
+    grid = [(v.label, "inductive", s.name, seed) for v in experiment.variants for s in slides for seed in (0, 1)]
     assert list(numbers(finished)) == grid
     for record in finished.records:
-        found = record.numbers()
+        found = record.numbers
         assert found["recycle-energies: recycle 3"] == pytest.approx(found["h_gate"], abs=1e-5)
         assert 0 <= found["precision"] <= 1
         assert 0 <= found["healthy"] <= 1
@@ -42,21 +51,27 @@ def test_a_grid_is_variants_times_folds_times_seeds(finished, experiment, slides
         assert found["seconds"] > 0
         assert found["parameters"] > 100
     values = numbers(finished)
-    assert values["as is", "slide_0", 0]["h_gate"] != values["as is", "slide_0", 1]["h_gate"]
-    assert values["as is", "slide_0", 0]["candidate_recall"] > values["k 10", "slide_0", 0]["candidate_recall"]
-    assert values["as is", "slide_0", 0]["candidate_recall"] > values["noise", "slide_0", 0]["candidate_recall"]
+    assert values["as is", "inductive", "slide_0", 0]["h_gate"] != values["as is", "inductive", "slide_0", 1]["h_gate"]
+    assert (
+        values["as is", "inductive", "slide_0", 0]["candidate_recall"]
+        > values["k 10", "inductive", "slide_0", 0]["candidate_recall"]
+    )
+    assert (
+        values["as is", "inductive", "slide_0", 0]["candidate_recall"]
+        > values["noise", "inductive", "slide_0", 0]["candidate_recall"]
+    )
 
 
 def test_the_folder_holds_results_and_no_work(finished) -> None:
     out = finished.folder
     assert sorted(file.name for file in out.iterdir()) == [
-        *("figure.png", "run", "runs", "runs.csv", "table.csv", "table.txt")
+        *("figure.png", "results.json", "run", "runs", "runs.csv", "table.csv", "table.txt")
     ]
     assert (out / "table.txt").read_text() == finished.table
-    assert "12 runs; held out: slide_0, slide_1; seeds 0, 1" in finished.table
-    record = json.loads((out / "runs" / "k_10" / "slide_1" / "seed_1.json").read_text())
+    assert "12 runs; inductive; held out: slide_0, slide_1; seeds 0, 1" in finished.table
+    record = json.loads((out / "runs" / "k_10" / "inductive" / "slide_1" / "seed_1.json").read_text())
     assert (record["variant"], record["fold"], record["seed"], record["failed"]) == ("k 10", "slide_1", 1, None)
-    assert (out / "runs" / "k_10" / "slide_1" / "seed_1.csv").read_text().startswith("epoch,")
+    assert (out / "runs" / "k_10" / "inductive" / "slide_1" / "seed_1.csv").read_text().startswith("epoch,")
 
 
 def test_finished_runs_are_not_run_again_and_more_may_be_asked_for(
@@ -65,7 +80,7 @@ def test_finished_runs_are_not_run_again_and_more_may_be_asked_for(
     monkeypatch.setattr(train_run, "train_structure", lambda *a, **k: 1 / 0)
     monkeypatch.setattr(runner, "prepare_folds", lambda *a, **k: 1 / 0)
     again = run_experiment(experiment, slides, finished.folder, recipe=recipe, seeds=[1], progress=False)
-    assert numbers(again) == {key: value for key, value in numbers(finished).items() if key[2] == 1}
+    assert numbers(again) == {key: value for key, value in numbers(finished).items() if key[3] == 1}
     with pytest.raises(ZeroDivisionError):
         run_experiment(experiment, slides, finished.folder, recipe=recipe, seeds=[2], progress=False)
 
@@ -76,7 +91,7 @@ def test_a_killed_grid_goes_on_where_it_stood(finished, experiment, recipe, slid
 
     def die(self, batch, index):
         # The third run, in its second epoch.
-        if self.current_epoch == 1 and not self.pretrain and len(calls) == 3:
+        if self.current_epoch == 1 and len(calls) == 3:
             raise Killed
         return step(self, batch, index)
 
@@ -93,36 +108,92 @@ def test_a_killed_grid_goes_on_where_it_stood(finished, experiment, recipe, slid
             run_experiment(experiment, slides, out, folds=["slide_0"], **options)
     assert len(calls) == 3
     assert len(list((out / "runs").rglob("*.json"))) == 2
-    assert "2 runs" in (out / "table.txt").read_text()
+    assert "2 runs; inductive" in (out / "table.txt").read_text()
     interrupted = calls[-1]
     assert (interrupted / "last.ckpt").exists()
-    epochs = []
+    epochs, pretrained = [], []
     with monkeypatch.context() as patch:
         start = StructureModule.on_train_epoch_start
         patch.setattr(
             StructureModule,
             "on_train_epoch_start",
-            lambda self: (epochs.append((len(calls), self.current_epoch, self.pretrain)), start(self))[1],
+            lambda self: (epochs.append((len(calls), self.current_epoch)), start(self))[1],
         )
+        pretrain = structure_training._pretrain
+        patch.setattr(structure_training, "_pretrain", lambda *a: (pretrained.append(len(calls)), pretrain(*a))[1])
         resumed = run_experiment(experiment, slides, out, folds=["slide_0"], **options)
     assert calls.count(interrupted) == 2
     assert len(calls) == 3 + 4
     # The interrupted run repeats neither its pretraining nor its first epoch.
     number = 1 + calls[3:].index(interrupted) + 3
-    assert [epoch[1:] for epoch in epochs if epoch[0] == number] == [(1, False)]
-    assert numbers(resumed) == {key: value for key, value in numbers(finished).items() if key[1] == "slide_0"}
-    redone = next(r for r in resumed.records if r.values["seconds"] is None)
-    assert out / "work" / "runs" / redone.variant.replace(" ", "_") / redone.fold / f"seed_{redone.seed}" == interrupted
+    assert [epoch for call, epoch in epochs if call == number] == [1]
+    assert len(pretrained) == 3
+    assert number not in pretrained
+    assert numbers(resumed) == {key: value for key, value in numbers(finished).items() if key[2] == "slide_0"}
+    redone = next(r for r in resumed.records if "seconds" not in r.numbers)
+    assert (
+        out / "work" / "runs" / redone.variant.replace(" ", "_") / "inductive" / redone.fold / f"seed_{redone.seed}"
+        == interrupted
+    )
     assert not (out / "work").exists()
 
 
 def test_two_processes_give_the_numbers_of_one(finished, experiment, recipe, slides, out) -> None:
-    one = replace(experiment, variants=experiment.variants[:1])
     options = {"recipe": recipe, "seeds": [0, 1], "folds": ["slide_1"], "progress": False}
-    both = run_experiment(one, slides, out, processes=2, **options)
+    both = run_experiment(first_variant(experiment), slides, out, processes=2, **options)
     expected = numbers(finished)
     assert numbers(both) == {key: expected[key] for key in numbers(both)}
     assert len(both.records) == 2
+
+
+def test_both_protocols_are_run_and_labelled(finished, experiment, recipe, slides, out) -> None:
+    options = {"recipe": recipe, "seeds": [0], "folds": ["slide_1"], "progress": False}
+    first = run_experiment(first_variant(experiment), slides, out, **options)
+    both = run_experiment(first_variant(experiment), slides, out, protocols=["inductive", "transductive"], **options)
+    assert list(numbers(both)) == [("as is", protocol, "slide_1", 0) for protocol in ("inductive", "transductive")]
+    inductive, transductive = numbers(both).values()
+    assert inductive == numbers(first)["as is", "inductive", "slide_1", 0]
+    assert inductive["h_gate"] != transductive["h_gate"]
+    assert re.search("^as is +transductive +1 ", both.table, re.M)
+    assert (out / "runs" / "as_is" / "transductive" / "slide_1" / "seed_0.json").exists()
+
+
+def state(number: int) -> tuple[int, int]:
+    return number, torch.get_num_threads()
+
+
+def fail(number: int) -> None:
+    raise ValueError(f"no luck {number}")
+
+
+def leave(number: int) -> None:
+    os._exit(number)
+
+
+def test_calls_have_one_thread_wherever_they_run() -> None:
+    before = torch.get_num_threads()
+    for processes in (1, 2):
+        found = runner._side_by_side(state, [(3,), (4,)], processes)
+        assert sorted(found) == [(3, 1), (4, 1)]
+        with pytest.raises(ValueError, match="no luck 5"):
+            list(runner._side_by_side(fail, [(5,)], processes))
+    assert torch.get_num_threads() == before
+
+
+def test_a_stop_ends_the_processes() -> None:
+    def stop() -> None:
+        for _ in runner._side_by_side(time.sleep, [(0.1,), (60,), (60,)], 2):
+            raise KeyboardInterrupt
+
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert time.perf_counter() - start < 40
+
+
+def test_a_process_that_is_ended_from_outside_is_told() -> None:
+    with pytest.raises(RuntimeError, match="a process of the experiment was ended from outside"):
+        list(runner._side_by_side(leave, [(9,)], 2))
 
 
 def test_a_training_that_diverges_is_a_result(experiment, recipe, slides, out, monkeypatch) -> None:
@@ -131,7 +202,7 @@ def test_a_training_that_diverges_is_a_result(experiment, recipe, slides, out, m
 
     monkeypatch.setattr(StructureModule, "on_validation_epoch_end", diverge)
     output = run_experiment(
-        replace(experiment, variants=experiment.variants[:1]),
+        first_variant(experiment),
         slides,
         out,
         recipe=recipe,
@@ -141,24 +212,24 @@ def test_a_training_that_diverges_is_a_result(experiment, recipe, slides, out, m
     )
     (record,) = output.records
     assert record.failed == "training diverged: nan"
-    assert record.numbers() == {}
-    assert "1 diverged" in output.table
+    assert record.numbers == {}
+    assert re.search("^as is +inductive +1 +1 +-- ", output.table, re.M)
 
 
 def test_another_grid_is_refused_in_the_same_folder(finished, experiment, recipe, slides, tmp_path) -> None:
     out = finished.folder
     for other, base, used in (
-        (replace(experiment, name="other"), recipe, slides),
+        (experiment.change({"name": "other"}), recipe, slides),
         (experiment, recipe.change({"training": {"lr": 1e-3}}), slides),
         (experiment, recipe, [slides[0], replace(slides[1], pos=slides[1].pos + 1)]),
     ):
-        with pytest.raises(InputError, match="expected the recipe and slides of the run begun in"):
+        with pytest.raises(InputError, match="expected the recipe, slides and cells of the run begun in"):
             run_experiment(other, used, out, recipe=base, progress=False)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="expected a new folder or one of this experiment for --out"):
         run_experiment(experiment, slides, tmp_path, recipe=recipe, progress=False)
     # Wording is no other experiment.
-    reworded = replace(experiment, found="Nothing.")
+    reworded = experiment.change({"question": "Does it still run?", "criteria": []})
     assert run_experiment(reworded, slides, out, recipe=recipe, seeds=[0], progress=False).records
 
 
@@ -174,7 +245,13 @@ def test_what_cannot_be_run_is_refused_before_any_work(experiment, recipe, slide
     refused("expected folds that are named once, found slide_0, slide_0", folds=["slide_0", "slide_0"])
     refused("expected different seeds of at least 0, found -1", seeds=[-1])
     refused("expected different seeds of at least 0, found 1, 1", seeds=[1, 1])
+    refused("expected protocols among inductive, transductive, each once, found open", protocols=["open"])
+    refused("expected protocols among inductive, transductive, each once, found none", protocols=[])
     refused("expected at least one process, found 0", processes=0)
-    refused("expected evaluations among .* found 'gap-'", chosen=replace(experiment, measure=("gap-",)))
-    late = Experiment("late", "Late?", "No.", (Variant("late", {"model": {"geo": "rbf", "geo_from": 9}}),))
-    refused("expected geo_from in", chosen=late)
+    refused("expected evaluations among .* found 'gap-'", chosen=experiment.change({"measure": ["gap-"]}))
+    late = Experiment(
+        name="late",
+        question="Late?",
+        variants=[{"label": "late", "changes": {"model": {"geo": {"kind": "rbf", "start": 9}}}}],
+    )
+    refused("expected model.geo.start in", chosen=late)
