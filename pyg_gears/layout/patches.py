@@ -39,11 +39,6 @@ class PatchesOutput:
         return self.cells[self.ptr[patch] : self.ptr[patch + 1]]
 
     @property
-    def patch_of(self) -> Int[np.ndarray, " total"]:
-        """Patch of every entry of ``cells``."""
-        return np.repeat(np.arange(len(self)), np.diff(self.ptr))
-
-    @property
     def membership(self) -> csr_array:
         """Ones where a patch (row) holds a cell (column), shape (patches, n)."""
         return csr_array((np.ones(len(self.cells)), self.cells, self.ptr), shape=(len(self), self.n))

@@ -117,7 +117,6 @@ def test_a_small_query_is_one_patch():
     patches = draw_patches(neighbor_graph(10, 0), 16, overlap=8)
     assert len(patches) == 1
     assert patches[0].tolist() == list(range(10))
-    assert patches.patch_of.tolist() == [0] * 10
 
 
 def test_the_seed_decides():
