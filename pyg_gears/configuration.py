@@ -202,7 +202,8 @@ def _sentence(section: type[BaseModel], error: ValidationError) -> str:
         "less_than_equal": "at most {le}",
     }
     if kind in bounds:
-        return f"expected {name} {bounds[kind].format(**context)}, found {found!r}; change the value."
+        limit = {key: f"{value:g}" for key, value in context.items()}
+        return f"expected {name} {bounds[kind].format(**limit)}, found {found!r}; change the value."
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"expected a mapping of fields for {name or 'the recipe'}, found {found!r}; write one 'field: value' per line."
     message = str(first["msg"]).removeprefix("Input should be ").split(",")[0]

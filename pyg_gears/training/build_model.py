@@ -9,7 +9,7 @@ from pyg_gears.training.recipe import Recipe
 
 
 def build_model(recipe: Recipe, in_channels: int, seed: int) -> StructureModel:
-    """The structure model of a recipe with first weights drawn by ``seed``; no global random state is touched.
+    """The structure model of a recipe, on the CPU, with first weights drawn by ``seed``; no random state changes.
 
     Args:
         recipe: The recipe; ``model`` names the kind.
@@ -19,7 +19,7 @@ def build_model(recipe: Recipe, in_channels: int, seed: int) -> StructureModel:
     Raises:
         InputError: for choices that this kind of model cannot combine.
     """
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(list(devices)):
-        torch.manual_seed(seed)
+    # Not torch.manual_seed: that would seed the generators of all devices, which no fork of the CPU's gives back.
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         return recipe.model.build(in_channels)
