@@ -1,7 +1,7 @@
 """Slides, cells and minisets: what comes in as AnnData and what goes to the models as PyG batches.
 
-Names are loaded when first used: reading and checking files must not wait for torch. ``fingerprint`` and ``whole_file``
-come from their modules of the same name.
+Names are loaded when first used: reading and checking files must not wait for torch. ``fingerprint``, ``whole_file``
+and ``checked_files`` come from their modules of the same name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         write_layout,
         write_slide,
     )
-    from pyg_gears.data.checked_files import FilesOutput, checked_files
     from pyg_gears.data.dataset import MinisetDataset
     from pyg_gears.data.embedded_slide import EmbeddedSlide
     from pyg_gears.data.fields import FIELDS, Field, check_fields, refuse_coordinates
@@ -53,7 +52,6 @@ _HOME = {
         "write_layout",
         "write_slide",
     ),
-    "checked_files": ("FilesOutput", "checked_files"),
     "dataset": ("MinisetDataset",),
     "embedded_slide": ("EmbeddedSlide",),
     "fields": ("FIELDS", "Field", "check_fields", "refuse_coordinates"),
@@ -73,7 +71,6 @@ __all__ = [
     "EmbeddedSlide",
     "ExpressionSampling",
     "Field",
-    "FilesOutput",
     "H5adSummary",
     "LocalSampling",
     "MinisetDataset",
@@ -94,7 +91,6 @@ __all__ = [
     "check_h5ad",
     "check_output",
     "check_slide",
-    "checked_files",
     "draw_miniset",
     "draw_pair",
     "draw_size",

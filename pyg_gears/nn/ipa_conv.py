@@ -220,7 +220,7 @@ class IPAConv(MessagePassing):
         parts = 1 if self.qk == "none" else 3
         *query_key, value = self.project(z).to(pos.dtype).view(n, parts, self.heads, self.head_channels).unbind(dim=1)
         if query_key and use_qk:
-            query, key = qk_scale(*query_key, self.qk, self.temperature)
+            query, key = qk_scale(query_key[0], query_key[1], self.qk, self.temperature)
         else:
             query, key = pos.new_zeros(2, n, self.heads, 1).unbind()
         geometry = self.geometry if use_geo else None
@@ -270,9 +270,11 @@ class IPAConv(MessagePassing):
             raise InputError(
                 f"expected a bias of the {e} edges given, found {bias.edge_index.size(1)}; build it on these."
             )
-        shapes = {"gate logits": (bias.gate_logits, ((e,), (e, self.heads)))}
-        shapes["a pair bias"] = (bias.pair_bias, ((e, self.heads),))
-        for name, (values, allowed) in shapes.items():
+        shapes: list[tuple[str, Tensor | None, list[tuple[int, ...]]]] = [
+            ("gate logits", bias.gate_logits, [(e,), (e, self.heads)]),
+            ("a pair bias", bias.pair_bias, [(e, self.heads)]),
+        ]
+        for name, values, allowed in shapes:
             if values is not None and values.shape not in allowed:
                 raise InputError(
                     f"expected {name} of shape {' or '.join(map(str, allowed))}, found {tuple(values.shape)}; "

@@ -4,13 +4,36 @@ import dataclasses
 
 import pytest
 import torch
-from pyg_gears.models.base import StructureOutput, check_gate_support, initial_noise, read_graphs
 from torch_geometric import EdgeIndex
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.errors import InputError
+from pyg_gears.models import StructureOutput
+from pyg_gears.models.gated_model import initial_noise
+from pyg_gears.models.graph_input import read_graphs
 
 EDGES = torch.tensor([[0, 1, 2], [1, 0, 2]])
+
+
+def test_coordinates_in_the_order_of_their_making() -> None:
+    first, second, third = torch.randn(3, 3, 2)
+    output = StructureOutput(EDGES, (first, second, third))
+    assert output.initial is first
+    assert output.pos is third
+    assert output.trajectory == (second, third)
+    once = StructureOutput(EDGES, (first,))
+    assert once.pos is once.initial is first
+    assert once.trajectory == ()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        output.state = first
+
+
+def test_a_model_without_coordinates_has_no_pos() -> None:
+    output = StructureOutput(EDGES, distances=torch.ones(3))
+    for name in ("pos", "initial"):
+        with pytest.raises(InputError, match="expected coordinates, found the output of a model that generates none"):
+            getattr(output, name)
+    assert output.trajectory == ()
 
 
 def test_reads_a_batch_and_a_single_graph() -> None:
@@ -35,9 +58,6 @@ def test_bad_input() -> None:
         read_graphs(Data(edge_index=EDGES), None, 4)
     with pytest.raises(InputError, match=r"candidate edges in batch\.edge_index, found none"):
         read_graphs(Data(x=torch.randn(3, 4)), None, 4)
-    check_gate_support(torch.zeros(3), EDGES)
-    with pytest.raises(InputError, match="gate logits for the 3 edges of the graph in use, found 2"):
-        check_gate_support(torch.zeros(2), EDGES)
 
 
 def test_noise_follows_its_generator() -> None:
@@ -47,10 +67,3 @@ def test_noise_follows_its_generator() -> None:
     assert first.dtype == pos.dtype
     assert abs(float(first.std()) - 0.3) < 0.02
     assert (initial_noise(pos, 0.0, None) == 0).all()
-
-
-def test_output_is_immutable() -> None:
-    pos = torch.zeros(3, 2)
-    output = StructureOutput(pos=pos, trajectory=(pos,), initial=pos, state=pos, gate_logits=None, edge_index=EDGES)
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        output.pos = pos
