@@ -5,7 +5,9 @@ import torch
 from torch_geometric.data import Batch
 
 from pyg_gears.lab.experiments import interventions
+from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.losses import geometric_energy
+from pyg_gears.models import GateEGNN
 from pyg_gears.training.oracle import mean_energies
 
 
@@ -60,3 +62,14 @@ def test_smoothing_by_hand(trained) -> None:
         pos = 0.5 * output.pos + 0.5 * weight.softmax(dim=1) @ output.pos
     expected = float(geometric_energy(pos, batch))
     assert interventions.smoothing_recycles(trained)["smoothed x1"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_models_without_the_part_are_refused(trained) -> None:
+    model = GateEGNN(trained.model.in_channels, hidden_channels=8, steps=2)
+    without = trained._replace(model=model.eval())
+    with pytest.raises(NotMeasurable, match="expected a model with rounds of attention, found GateEGNN"):
+        interventions.uniform_attention(without)
+    assert "beta 2" in interventions.beta_sweep(without)
+    bare = trained._replace(model=torch.nn.Linear(2, 2))
+    with pytest.raises(NotMeasurable, match="expected a model with a gate, found Linear"):
+        interventions.hard_gate(bare)

@@ -216,6 +216,27 @@ def test_a_training_that_diverges_is_a_result(experiment, recipe, slides, out, m
     assert re.search("^as is +inductive +1 +1 +-- ", output.table, re.M)
 
 
+def test_what_a_model_lacks_is_not_measured(recipe, slides, out) -> None:
+    grid = Experiment(
+        name="without-attention",
+        question="Does it run?",
+        variants=[{"label": "egnn", "changes": {"model": {"kind": "gate_egnn", "steps": 2, "hidden_channels": 8}}}],
+        measure=["intervention-step-size", "attention", "recycle-energies"],
+        criteria=[
+            {
+                "claim": "attention is healthy",
+                "source": "plan, F6",
+                "all": [{"metric": "attention: lowest recall", "variant": "egnn", "value": ">= 0.4"}],
+            }
+        ],
+    )
+    output = run_experiment(grid, slides, out, recipe=recipe, seeds=[0], folds=["slide_1"], progress=False)
+    (numbers,) = (record.numbers for record in output.records)
+    assert numbers["recycle-energies: recycle 2"] == pytest.approx(numbers["h_gate"], abs=1e-5)
+    assert not [name for name in numbers if name.startswith(("intervention", "attention"))]
+    assert [verdict.outcome for verdict in output.verdicts] == ["not measured"]
+
+
 def test_another_grid_is_refused_in_the_same_folder(finished, experiment, recipe, slides, tmp_path) -> None:
     out = finished.folder
     for other, base, used in (
@@ -247,6 +268,7 @@ def test_what_cannot_be_run_is_refused_before_any_work(experiment, recipe, slide
     refused("expected different seeds of at least 0, found 1, 1", seeds=[1, 1])
     refused("expected protocols among inductive, transductive, each once, found open", protocols=["open"])
     refused("expected protocols among inductive, transductive, each once, found none", protocols=[])
+    refused("expected a device among auto, cpu and cuda, found 'tpu'", device="tpu")
     refused("expected at least one process, found 0", processes=0)
     refused("expected evaluations among .* found 'gap-'", chosen=experiment.change({"measure": ["gap-"]}))
     late = Experiment(
