@@ -1,6 +1,6 @@
 """EdgeGate and IPAConv inside an ordinary PyG node classifier, on a graph that has nothing to do with tissue.
 
-A stochastic block model with more edges between the blocks than within, and features that hardly tell the blocks apart:
+A stochastic block model with more edges between the blocks than within, and features that hardly separate the blocks:
 averaging over all neighbours mixes the classes, a gate that learns which edges stay within a block does not.
 """
 

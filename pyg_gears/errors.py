@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """The input is not what the call needs; the message says what was expected, what was found and what to do."""
+    """The input is not what the call needs; the message names what was expected, what was found and the remedy."""
 
 
 def expect(condition: bool, message: str) -> None:

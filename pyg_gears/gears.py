@@ -79,7 +79,7 @@ class Gears:
         named = [s if isinstance(s, Slide) else slide_from_anndata(s, f"slide_{i}") for i, s in enumerate(slides)]
         query = cells if cells is None or isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
         where = find_device(device)
-        build_model(self.recipe, 8, seed=0)  # refuses, before any work, what single fields do not tell
+        build_model(self.recipe, 8, seed=0)  # refuses, before any work, fields that cannot be combined
         check_slides(named, query, validate)
         check_embedding(self.recipe.embedding, len(named), cells=query is not None)
         if work_dir is None:

@@ -73,7 +73,7 @@ def slide_from_anndata(adata: AnnData, name: str) -> Slide:
 
 
 def cells_from_anndata(adata: AnnData, name: str) -> Slide:
-    """The same as ``read_cells`` for an ``AnnData`` in memory: coordinates in it are not looked at."""
+    """The same as ``read_cells`` for an ``AnnData`` in memory: coordinates in it are not read."""
     cells = Slide(name, _counts(name, adata.X), tuple(adata.var_names), tuple(adata.obs_names))
     check_cells(cells)
     return cells

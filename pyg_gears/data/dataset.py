@@ -73,7 +73,7 @@ class MinisetDataset(Dataset[Data]):
         self.keep_in_memory = keep_in_memory
         self.folder: Path | None = None
         if cache is not None:
-            # The number of minisets says nothing about any one of them.
+            # No miniset depends on the number of minisets.
             drawn = recipe.model_copy(update={"count": 1})
             key = fingerprint(drawn, pre_transform, seed, views, [tuple(slide) for slide in self.slides])
             self.folder = Path(cache) / key[:32]

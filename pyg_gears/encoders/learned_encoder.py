@@ -75,7 +75,7 @@ class LearnedEncoder(Encoder):
         .. math:: I_k = \frac{v_k^T (\sum_s X_s^T W_s X_s)\, v_k}{v_k^T (\sum_s X_s^T X_s)\, v_k}
 
         An axis without spatial structure on spots that no network saw has none on new cells either; left in, it is one more
-        input by which the structure model can tell training spots apart.
+        input by which the structure model can recognise training spots.
 
         Args:
             front: What made the features.

@@ -19,7 +19,7 @@ class QueryEmbedding(NamedTuple):
     """Embedding of the cells, as the structure model takes it.
 
     Attributes:
-        x: Embedding, adapted where ``adapted`` says so, shape (n, c).
+        x: Embedding, adapted if ``adapted``, shape (n, c).
         adapted: Whether an adapter was applied.
     """
 

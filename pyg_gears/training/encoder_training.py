@@ -43,7 +43,7 @@ HeldOut = Sequence[tuple[Slide, Bool[Tensor, " n"] | None]]
 
 
 class EncoderFit(NamedTuple):
-    """A fitted encoder, and the slides as it embeds them: nobody needs to encode them again.
+    """A fitted encoder, and the slides as it embeds them, so that no slide is encoded twice.
 
     Attributes:
         encoder: The encoder.

@@ -1,4 +1,4 @@
-"""The training log: one row an epoch, in a file that is always whole."""
+"""The training log: one row per epoch, in a file that is always whole."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def oracle_energy(model: StructureModel, batch: Data, gate_logits: Tensor | None
     Args:
         model: The structure model.
         batch: Batch with geometric targets.
-        gate_logits: Must be None: a gate of the candidates says nothing about the edges of the oracle.
+        gate_logits: Must be None: a gate of the candidates has no logits for the edges of the true graph.
 
     Raises:
         InputError: when gate logits are passed.

@@ -112,7 +112,7 @@ def batch_effect(
 def check_batch_effect(
     slide_paths: Sequence[FilePath], out: FilePath, cells_path: FilePath | None, *, held_out: Sequence[str]
 ) -> None:
-    """Check what the files' structure can tell, before anything heavy is loaded.
+    """Check the files by their structure, before anything heavy is loaded.
 
     Raises:
         InputError: for fewer than two slides, names that repeat, unknown names to hold out, no slide left to fit on, a file

@@ -1,4 +1,4 @@
-"""The embedding with z-scored genes: does dividing by the standard deviation add anything to centring?"""
+"""The embedding of genes that are divided by their standard deviation after centring."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Measured(NamedTuple):
 
     Attributes:
         condition: The condition.
-        value: The statistic; NaN where the runs do not tell it.
+        value: The statistic; NaN where the runs do not determine it.
         seed_std: Standard deviation over seeds within folds of a value or difference; NaN for other statistics, or one seed.
     """
 

@@ -162,7 +162,7 @@ def check_diagnosis(
     references: Sequence[FilePath] = (),
     seen: Collection[str] = (),
 ) -> None:
-    """Check what the files' structure can tell, before anything heavy is loaded.
+    """Check the files by their structure, before anything heavy is loaded.
 
     Args:
         slide_paths: Slides.
