@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,22 @@ def test_public_names_exist() -> None:
             assert getattr(module, public) is not None
         with pytest.raises(AttributeError):
             _ = module.no_such_name
+
+
+def message_of(call: ast.Call) -> str | None:
+    """The text of an error raised through ``expect``, ``InputError`` or ``NotMeasurable``, with {} for what is filled in."""
+    place = {"expect": 1, "InputError": 0, "NotMeasurable": 0}.get(getattr(call.func, "id", ""))
+    if place is None or len(call.args) <= place:
+        return None
+    text = call.args[place]
+    if isinstance(text, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in text.values)
+    return text.value if isinstance(text, ast.Constant) else None
+
+
+def test_errors_are_one_sentence_of_expected_found_and_remedy() -> None:
+    calls = [node for file in FILES for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+    messages = [message for call in calls if (message := message_of(call)) is not None]
+    assert len(messages) > 200
+    odd = [m for m in messages if not re.fullmatch(r"(\{\}: )?expected .*(found|\{\}).*[;,] .*", m, flags=re.DOTALL)]
+    assert not odd

@@ -113,7 +113,10 @@ def check_fields(data: Data, required: Iterable[str] = ("x", "slide_id", "node_i
         if field.batching == "shift":
             inside = value.numel() == 0 or (int(value.min()) >= 0 and int(value.max()) < n)
             inside = inside and bool((graph[value[0]] == graph[value[1]]).all())
-            expect(inside, f"expected {name!r} between nodes of one graph, found edges that leave theirs; rebuild the miniset.")
+            expect(
+                inside,
+                f"expected {name!r} between nodes of one graph, found edges that leave theirs; rebuild the miniset.",
+            )
     node_id = data["node_id"] if "node_id" in keys else torch.arange(n)
     ascending = (node_id.diff() > 0) | (graph.diff() != 0)
     expect(bool(ascending.all()), "expected 'node_id' ascending in each graph, found another order; sort the spots.")

@@ -30,7 +30,7 @@ def coral(x: Float[Tensor, "n c"], y: Float[Tensor, "m c"]) -> Float[Tensor, ""]
 
     Source: Sun and Saenko, Deep CORAL: correlation alignment for deep domain adaptation, 2016.
     """
-    check_domains("coral", x, y)
+    check_domains(x, y)
     return (covariance(x) - covariance(y)).square().sum() / (4 * x.size(1) ** 2)
 
 
@@ -64,7 +64,7 @@ def mmd(
 
     Source: Gretton et al., A kernel two-sample test, 2012. Several widths in place of one.
     """
-    check_domains("mmd", x, y)
+    check_domains(x, y)
     widths = median_bandwidths(x, y) if bandwidths is None else tuple(bandwidths)
     expect(
         len(widths) > 0 and all(width > 0 for width in widths),
@@ -109,16 +109,16 @@ def _squared_distance(z: Tensor) -> Tensor:
     return distance * (1 - torch.eye(len(z), dtype=z.dtype, device=z.device))
 
 
-def check_domains(name: str, x: Tensor, y: Tensor) -> None:
-    """Check that two sets can be compared by the function of that name.
+def check_domains(x: Tensor, y: Tensor) -> None:
+    """Check that two sets can be compared.
 
     Raises:
         InputError: for another number of channels, or fewer than two rows.
     """
     expect(
         x.dim() == 2 and y.dim() == 2 and x.size(1) == y.size(1),
-        f"{name} expected two sets with the same channels, found shapes {tuple(x.shape)} and {tuple(y.shape)}; "
+        f"expected two sets with the same channels, found shapes {tuple(x.shape)} and {tuple(y.shape)}; "
         "embed both with one encoder.",
     )
     rows = min(x.size(0), y.size(0))
-    expect(rows >= 2, f"{name} expected at least two rows in each set, found {rows}; pass more spots or cells.")
+    expect(rows >= 2, f"expected at least two rows in each set, found {rows}; pass more spots or cells.")

@@ -65,7 +65,7 @@ def domain_gap(cells_x: Float[Tensor, "m c"], spots_x: Float[Tensor, "n c"], see
         bool(torch.isfinite(cells_x).all() and torch.isfinite(spots_x).all()),
         "expected finite embeddings, found NaN or infinite values; drop those cells or spots.",
     )
-    check_domains("domain_gap", cells_x, spots_x)
+    check_domains(cells_x, spots_x)
     expect(
         bool((spots_x != spots_x[:1]).any()),
         "expected spots that differ, found none that do; pass more spots.",

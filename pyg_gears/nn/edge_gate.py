@@ -41,7 +41,7 @@ class EdgeGate(MessagePassing):
 
     def __init__(self, in_channels: int, hidden_channels: int = 64, heads: int | None = None) -> None:
         super().__init__(aggr=None, node_dim=0)
-        expect(heads is None or heads >= 1, f"EdgeGate expected heads >= 1 or None, found {heads}; None gives one.")
+        expect(heads is None or heads >= 1, f"expected heads >= 1 or None, found {heads}; None gives one.")
         self.in_channels, self.hidden_channels, self.heads = in_channels, hidden_channels, heads
         self.first = Linear(4 * in_channels, hidden_channels)
         self.second = Linear(hidden_channels, hidden_channels)
@@ -69,9 +69,7 @@ class EdgeGate(MessagePassing):
             InputError: when ``x`` has another number of channels.
         """
         if x.size(-1) != self.in_channels:
-            raise InputError(
-                f"EdgeGate expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding."
-            )
+            raise InputError(f"expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding.")
         edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
         if torch.compiler.is_compiling():
             as_target = x @ self.first.weight[:, : self.in_channels].T + self.first.bias

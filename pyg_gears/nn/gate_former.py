@@ -80,12 +80,12 @@ class GateFormer(MessagePassing):
         d = hidden_channels
         expect(
             heads >= 1 and d >= 2 and d % heads == 0 and d % 2 == 0,
-            f"GateFormer expected hidden_channels even and a multiple of heads, found {d} and {heads}; change one.",
+            f"expected hidden_channels even and a multiple of heads, found {d} and {heads}; change one.",
         )
-        expect(layers >= 1, f"GateFormer expected at least one layer, found {layers}; for none take EdgeGate.")
-        expect(0 <= dropout < 1, f"GateFormer expected a dropout in [0, 1), found {dropout}; 0 turns it off.")
-        expect(limit > 0, f"GateFormer expected a positive limit, found {limit}; 8 leaves room on both sides.")
-        expect(bound in ("clip", "tanh"), f"GateFormer expected bound clip or tanh, found {bound!r}; name one of them.")
+        expect(layers >= 1, f"expected at least one layer, found {layers}; for none take EdgeGate.")
+        expect(0 <= dropout < 1, f"expected a dropout in [0, 1), found {dropout}; 0 turns it off.")
+        expect(limit > 0, f"expected a positive limit, found {limit}; 8 leaves room on both sides.")
+        expect(bound in ("clip", "tanh"), f"expected bound clip or tanh, found {bound!r}; name one of them.")
         self.in_channels, self.hidden_channels, self.heads = in_channels, d, heads
         self.dropout, self.limit, self.bound = dropout, limit, bound
         self.embed_node = Linear(in_channels, d)
@@ -119,9 +119,7 @@ class GateFormer(MessagePassing):
             InputError: when ``x`` has another number of channels.
         """
         if x.size(-1) != self.in_channels:
-            raise InputError(
-                f"GateFormer expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding."
-            )
+            raise InputError(f"expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding.")
         edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
         # The gradients of the parts are written out for one type of number: autocast would mix two.
         with torch.autocast(x.device.type, enabled=False):

@@ -49,7 +49,7 @@ class GeometryBias(torch.nn.Module):
         super().__init__()
         expect(
             mode in ("monotone", "rbf", "point"),
-            f"GeometryBias expected the mode monotone, rbf or point, found {mode!r}; name one.",
+            f"expected the mode monotone, rbf or point, found {mode!r}; name one.",
         )
         self.mode, self.heads = mode, heads
         if mode == "monotone":

@@ -101,7 +101,7 @@ def pad_graphs(
         if int(taken.sum()) != e:
             obstacle = "every edge once, found repeated edges; coalesce them"
     if obstacle is not None:
-        expect(auto, f"dense attention expected {obstacle} or use layout='edge'.")
+        expect(auto, f"expected {obstacle}, or use layout='edge'.")
         return None
     node_slot = slot if b * m != num_nodes else None
     has_edge = taken.view(b * m, m).any(dim=1)

@@ -64,9 +64,7 @@ class PairBias(torch.nn.Module):
             InputError: when ``x`` has another number of channels.
         """
         if x.size(-1) != self.in_channels:
-            raise InputError(
-                f"PairBias expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding."
-            )
+            raise InputError(f"expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding.")
         edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
         if torch.compiler.is_compiling():
             x_j, x_i = x[edge_index[0]], x[edge_index[1]]

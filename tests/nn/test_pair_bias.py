@@ -82,6 +82,6 @@ def test_compiled_equals_eager() -> None:
 def test_size_and_bad_input() -> None:
     assert sum(p.numel() for p in PairBias(128, heads=4).parameters()) == 35_040
     bias, x, edge_index = example()
-    with pytest.raises(InputError, match="PairBias expected 5 channels, found 4"):
+    with pytest.raises(InputError, match="expected 5 channels, found 4"):
         bias(x[:, :4], edge_index)
     assert repr(bias) == "PairBias(5, heads=3, channels=4)"

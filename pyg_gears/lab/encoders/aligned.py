@@ -43,9 +43,7 @@ class AlignedEncoder(Encoder):
         Raises:
             InputError: without a slide.
         """
-        expect(
-            len(slides) > 0, "AlignedEncoder expected at least one training slide, found none; pass slides to fit on."
-        )
+        expect(len(slides) > 0, "expected at least one training slide, found none; pass slides to fit on.")
         embedded = [base.encode(slide) for slide in slides]
         overall = torch.cat(embedded).mean(dim=0)
         return cls(base, torch.cat([x - x.mean(dim=0) for x in embedded]) + overall)

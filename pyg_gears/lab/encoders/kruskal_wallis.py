@@ -86,7 +86,7 @@ def kruskal_wallis(
     n, genes = expression.shape
     expect(
         len(slides) >= 2 and len(label) == n,
-        f"kruskal_wallis expected a label of two or more slides for each of {n} spots, found {len(label)} labels of "
+        f"expected a label of two or more slides for each of {n} spots, found {len(label)} labels of "
         f"{len(slides)} slide(s); pass more.",
     )
     statistic, p = np.zeros(genes), np.ones(genes)

@@ -72,7 +72,7 @@ def neighbor_mixing(
     groups, label = np.unique(np.asarray(labels), return_inverse=True)
     expect(
         len(groups) >= 2 and len(label) == x.size(0),
-        f"neighbor_mixing expected a label of two or more groups for each of {x.size(0)} rows, found {len(label)} labels "
+        f"expected a label of two or more groups for each of {x.size(0)} rows, found {len(label)} labels "
         f"of {len(groups)} group(s); pass more.",
     )
     label = label.reshape(-1)

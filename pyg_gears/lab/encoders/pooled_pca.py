@@ -65,9 +65,7 @@ class PooledPCAEncoder(Encoder):
         Raises:
             InputError: without a slide.
         """
-        expect(
-            len(slides) > 0, "PooledPCAEncoder expected at least one training slide, found none; pass slides to fit on."
-        )
+        expect(len(slides) > 0, "expected at least one training slide, found none; pass slides to fit on.")
         normalization = normalization or Normalization()
         values = np.concatenate([normalize_expression(slide, normalization).toarray() for slide in slides])
         mean = values.mean(axis=0, dtype=np.float64)

@@ -102,7 +102,7 @@ def slide_probe(
 
     values, label = _checked(x, labels)
     counts = np.bincount(label)
-    expect(folds >= 2, f"slide_probe expected at least two folds, found {folds}; raise it.")
+    expect(folds >= 2, f"expected at least two folds, found {folds}; raise it.")
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000))
     splits = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)
     scores = cross_val_score(model, values, label, cv=splits, scoring="balanced_accuracy")
@@ -135,7 +135,7 @@ def within_cluster_probe(
     values, label = _checked(x, labels)
     expect(
         len(clusters) == len(label),
-        f"within_cluster_probe expected one cluster for each of {len(label)} spots, found {len(clusters)}; pass them all.",
+        f"expected one cluster for each of {len(label)} spots, found {len(clusters)}; pass them all.",
     )
     slides = int(label.max()) + 1
     scores = []
@@ -151,13 +151,13 @@ def _checked(x: FloatArray, labels: Sequence[Any] | NDArray[Any]) -> tuple[Float
     names, label = np.unique(np.asarray(labels), return_inverse=True)
     expect(
         values.ndim == 2 and len(values) == len(label) and bool(np.isfinite(values).all()),
-        f"slide_probe expected finite values of shape ({len(label)}, channels), found shape {values.shape}; "
+        f"expected finite values of shape ({len(label)}, channels), found shape {values.shape}; "
         "pass one row per label.",
     )
     few = np.bincount(label).min() if len(names) else 0
     expect(
         len(names) >= 2 and few >= 2,
-        f"slide_probe expected two or more slides of two or more spots each, found {len(names)} slide(s), "
+        f"expected two or more slides of two or more spots each, found {len(names)} slide(s), "
         f"the smallest of {few} spot(s); pass more.",
     )
     return values, label.reshape(-1)

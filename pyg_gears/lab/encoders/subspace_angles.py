@@ -84,7 +84,7 @@ def slide_subspace_angles(
     least = min((len(value) for value in values), default=0)
     expect(
         len(channels) == 1 and least >= 4,
-        f"slide_subspace_angles expected slides of four or more spots on the same genes, found {sorted(channels)} genes and "
+        f"expected slides of four or more spots on the same genes, found {sorted(channels)} genes and "
         f"{least} spots; use the shared genes.",
     )
     count = max(min(components, min(channels) - 1, least // 2 - 1), 1)

@@ -79,7 +79,7 @@ def graph_recovery(
     """
     expect(
         len(steps) > 0 and min(steps) >= 1,
-        f"graph_recovery expected walks of at least one step, found {tuple(steps)}; pass lengths such as (1, 2, 4, 8).",
+        f"expected walks of at least one step, found {tuple(steps)}; pass lengths such as (1, 2, 4, 8).",
     )
     n = x.size(0)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))

@@ -47,7 +47,7 @@ def test_pooled_pca_is_the_formula_and_keeps_the_shift(tissue) -> None:
     expected = (values[2] - pooled.mean(axis=0)) @ vt[:5].T
     np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-3)
     assert torch.cat([encoder.encode(s) for s in tissue.slides[:2]]).square().mean() == pytest.approx(1.0, rel=1e-4)
-    with pytest.raises(ValueError, match="PooledPCAEncoder expected at least one training slide"):
+    with pytest.raises(ValueError, match="expected at least one training slide"):
         PooledPCAEncoder.fit([], n_components=5)
 
 
@@ -61,7 +61,7 @@ def test_alignment_gives_every_slide_the_training_moments(tissue) -> None:
         torch.testing.assert_close(x.mean(dim=0), torch.cat(train).mean(dim=0), atol=1e-4, rtol=1e-3)
         difference = (torch.cov(x.T) - within).norm() / within.norm()
         assert difference < 0.1
-    with pytest.raises(ValueError, match="AlignedEncoder expected at least one training slide"):
+    with pytest.raises(ValueError, match="expected at least one training slide"):
         AlignedEncoder.fit(base, [])
 
 
