@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="pyg-gears",
-    version="0.1.0",
+    version="0.2.0",
     description="Give dissociated cells their place back: graph networks that learn geometry from spatial slides",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -24,6 +24,7 @@ setup(
         "click>=8.1",  # command line
         "tqdm>=4.60",  # progress of long inference
         "PyYAML>=6.0",  # recipes
+        "lazy_loader>=0.4",  # packages whose heavy parts load when first used
         "pydantic>=2.7",  # ranges, choices and variants of the recipe
         "pandas>=2.0",  # tables of the reports; AnnData brings it anyway
         "joblib>=1.4",  # experiments in several processes; scikit-learn brings it anyway

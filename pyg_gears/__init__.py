@@ -5,8 +5,9 @@ The top level loads nothing heavy: ``Gears``, ``load`` and the sub-packages are 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from pyg_gears.fitted_gears import FittedGears
@@ -14,29 +15,7 @@ if TYPE_CHECKING:
     from pyg_gears.training.recipe import Recipe
     from pyg_gears.typing import FilePath
 
-__version__ = "0.1.0"
-
-_HOME = {"FittedGears": "pyg_gears.fitted_gears", "Gears": "pyg_gears.gears", "Recipe": "pyg_gears.training.recipe"}
-_ROOMS = (
-    "baselines",
-    "data",
-    "encoders",
-    "errors",
-    "geometry",
-    "graphs",
-    "lab",
-    "layout",
-    "losses",
-    "metrics",
-    "models",
-    "nn",
-    "report",
-    "targets",
-    "testing",
-    "training",
-    "transforms",
-    "typing",
-)
+__version__ = "0.2.0"
 
 __all__ = ["FittedGears", "Gears", "Recipe", "__version__", "load"]
 
@@ -55,13 +34,27 @@ def load(folder: FilePath) -> FittedGears:
     return FittedGears.load(folder)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    if name in _ROOMS:
-        return importlib.import_module(f"pyg_gears.{name}")
-    raise AttributeError(f"module 'pyg_gears' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*__all__, *_ROOMS})
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "baselines",
+        "data",
+        "encoders",
+        "errors",
+        "geometry",
+        "graphs",
+        "lab",
+        "layout",
+        "losses",
+        "metrics",
+        "models",
+        "nn",
+        "report",
+        "targets",
+        "testing",
+        "training",
+        "transforms",
+        "typing",
+    ],
+    submod_attrs={"fitted_gears": ["FittedGears"], "gears": ["Gears"], "training.recipe": ["Recipe"]},
+)

@@ -22,7 +22,7 @@ from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.encoder_training import check_embedding
 from pyg_gears.training.oracle import mean_energies
-from pyg_gears.training.preparation import Prepared, check_slides, prepare
+from pyg_gears.training.preparation import Prepared, check_slides, held_out_name, prepare
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.structure_training import train_structure
 from pyg_gears.typing import FilePath
@@ -81,7 +81,8 @@ class Gears:
         where = find_device(device)
         build_model(self.recipe, 8, seed=0)  # refuses, before any work, fields that cannot be combined
         check_slides(named, query, validate)
-        check_embedding(self.recipe.embedding, len(named), cells=query is not None)
+        training = len(named) - (held_out_name(named, validate) is not None)
+        check_embedding(self.recipe.embedding, training, cells=query is not None)
         if work_dir is None:
             with tempfile.TemporaryDirectory() as folder:
                 return self._fit(named, query, validate, Path(folder), progress, where)

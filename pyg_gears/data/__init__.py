@@ -6,8 +6,9 @@ and ``checked_files`` come from their modules of the same name.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from pyg_gears.data.anndata_io import (
@@ -38,33 +39,6 @@ if TYPE_CHECKING:
     from pyg_gears.data.slide import Slide, check_cells, check_slide, shared_genes
     from pyg_gears.data.splits import SlidePart, SplitOutput, spatial_block, split_slides
     from pyg_gears.data.synthetic import SimulationOutput, simulate_tissue, write_simulation
-
-_HOME = {
-    "anndata_io": (
-        "H5adSummary",
-        "LocalSampling",
-        "cells_from_anndata",
-        "check_h5ad",
-        "check_output",
-        "read_cells",
-        "read_slide",
-        "slide_from_anndata",
-        "write_layout",
-        "write_slide",
-    ),
-    "dataset": ("MinisetDataset",),
-    "embedded_slide": ("EmbeddedSlide",),
-    "fields": ("FIELDS", "Field", "check_fields", "refuse_coordinates"),
-    "loader": ("MinisetLoader", "NodeBudgetSampler"),
-    "miniset": ("build_miniset",),
-    "miniset_recipe": ("ExpressionSampling", "LocalSampling", "MinisetRecipe", "PairedViews", "UniformSampling"),
-    "packed": ("pack_data", "read_packed", "unpack_data", "write_packed"),
-    "sampling": ("WalkGraph", "draw_miniset", "draw_pair", "draw_size", "walk_graph"),
-    "synthetic": ("SimulationOutput", "simulate_tissue", "write_simulation"),
-    "slide": ("Slide", "check_cells", "check_slide", "shared_genes"),
-    "splits": ("SlidePart", "SplitOutput", "spatial_block", "split_slides"),
-}
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "FIELDS",
@@ -112,12 +86,31 @@ __all__ = [
     "write_slide",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'pyg_gears.data' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"pyg_gears.data.{_MODULE_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "anndata_io": (
+            "H5adSummary",
+            "LocalSampling",
+            "cells_from_anndata",
+            "check_h5ad",
+            "check_output",
+            "read_cells",
+            "read_slide",
+            "slide_from_anndata",
+            "write_layout",
+            "write_slide",
+        ),
+        "dataset": ("MinisetDataset",),
+        "embedded_slide": ("EmbeddedSlide",),
+        "fields": ("FIELDS", "Field", "check_fields", "refuse_coordinates"),
+        "loader": ("MinisetLoader", "NodeBudgetSampler"),
+        "miniset": ("build_miniset",),
+        "miniset_recipe": ("ExpressionSampling", "LocalSampling", "MinisetRecipe", "PairedViews", "UniformSampling"),
+        "packed": ("pack_data", "read_packed", "unpack_data", "write_packed"),
+        "sampling": ("WalkGraph", "draw_miniset", "draw_pair", "draw_size", "walk_graph"),
+        "synthetic": ("SimulationOutput", "simulate_tissue", "write_simulation"),
+        "slide": ("Slide", "check_cells", "check_slide", "shared_genes"),
+        "splits": ("SlidePart", "SplitOutput", "spatial_block", "split_slides"),
+    },
+)

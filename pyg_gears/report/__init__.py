@@ -5,23 +5,16 @@ Names are loaded when first used: files are checked before torch or matplotlib i
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from pyg_gears.report.evaluation import evaluate
     from pyg_gears.report.evaluation_table import format_table
 
-_HOME = {"evaluate": "evaluation", "format_table": "evaluation_table"}
-
 __all__ = ["evaluate", "format_table"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'pyg_gears.report' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"pyg_gears.report.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__, submod_attrs={"evaluation": ("evaluate",), "evaluation_table": ("format_table",)}
+)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.losses import gate_trust, geometric_energy
+from pyg_gears.losses import gate_kl, gate_trust, geometric_energy
 from pyg_gears.models import GatedModel, StructureModel
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.augmentation import augment
@@ -110,7 +110,7 @@ class StructureModule(lightning.LightningModule):
                 parameter.grad = None  # AdamW passes over parameters without a gradient
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """E_geo with the inferred graph and with the true one; precision and drift of a gate."""
+        """E_geo with the inferred graph and with the true one; precision, KL and drift of a gate."""
         output = self.model(batch)
         gated, oracle = geometric_energy(output.pos, batch), oracle_energy(self.model, batch)
         for name, value in (("h_gate", gated), ("t_edge", oracle)):
@@ -122,6 +122,7 @@ class StructureModule(lightning.LightningModule):
                 self._log_validation(f"{name}{part}", tensor, batch)
         if output.gate_logits is not None:
             self._log_validation("gate_precision", gate_precision(_per_edge(output.gate_logits), batch), batch)
+            self._log_validation("gate_kl", gate_kl(output.gate_logits, batch), batch)
         if self.earlier_gate is not None and output.gate_logits is not None:
             earlier = self.earlier_gate.eval()(batch.x, batch.edge_index, batch.batch)
             self._log_validation("gate_drift", gate_trust(output.gate_logits, earlier, batch), batch)

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from pyg_gears.lab.encoders.batch_effect import batch_effect
 
-_HOME = {"batch_effect": "batch_effect"}
-
 __all__ = ["batch_effect"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'pyg_gears.lab.encoders' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"pyg_gears.lab.encoders.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"batch_effect": ("batch_effect",)})

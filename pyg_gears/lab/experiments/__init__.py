@@ -5,8 +5,9 @@ Names are loaded when first used, so that listing the experiments does not wait 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from pyg_gears.lab.experiments.catalogue import CATALOGUE, describe_catalogue, find_experiment
@@ -15,16 +16,6 @@ if TYPE_CHECKING:
     from pyg_gears.lab.experiments.experiment import Experiment, Variant
     from pyg_gears.lab.experiments.run_record import RunRecord
     from pyg_gears.lab.experiments.runner import ExperimentOutput, run_experiment
-
-_HOME = {
-    "catalogue": ("CATALOGUE", "describe_catalogue", "find_experiment"),
-    "criterion": ("Condition", "Criterion", "Verdict"),
-    "evaluations": ("EVALUATIONS",),
-    "experiment": ("Experiment", "Variant"),
-    "run_record": ("RunRecord",),
-    "runner": ("ExperimentOutput", "run_experiment"),
-}
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "CATALOGUE",
@@ -41,12 +32,14 @@ __all__ = [
     "run_experiment",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'pyg_gears.lab.experiments' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"pyg_gears.lab.experiments.{_MODULE_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalogue": ("CATALOGUE", "describe_catalogue", "find_experiment"),
+        "criterion": ("Condition", "Criterion", "Verdict"),
+        "evaluations": ("EVALUATIONS",),
+        "experiment": ("Experiment", "Variant"),
+        "run_record": ("RunRecord",),
+        "runner": ("ExperimentOutput", "run_experiment"),
+    },
+)

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from pyg_gears.lab.probes.diagnosis import diagnose
 
-_HOME = {"diagnose": "diagnosis"}
-
 __all__ = ["diagnose"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'pyg_gears.lab.probes' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"pyg_gears.lab.probes.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"diagnosis": ("diagnose",)})
