@@ -20,8 +20,15 @@ import click
 )
 @click.option("--minisets", default=50, type=click.IntRange(1), help="Minisets drawn from each slide.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
+@click.option("--device", default="auto", metavar="DEVICE", help="Where the models run: auto, cpu or cuda.")
 def diagnose(
-    model: Path, slides: tuple[str, ...], out: Path, references: tuple[str, ...], minisets: int, seed: int
+    model: Path,
+    slides: tuple[str, ...],
+    out: Path,
+    references: tuple[str, ...],
+    minisets: int,
+    seed: int,
+    device: str,
 ) -> None:
     """Report where attention and gate go, the cost of the inferred graph, and whether the model is ready for more data."""
     from pyg_gears.errors import expect
@@ -34,10 +41,11 @@ def diagnose(
     check_diagnosis(slides, out, minisets)
 
     from pyg_gears import load
+    from pyg_gears.devices import find_device
 
-    fitted = load(model)
+    where, fitted = find_device(device), load(model)
     run(
-        fitted.members,
+        [member.to(where) for member in fitted.members],
         fitted.encoder,
         fitted.recipe,
         slides,
