@@ -71,7 +71,7 @@ class GateEGNN(GatedModel):
         beta: float | None = None,
         detach_gate: bool = False,
     ) -> StructureOutput:
-        """Lay out every graph of a batch, as :meth:`GatedModel.forward` says; without a gate all edges weigh the same."""
+        """Lay out every graph of a batch, see :meth:`GatedModel.forward`; without a gate all edges weigh the same."""
         start = self._start(batch, edge_index, noise, generator, gate_logits, use_gate, beta, detach_gate)
         graphs, state, pos = start.graphs, start.state, start.pos
         weight = _weights(start.bias, pos)

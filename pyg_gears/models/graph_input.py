@@ -19,7 +19,7 @@ class GraphInput:
         x: Embedding, shape (n, c).
         edge_index: Edges, [0] = source j, [1] = target i, shape (2, e), a plain tensor.
         batch: Graph of each node, shape (n,); None for a single graph.
-        num_graphs: Graphs, where the batch tells.
+        num_graphs: Number of graphs, where the batch knows it.
     """
 
     x: Float[Tensor, "n c"]

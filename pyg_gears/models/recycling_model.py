@@ -23,7 +23,7 @@ class RecyclingModel(GatedModel):
     .. math::
         (s^{r+1}, \tilde x) = \mathrm{IPAConv}_r(s^r, x^r, \beta g), \quad x^{r+1} = \mathrm{gauge}(\tilde x)
 
-    A concrete model says what its rounds are.
+    A concrete model defines its rounds.
 
     Args:
         in_channels: Channels c of the embedding ``x``.

@@ -23,7 +23,7 @@ from pyg_gears.losses import (
     repulsion,
     walk_entropy,
 )
-from pyg_gears.models import StructureModel
+from pyg_gears.models import GatedModel
 from pyg_gears.training.former_recipe import LossRecipe
 from pyg_gears.training.oracle import oracle_edges
 from pyg_gears.training.recipe import Recipe
@@ -38,7 +38,7 @@ DISTILL: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {"walk": distill_w
 
 
 def structure_terms(
-    model: StructureModel,
+    model: GatedModel,
     batch: Batch,
     gate_x: Tensor,
     recipe: Recipe,
@@ -65,7 +65,7 @@ def structure_terms(
         earlier_gate: The pretrained gate, for ``loss.trust``.
     """
     weights = recipe.loss
-    logits = model.gate(gate_x, batch.edge_index)
+    logits = model.gate_edges(batch, gate_x)
     output = model(batch, gate_logits=logits, beta=beta, detach_gate=recipe.gate.detached, generator=generator)
     yield from _geometry(output.pos, batch, weights, walk_weight)
     if weights.repulsion > 0:
@@ -76,7 +76,7 @@ def structure_terms(
         yield "gate", weights.gate, gate_kl(logits, batch)
     if weights.trust > 0 and earlier_gate is not None:
         with torch.no_grad():
-            earlier = earlier_gate.eval()(gate_x, batch.edge_index)
+            earlier = earlier_gate.eval()(gate_x, batch.edge_index, batch.batch)
         yield "trust", weights.trust, gate_trust(logits, earlier, batch)
     if weights.rank > 0:
         yield "rank", weights.rank, gate_ranking(logits, batch, generator, weights.rank_margin)

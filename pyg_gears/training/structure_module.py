@@ -13,7 +13,7 @@ from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
 from pyg_gears.losses import gate_kl, gate_trust, geometric_energy
-from pyg_gears.models import StructureModel
+from pyg_gears.models import GatedModel
 from pyg_gears.training.augmentation import augment
 from pyg_gears.training.oracle import oracle_energy
 from pyg_gears.training.recipe import Recipe
@@ -43,7 +43,7 @@ class StructureModule(lightning.LightningModule):
 
     def __init__(
         self,
-        model: StructureModel,
+        model: GatedModel,
         recipe: Recipe,
         train: MinisetDataset,
         validation: MinisetDataset,
@@ -82,7 +82,7 @@ class StructureModule(lightning.LightningModule):
         batch = augment(batch, self.recipe.training, self._std, generator)
         gate_x = clean if self.recipe.gate.clean else batch.x
         if self.pretrain:
-            gate = self._record("gate", gate_kl(self.model.gate(gate_x, batch.edge_index), batch), batch)
+            gate = self._record("gate", gate_kl(self.model.gate_edges(batch, gate_x), batch), batch)
             start = STRESS[self.recipe.loss.stress_kind](self.model.embed_pos(batch.x), batch)
             return gate + self._record("start_stress", start, batch)
         schedule, gate_recipe = self.recipe.training, self.recipe.gate
@@ -121,7 +121,7 @@ class StructureModule(lightning.LightningModule):
             ):
                 self.log(f"{name}{part}", tensor, batch_size=batch.num_graphs, sync_dist=True)
         if self.earlier_gate is not None:
-            earlier = self.earlier_gate.eval()(batch.x, batch.edge_index)
+            earlier = self.earlier_gate.eval()(batch.x, batch.edge_index, batch.batch)
             self.log(
                 "gate_drift",
                 gate_trust(output.gate_logits, earlier, batch),

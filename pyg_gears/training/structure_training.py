@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from pyg_gears.data import MinisetDataset
 from pyg_gears.data.whole_file import whole_file
-from pyg_gears.models import StructureModel
+from pyg_gears.models import GatedModel, StructureModel
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.former_recipe import model_recipe
 from pyg_gears.training.lightning_run import run
@@ -54,6 +54,7 @@ def train_structure(
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = build_model(recipe, train.slides[0].x.size(1), seed)
+    assert isinstance(model, GatedModel), "training knows no other models yet"
     finished = folder / "finished.pt"
     if finished.exists():  # early stopping leaves no trace in a checkpoint: asked again, it would train on
         model.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))

@@ -14,7 +14,7 @@ def laid_out(reading_model, change):
     """A model that predicts ``change(batch)``."""
 
     def model(batch, **_):
-        return dataclasses.replace(reading_model()(batch), pos=change(batch))
+        return dataclasses.replace(reading_model()(batch), coordinates=(change(batch),))
 
     return model
 

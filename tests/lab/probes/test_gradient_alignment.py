@@ -62,7 +62,7 @@ def test_graphs_of_a_batch_are_told_apart(minisets, reading_model) -> None:
             alpha = (gate / total[batch.edge_index[1]])[:, None]
             terms = tuple(t._replace(alpha=alpha) for t in output.terms)
             still = (output.initial,) * len(output.trajectory)
-            return dataclasses.replace(output, terms=terms, trajectory=still)
+            return dataclasses.replace(output, terms=terms, coordinates=(output.initial, *still))
 
     alone, together = gradient_alignment(Plain(), minisets, 1), gradient_alignment(Plain(), minisets, 1000)
     for name in FAMILIES:

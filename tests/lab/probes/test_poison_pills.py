@@ -78,7 +78,7 @@ def test_a_model_that_reads_nothing_is_found_out(minisets, reading_model) -> Non
     def constant(batch, **kwargs):
         place = torch.cat([torch.arange(int(n)) for n in batch.ptr.diff()]).float()
         still = torch.stack([place.cos(), (2 * place).sin()], dim=1)
-        return dataclasses.replace(reading_model()(batch, **kwargs), pos=still)
+        return dataclasses.replace(reading_model()(batch, **kwargs), coordinates=(still,))
 
     found = poison_pills(constant, minisets, 14, "euclidean")
     assert not any(found.worse.values())

@@ -91,7 +91,7 @@ def test_folds_and_candidates() -> None:
 def test_pills_must_fail_in_the_right_direction(minisets, reading_model) -> None:
     def constant(batch, **kwargs):
         output = reading_model()(batch, **kwargs)
-        return dataclasses.replace(output, pos=output.pos.new_ones(output.pos.shape).cumsum(dim=0).sin())
+        return dataclasses.replace(output, coordinates=(output.pos.new_ones(output.pos.shape).cumsum(dim=0).sin(),))
 
     checks = readiness(pills=poison_pills(constant, minisets, 14, "euclidean"))
     assert [check.passed for check in checks[-5:]] == [False] * 5
