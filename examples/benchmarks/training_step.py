@@ -57,8 +57,10 @@ class PlainConv(MessagePassing):
         c = self.conv
         z = c.norm(s)
         q, k, v = c.project(z).view(-1, 3, c.heads, c.head_channels).unbind(dim=1)
-        if c.qk_norm:
-            q = torch.nn.functional.layer_norm(q, q.shape[-1:]) * c.tau[:, None]
+        if c.qk == "plain":
+            q = q / q.size(-1) ** 0.5
+        else:
+            q = torch.nn.functional.layer_norm(q, q.shape[-1:]) * c.temperature.view(-1, 1)
             k = torch.nn.functional.layer_norm(k, k.shape[-1:])
         message, shift = self.propagate(edge_index, q=q, k=k, v=v, pos=pos, bias=bias)
         pos = pos + torch.einsum("hab,nhb->na", c.frame_weight, shift)
@@ -75,7 +77,7 @@ class PlainConv(MessagePassing):
         index: Tensor,
         size_i: int,
     ) -> tuple[Tensor, Tensor]:
-        logit = (q_i * k_j).sum(dim=-1) / q_i.size(-1) ** 0.5 + bias[:, None]
+        logit = (q_i * k_j).sum(dim=-1) + bias[:, None]
         if self.conv.geometry is not None:
             rate = torch.nn.functional.softplus(self.conv.geometry.gamma)
             logit = logit + (-rate * (pos_i - pos_j).square().sum(dim=-1, keepdim=True)).clamp(-10, 0)

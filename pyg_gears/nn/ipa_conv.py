@@ -217,10 +217,11 @@ class IPAConv(MessagePassing):
 
         z = self.norm(s)
         # Under autocast the projection is of a narrower type than the coordinates: the attention runs in theirs.
-        parts = 1 if self.qk == "none" else 3
-        *query_key, value = self.project(z).to(pos.dtype).view(n, parts, self.heads, self.head_channels).unbind(dim=1)
-        if query_key and use_qk:
-            query, key = qk_scale(query_key[0], query_key[1], self.qk, self.temperature)
+        count = 1 if self.qk == "none" else 3
+        parts = self.project(z).to(pos.dtype).view(n, count, self.heads, self.head_channels).unbind(dim=1)
+        value = parts[-1]
+        if use_qk and self.qk != "none":
+            query, key = qk_scale(parts[0], parts[1], self.qk, self.temperature)
         else:
             query, key = pos.new_zeros(2, n, self.heads, 1).unbind()
         geometry = self.geometry if use_geo else None
@@ -270,11 +271,12 @@ class IPAConv(MessagePassing):
             raise InputError(
                 f"expected a bias of the {e} edges given, found {bias.edge_index.size(1)}; build it on these."
             )
-        shapes: list[tuple[str, Tensor | None, list[tuple[int, ...]]]] = [
-            ("gate logits", bias.gate_logits, [(e,), (e, self.heads)]),
-            ("a pair bias", bias.pair_bias, [(e, self.heads)]),
+        shared, per_head = (e,), (e, self.heads)
+        given: list[tuple[str, Tensor | None, list[tuple[int, ...]]]] = [
+            ("gate logits", bias.gate_logits, [shared, per_head]),
+            ("a pair bias", bias.pair_bias, [per_head]),
         ]
-        for name, values, allowed in shapes:
+        for name, values, allowed in given:
             if values is not None and values.shape not in allowed:
                 raise InputError(
                     f"expected {name} of shape {' or '.join(map(str, allowed))}, found {tuple(values.shape)}; "

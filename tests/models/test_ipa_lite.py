@@ -41,7 +41,7 @@ def test_parameter_counts() -> None:
     assert counts == {"v1": 154_674, "v2": 352_281, "d7": 154_678}
 
 
-def test_pair_bias_is_silent_at_first_and_the_same_in_all_recycles() -> None:
+def test_pair_bias_is_zero_at_first_and_the_same_in_all_recycles() -> None:
     counts = [sum(p.numel() for p in IPALite.from_preset("d7", 128, pair=pair).parameters()) for pair in (False, True)]
     assert counts[1] - counts[0] == 35_040
     data, plain, built = graph(20, 0), model("d7"), IPALite.from_preset("d7", C, **SMALL, pair=True).eval()

@@ -47,7 +47,7 @@ def test_equals_the_formula_forward_and_backward(directed: bool, dtype: torch.dt
     torch.testing.assert_close(*results, atol=tolerance, rtol=10 * tolerance)
 
 
-def test_a_new_layer_is_silent_and_can_learn() -> None:
+def test_a_new_layer_adds_nothing_and_can_learn() -> None:
     _, x, edge_index = example(torch.float32)
     bias = PairBias(5, heads=2)
     found = bias(x, edge_index)
@@ -62,7 +62,7 @@ def test_a_new_layer_is_silent_and_can_learn() -> None:
     assert not any(torch.equal(a, b) for a, b in zip(before, bias.parameters(), strict=True))
 
 
-def test_self_loops_are_zero_and_edge_index_is_welcome() -> None:
+def test_self_loops_are_zero_and_edge_index_is_accepted() -> None:
     bias, x, edge_index = example()
     found = bias(x, edge_index)
     loop = edge_index[0] == edge_index[1]
