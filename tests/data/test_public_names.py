@@ -19,5 +19,5 @@ def test_every_name_loads_from_its_home_and_no_submodule_shadows_it() -> None:
 
 
 def test_unknown_names_are_attribute_errors() -> None:
-    with pytest.raises(AttributeError, match="No pyg_gears.data attribute nothing"):
+    with pytest.raises(AttributeError, match=r"No pyg_gears\.data attribute nothing"):
         _ = pyg_gears.data.nothing
