@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+from pydantic.fields import FieldInfo
 
-from pyg_gears.configuration import parse_assignments
+from pyg_gears.configuration import Configuration, parse_assignments
 from pyg_gears.training import Recipe
 from pyg_gears.training.presets import PRESETS
 
@@ -77,3 +82,33 @@ def test_bad_recipes_are_refused(values: dict[str, object], message: str) -> Non
 def test_unknown_presets_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected a preset among .*found 'fast'"):
         Recipe.preset("fast")
+
+
+def fields_of(section: type[Configuration], path: str = "recipe") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in section.model_fields.items():
+        if name != "kind":
+            yield f"{path}.{name}", field
+        for part in sections_in(field.annotation):
+            yield from fields_of(part, f"{path}.{name}")
+
+
+def sections_in(annotation: object) -> Iterator[type[Configuration]]:
+    if isinstance(annotation, type) and issubclass(annotation, Configuration):
+        yield annotation
+    for part in get_args(annotation):
+        yield from sections_in(part)
+
+
+def test_every_field_is_documented_and_ranked() -> None:
+    found = dict(fields_of(Recipe))
+    sections = {f"recipe.{name}" for name in Recipe.model_fields}
+    assert not [path for path, field in found.items() if path not in sections and not field.description]
+    page = (Path(__file__).parents[2] / "docs" / "recipe.md").read_text()
+    for path in ("training.members", "minisets.count", "embedding.kind", "training.epochs", "graph.k"):
+        assert f"`{path}`" in page
+    # What the page names exists.
+    names = {path.removeprefix("recipe.") for path in found} | {"embedding.kind", "model.kind", "model.gate.kind"}
+    named = {
+        name for name in re.findall(r"`([a-z_.]+)`", page) if name.split(".")[0] in Recipe.model_fields and "." in name
+    }
+    assert named <= names, named - names
