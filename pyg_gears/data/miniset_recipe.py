@@ -49,8 +49,11 @@ class MinisetRecipe(Configuration):
     """Largest share of a slide's spots in one miniset; both sizes are clipped to it. Minisets of a small section that all
     hold the whole of it would be one and the same (STARmap BZ14: Spearman 0.296 without, 0.313 to 0.333 with 0.75)."""
     local: LocalSampling | None = LocalSampling()
+    """Spots around a centre. Uniform minisets alone reached 0.61 / 0.82 on hippocampus 3, half and half 0.66 / 0.84."""
     uniform: UniformSampling | None = UniformSampling()
+    """Spots drawn over the whole slide: the large scale."""
     expression: ExpressionSampling | None = None
+    """Spots drawn as patches of cells are. Not measured."""
     seed: int = Field(default=0, ge=0)
     """Seed of sizes and spots, within the seed of the run: another one draws other minisets for the same encoder."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from pyg_gears.cli.fit import fit
 from pyg_gears.cli.lab.batch_effect import batch_effect
 from pyg_gears.data import write_simulation
 from pyg_gears.errors import InputError
-from pyg_gears.lab.encoders import batch_effect as report_module
 
 
 def run(*arguments: object) -> None:
@@ -66,7 +66,7 @@ def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
         out.mkdir()
         (out / "report.txt").write_text("table")
 
-    monkeypatch.setattr(report_module, "batch_effect", spy)
+    monkeypatch.setattr(importlib.import_module("pyg_gears.lab.encoders.batch_effect"), "batch_effect", spy)
     run(*files[:2], "--model", model, "--out", out)
     (row,) = called["fitted"]
     assert row.name == "model"
