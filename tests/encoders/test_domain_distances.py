@@ -114,12 +114,10 @@ def test_sets_without_extent_stay_finite() -> None:
 
 def test_bad_input() -> None:
     x, y = sets()
-    for name, distance in (("coral", coral), ("mmd", mmd)):
-        with pytest.raises(
-            ValueError, match=rf"{name} expected two sets with the same channels, found shapes \(7, 3\) and"
-        ):
+    for distance in (coral, mmd):
+        with pytest.raises(ValueError, match=r"expected two sets with the same channels, found shapes \(7, 3\) and"):
             distance(x, y[:, :2])
-        with pytest.raises(ValueError, match=f"{name} expected at least two rows in each set, found 1"):
+        with pytest.raises(ValueError, match="expected at least two rows in each set, found 1"):
             distance(x[:1], y)
     for widths in ((), (1.0, 0.0)):
         with pytest.raises(ValueError, match="expected bandwidths above 0, found"):
