@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self, TypeAlias, get_args
+from typing import Any, ClassVar, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -26,6 +26,9 @@ class Configuration(BaseModel):
     Noise(std=0.2)
     """
 
+    whole: ClassVar[str] = "the recipe"
+    """What messages call the outermost section."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, protected_namespaces=()
     )
@@ -45,7 +48,7 @@ class Configuration(BaseModel):
         """Pydantic would read ``true`` as 1."""
         for name, value in values.items() if isinstance(values, Mapping) else ():
             field = cls.model_fields.get(name)
-            if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+            if isinstance(value, bool) and field is not None and _is_number(field.annotation):
                 raise PydanticCustomError("number", "a number", {"field": name, "value": value})
         return values
 
@@ -148,6 +151,12 @@ def _fitting(chosen: Any, default: Any, variants: list[type[Configuration]]) -> 
     return _carried(chosen, target)
 
 
+def _is_number(annotation: Any) -> bool:
+    """Whether a field holds numbers, or numbers and None, but no truth value."""
+    parts = set(get_args(annotation)) or {annotation}
+    return bool(parts & {int, float}) and bool not in parts
+
+
 def _sections(section: type[BaseModel], name: str) -> list[type[Configuration]]:
     """The sections that a field may hold."""
 
@@ -166,8 +175,9 @@ def _kind(section: type[BaseModel]) -> str | None:
     return None if field is None else str(field.default)
 
 
-def _sentence(section: type[BaseModel], error: ValidationError) -> str:
+def _sentence(section: type[Configuration], error: ValidationError) -> str:
     """The first mistake as expected, found, remedy."""
+    whole = section.whole
     first = error.errors(include_url=False)[0]
     path, inside, siblings = _place(section, first["loc"])
     name, found, kind, context = ".".join(path), first["input"], first["type"], first.get("ctx", {})
@@ -178,7 +188,7 @@ def _sentence(section: type[BaseModel], error: ValidationError) -> str:
         return str(context["error"])
     if kind == "extra_forbidden":
         where, known = ".".join(path[:-1]), list(inside.model_fields)
-        owner = f"{where or 'the recipe'}{f' of kind {_kind(inside)}' if _kind(inside) else ''}"
+        owner = f"{where or whole}{f' of kind {_kind(inside)}' if _kind(inside) else ''}"
         others = [str(_kind(variant)) for variant in siblings if path[-1] in variant.model_fields]
         remedy = f"kind {' or '.join(others)} has it" if others else f"{owner} has {', '.join(known)}"
         hint = "" if others else nearest_name(path[-1], known)
@@ -205,7 +215,7 @@ def _sentence(section: type[BaseModel], error: ValidationError) -> str:
         limit = {key: f"{value:g}" for key, value in context.items()}
         return f"expected {name} {bounds[kind].format(**limit)}, found {found!r}; change the value."
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"expected a mapping of fields for {name or 'the recipe'}, found {found!r}; write one 'field: value' per line."
+        return f"expected a mapping of fields for {name or whole}, found {found!r}; write one 'field: value' per line."
     message = str(first["msg"]).removeprefix("Input should be ").split(",")[0]
     return f"expected {name} to be {message}, found {found!r}; change the value."
 

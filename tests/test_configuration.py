@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field
@@ -137,6 +137,20 @@ def test_mistakes_of_a_single_section() -> None:
         Edge.read(3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="expected a mapping of fields, found 3"):
         Edge().change(3)  # type: ignore[arg-type]
+
+
+class Settings(Configuration):
+    whole: ClassVar[str] = "the settings"
+    noise: float | None = None
+    fast: bool | None = None
+
+
+def test_messages_name_the_outermost_section_and_optional_numbers_are_no_truth_values() -> None:
+    assert Settings(fast=True).fast is True
+    with pytest.raises(InputError, match="expected a field of the settings, found 'nois'"):
+        Settings().change({"nois": 1.0})
+    with pytest.raises(InputError, match="expected noise to be a number, found True"):
+        Settings().change({"noise": True})
 
 
 def test_assignments() -> None:

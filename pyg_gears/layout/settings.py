@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,8 @@ class LayoutSettings(Configuration):
     >>> LayoutSettings().change({"patch_size": 40}).shared_cells
     10
     """
+
+    whole: ClassVar[str] = "the layout settings"
 
     samples: Annotated[int, Field(ge=1)] = 1
     """Predictions of every patch per model: the first without noise, the others with ``noise`` on the initial coordinates.
