@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -44,6 +44,11 @@ class RecyclingRecipe(Configuration):
     """Dropout inside the state updates."""
     detach: bool = False
     """Stop the gradient between rounds. Not measured."""
+
+    def _shared(self, in_channels: int, gate: GateRecipe) -> dict[str, Any]:
+        """The arguments that all these models take; the gate is built."""
+        own = {name: getattr(self, name) for name in RecyclingRecipe.model_fields}
+        return {**own, "beta": gate.beta, "gate": gate.build(in_channels, self.heads)}
 
 
 class IPALiteRecipe(RecyclingRecipe):
@@ -91,22 +96,13 @@ class IPALiteRecipe(RecyclingRecipe):
         """The model with first weights from torch's global generator."""
         return IPALite(
             in_channels,
-            hidden_channels=self.hidden_channels,
-            heads=self.heads,
-            head_channels=self.head_channels,
-            recycles=self.recycles,
+            **self._shared(in_channels, self.gate),
             shared=self.shared,
             qk=self.qk,
             geo="none" if self.geo is None else self.geo.kind,
             geo_from=0 if self.geo is None else self.geo.start,
-            frame=self.frame,
-            beta=self.gate.beta,
             step=self.step,
-            noise=self.noise,
-            dropout=self.dropout,
-            detach=self.detach,
             attention=self.attention,
-            gate=self.gate.build(in_channels, self.heads),
             pair=self.pair,
         )
 
@@ -131,19 +127,10 @@ class IPARRecipe(RecyclingRecipe):
         """The model with first weights from torch's global generator."""
         return IPAR(
             in_channels,
-            hidden_channels=self.hidden_channels,
-            heads=self.heads,
-            head_channels=self.head_channels,
-            recycles=self.recycles,
+            **self._shared(in_channels, self.gate),
             geo=self.geo,
-            frame=self.frame,
-            beta=self.gate.beta,
             step=self.step,
             fights=self.fights,
-            noise=self.noise,
-            dropout=self.dropout,
-            detach=self.detach,
-            gate=self.gate.build(in_channels, self.heads),
         )
 
 
@@ -170,19 +157,10 @@ class TopoIPARRecipe(RecyclingRecipe):
         """The model with first weights from torch's global generator."""
         return TopoIPAR(
             in_channels,
-            hidden_channels=self.hidden_channels,
-            heads=self.heads,
-            head_channels=self.head_channels,
-            recycles=self.recycles,
+            **self._shared(in_channels, self.gate),
             geo="none" if self.geo is None else self.geo.kind,
             geo_from=0 if self.geo is None else self.geo.start,
-            frame=self.frame,
-            beta=self.gate.beta,
             step=self.step,
-            noise=self.noise,
-            dropout=self.dropout,
-            detach=self.detach,
-            gate=self.gate.build(in_channels, self.heads),
         )
 
 
