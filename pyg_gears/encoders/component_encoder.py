@@ -14,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
-from pyg_gears.encoders.base import EmbeddingOutput, Encoder
+from pyg_gears.encoders.base import EmbeddingOutput
 from pyg_gears.encoders.centered_operator import centered_operator
 from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression
 from pyg_gears.encoders.components import (
@@ -27,6 +27,7 @@ from pyg_gears.encoders.components import (
     principal_components,
     spatial_components,
 )
+from pyg_gears.encoders.linear_encoder import LinearEncoder
 from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.encoders.smoothing import median_depth, smooth_shallow
 from pyg_gears.errors import expect, nearest_name
@@ -41,7 +42,7 @@ FOLDS = 5
 
 
 @register_encoder
-class ComponentEncoder(Encoder):
+class ComponentEncoder(LinearEncoder):
     r"""Project each slide's centred genes on common components.
 
     .. math:: H = \tfrac1\rho\, (X - \bar X_{slide})\, V
@@ -150,16 +151,6 @@ class ComponentEncoder(Encoder):
             for own, fold, part in zip(centred, folds, parts, strict=True):
                 part[fold == number] = own.rows(fold == number) @ components
         return encoder, [torch.from_numpy((part / encoder.scale).astype(np.float32)) for part in parts]
-
-    @property
-    def genes(self) -> tuple[str, ...]:
-        """Genes the encoder reads, in its order."""
-        return self._genes
-
-    @property
-    def out_channels(self) -> int:
-        """Channels c of the embedding."""
-        return self.components.size(1)
 
     def embed(self, slide: Slide) -> EmbeddingOutput:
         """Embed every spot or cell, float32; the expression stays sparse throughout. No network: the features are ``x``.

@@ -12,15 +12,16 @@ from scipy import sparse
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
-from pyg_gears.encoders.base import EmbeddingOutput, Encoder
+from pyg_gears.encoders.base import EmbeddingOutput
 from pyg_gears.encoders.centering import Normalization, normalize_expression
 from pyg_gears.encoders.components import Block, principal_components
+from pyg_gears.encoders.linear_encoder import LinearEncoder
 from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.errors import expect
 
 
 @register_encoder
-class PooledPCAEncoder(Encoder):
+class PooledPCAEncoder(LinearEncoder):
     r"""Project all slides on the components of their pooled expression, minus one common mean.
 
     .. math:: H = \tfrac1\rho\, (X - \bar X_{train})\, V
@@ -80,16 +81,6 @@ class PooledPCAEncoder(Encoder):
             scale,
             normalization,
         )
-
-    @property
-    def genes(self) -> tuple[str, ...]:
-        """Genes the encoder reads, in its order."""
-        return self._genes
-
-    @property
-    def out_channels(self) -> int:
-        """Channels c of the embedding."""
-        return self.components.size(1)
 
     def embed(self, slide: Slide) -> EmbeddingOutput:
         """Embed every spot or cell, float32.

@@ -12,15 +12,16 @@ from scipy import sparse
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
-from pyg_gears.encoders.base import EmbeddingOutput, Encoder
+from pyg_gears.encoders.base import EmbeddingOutput
 from pyg_gears.encoders.centering import center, normalize_expression
 from pyg_gears.encoders.components import Block, principal_components
+from pyg_gears.encoders.linear_encoder import LinearEncoder
 from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.errors import expect
 
 
 @register_encoder
-class ZScoredPCAEncoder(Encoder):
+class ZScoredPCAEncoder(LinearEncoder):
     r"""Project each slide's z-scored genes on common principal components.
 
     .. math:: H = \tfrac1\rho\, (X - \bar X_{slide})\, \mathrm{diag}(1/s_{slide})\, V
@@ -55,16 +56,6 @@ class ZScoredPCAEncoder(Encoder):
         components = principal_components([Block(values, sparse.csr_array((len(values),) * 2))], n_components)
         scale = max(float(np.sqrt(np.mean((values @ components) ** 2))), 1e-12)
         return cls(slides[0].genes, torch.from_numpy(components.astype(np.float32)), scale)
-
-    @property
-    def genes(self) -> tuple[str, ...]:
-        """Genes the encoder reads, in its order."""
-        return self._genes
-
-    @property
-    def out_channels(self) -> int:
-        """Channels c of the embedding."""
-        return self.components.size(1)
 
     def embed(self, slide: Slide) -> EmbeddingOutput:
         """Embed every spot or cell, float32.
