@@ -36,8 +36,8 @@ class Recipe(Configuration):
         """The recipe named "quick", "standard", "thorough" or "published".
 
         On one thread and two sections of 1100 spots quick takes about three minutes of CPU and standard about seventeen (on a
-        machine with other work); thorough has twice the minisets and five models instead of three. "published" is the method as its sources describe it (encoder v5, D7,
-        the published loss and schedule), for comparison with published figures.
+        machine with other work); thorough has twice the minisets and five models instead of three. "published" is the method
+        as its sources describe it (encoder v5, D7, the published loss and schedule), for comparison with published figures.
 
         Raises:
             InputError: for another name.
