@@ -117,7 +117,8 @@ def type_figure(pos: Float[np.ndarray, "n 2"], labels: np.ndarray, title: str) -
         x, y = pos[labels == name].T
         axes.scatter(x, y, s=point_size(len(pos)), c=color, lw=0, label=str(name))
     bare(axes, title)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, markerscale=2, fontsize=9)
+    # Of the figure, not of the axes: their equal aspect leaves the layout too little room for a long name.
+    figure.legend(loc="outside right center", frameon=False, markerscale=2, fontsize=9)
     return figure
 
 

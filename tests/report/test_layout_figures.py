@@ -114,3 +114,15 @@ def test_residuals_are_layout_minus_measured() -> None:
     assert max(heights) > 0.9 * i.size
     assert left == pytest.approx(-0.25, abs=0.01)
     assert "median |residual| 0.25" in axes.texts[0].get_text()
+
+
+def test_long_names_stay_inside_the_figure() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    pos, _ = _layouts()
+    names = np.array(["Excitatory neurons of layer 6 89% (4)", "type_1 50% (1)"])[np.arange(len(pos)) % 2]
+    figure = type_figure(pos, names, "communities")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (legend,) = figure.legends
+    assert legend.get_window_extent(canvas.get_renderer()).x1 <= figure.bbox.x1
