@@ -107,6 +107,7 @@ class Gears:
                 prepared.validation,
                 seed=child_seed(seed, "member", number),
                 folder=work / f"member_{number}",
+                projection=prepared.candidates.projection,
                 progress=progress,
                 device=device,
             )

@@ -11,6 +11,7 @@ from pyg_gears.nn.geometry_bias import GeometryBias
 from pyg_gears.nn.ipa_conv import IPAConv
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
 from pyg_gears.nn.pair_bias import PairBias
+from pyg_gears.nn.projected_gate import ProjectedGate
 
 __all__ = [
     "AttentionBias",
@@ -22,5 +23,6 @@ __all__ = [
     "IPAConv",
     "PaddedGraphs",
     "PairBias",
+    "ProjectedGate",
     "pad_graphs",
 ]

@@ -17,6 +17,7 @@ from pyg_gears.seeds import child_seed
 from pyg_gears.training.encoder_training import fit_encoder
 from pyg_gears.training.graph_recipe import GraphRecipe
 from pyg_gears.training.minisets import recipe_minisets
+from pyg_gears.training.projection_training import fit_gate_projection
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph
 
@@ -146,12 +147,8 @@ def prepare(
         _embedded(part, found.x[torch.from_numpy(part.inside)])
         for part, found in zip(held_out_parts, fit.held_out, strict=True)
     ]
-    projection = None
-    if recipe.graph.projection:
-        spots = [(slide.x, slide.pos) for slide in train]
-        projection = fit_candidate_projection(spots, recipe.graph.projection, seed=child_seed(seed, "projection"))
-    candidates = candidate_search(recipe, projection)
     cache = work and work / "minisets"
+    candidates = candidate_search(recipe, _projection(recipe, train, cache, device))
     return Prepared(
         encoder=fit.encoder,
         candidates=candidates,
@@ -166,6 +163,28 @@ def prepare(
         ),
         features=torch.cat([found.features for found in fit.train]),
         blocks=split.blocks,
+    )
+
+
+def _projection(
+    recipe: Recipe, train: Sequence[EmbeddedSlide], cache: Path | None, device: torch.device | str
+) -> Float[Tensor, "c d"] | None:
+    """The map of H in which candidates are searched, learned on the training spots; None for H itself."""
+    seed, gate = recipe.training.seed, getattr(recipe.model, "gate", None)
+    if recipe.graph.projection:
+        spots = [(slide.x, slide.pos) for slide in train]
+        return fit_candidate_projection(spots, recipe.graph.projection, seed=child_seed(seed, "projection"))
+    if gate is None or gate.projection is None:
+        return None
+    plain = recipe_minisets(
+        train, recipe, candidate_search(recipe, None), seed=child_seed(seed, "projection minisets"), cache=cache
+    )
+    return fit_gate_projection(
+        gate,
+        plain,
+        node_budget=recipe.training.node_budget,
+        seed=child_seed(seed, "projection"),
+        device=device,
     )
 
 

@@ -56,4 +56,9 @@ class Recipe(Configuration):
                 "expected training.pretraining with model.gate.trust above 0, found none; trust compares with the "
                 "pretrained gate: set training.pretraining, or trust to 0."
             )
+        if self.graph.projection and gate is not None and gate.projection is not None:
+            raise ValueError(
+                "expected graph.projection or model.gate.projection, found both; candidates are searched in one of them: set "
+                "graph.projection to 0, or model.gate.projection to null."
+            )
         return self

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor
 
 from pyg_gears.data import MinisetDataset
 from pyg_gears.data.whole_file import whole_file
@@ -26,6 +28,7 @@ def train_structure(
     *,
     seed: int,
     folder: Path,
+    projection: Float[Tensor, "c d"] | None = None,
     progress: bool = True,
     device: torch.device | str = "cpu",
 ) -> StructureModel:
@@ -39,6 +42,7 @@ def train_structure(
         validation: Minisets of held-out spots.
         seed: Seed of the weights, the order and the augmentation.
         folder: Where checkpoints and ``log.csv`` go.
+        projection: Projection that was learned for candidates and gate, shape (c, d), if there is one.
         progress: Show progress bars.
         device: Where the model is trained.
 
@@ -46,7 +50,7 @@ def train_structure(
         The model, in eval mode, on the CPU.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    model = build_model(recipe, train.slides[0].x.size(1), seed)
+    model = build_model(recipe, train.slides[0].x.size(1), seed, projection)
     finished = folder / "finished.pt"
     if finished.exists():  # early stopping leaves no trace in a checkpoint: asked again, it would train on
         model.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))

@@ -64,6 +64,7 @@ def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
             prepared.validation,
             seed=task.seed,
             folder=task.work,
+            projection=prepared.candidates.projection,
             progress=False,
             device=task.device,
         )

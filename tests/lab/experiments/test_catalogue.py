@@ -32,7 +32,15 @@ NAMES = {
         "recycle-distillation",
     ),
     *("stop-gradient", "deep-supervision", "candidate-k", "candidate-robustness", "mutual-candidates"),
-    *("learned-projection", "augmentation", "slide-noise", "walk-stress", "fewer-terms", "oracle-distillation"),
+    *(
+        "learned-projection",
+        "gate-projection",
+        "augmentation",
+        "slide-noise",
+        "walk-stress",
+        "fewer-terms",
+        "oracle-distillation",
+    ),
 }
 SCHEDULE = ("training.warmup_epochs", "training.ramp_epochs", "loss.random_walk", "model.gate.beta_ramp_epochs")
 
