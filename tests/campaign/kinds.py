@@ -1,0 +1,35 @@
+"""The kinds of attempts: one module of this folder each."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Protocol, cast
+
+import tests.campaign
+
+OWN = {"__main__", "kinds", "once"}
+
+
+class Kind(Protocol):
+    """What a module of this folder offers.
+
+    ``attempt(seed)`` makes one case from the seed, runs it, and returns None where the package held: the right result,
+    or an InputError. Otherwise it returns one paragraph on what went wrong. ``describe(seed)`` says what the case is.
+    """
+
+    KIND: str
+
+    def attempt(self, seed: int) -> str | None: ...
+
+    def describe(self, seed: int) -> str: ...
+
+
+def names() -> list[str]:
+    """Names of all kinds."""
+    return sorted({module.name for module in pkgutil.iter_modules(tests.campaign.__path__)} - OWN)
+
+
+def kind(name: str) -> Kind:
+    """The kind of this name."""
+    return cast("Kind", importlib.import_module(f"tests.campaign.{name}"))
