@@ -50,7 +50,9 @@ class Preparation:
         recipe, training = self.recipe, self.recipe.training
         gate = getattr(recipe.model, "gate", None)
         target = None if gate is None else gate.target
-        return recipe.embedding, training.seed, recipe.minisets, recipe.graph, training.validation, target
+        # A projection is learned with a gate of the recipe's kind and size, in batches of its budget.
+        projection = None if gate is None or gate.projection is None else (gate, training.node_budget)
+        return recipe.embedding, training.seed, recipe.minisets, recipe.graph, training.validation, target, projection
 
 
 def prepare_fold(

@@ -20,6 +20,7 @@ def test_keys_follow_what_preparation_reads_and_nothing_else(recipe) -> None:
         {"minisets": {"count": 6}},
         {"training": {"validation": 3}},
         {"model": {"gate": {"target": "walk2"}}},
+        {"model": {"gate": {"projection": {"channels": 3}}}},
     ):
         other = Preparation("slide_1", "inductive", recipe.change(changes), "own")
         assert other.key != base.key
@@ -33,6 +34,16 @@ def test_keys_follow_what_preparation_reads_and_nothing_else(recipe) -> None:
         assert other.encoder_key != base.encoder_key
     other = Preparation("slide_1", "transductive", recipe, "own")
     assert (other.key != base.key, other.encoder_key != base.encoder_key) == (True, True)
+    keys = [
+        Preparation(
+            "slide_1",
+            "inductive",
+            recipe.change({"model": {"gate": {"channels": 8, "projection": {"channels": d}}}}),
+            "own",
+        ).key
+        for d in (2, 3)
+    ]
+    assert keys[0] != keys[1]
     assert Preparation("slide_1", "inductive", recipe, "noise").key != base.key
     assert Preparation("slide_1", "inductive", recipe, "noise").encoder_key == base.encoder_key
 
