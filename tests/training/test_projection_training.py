@@ -64,5 +64,5 @@ def test_a_model_is_built_around_the_projection(tiny_recipe) -> None:
 
 
 def test_two_projections_are_refused(tiny_recipe) -> None:
-    with pytest.raises(InputError, match="expected graph.projection or model.gate.projection, found both"):
+    with pytest.raises(InputError, match=r"expected graph.projection or model.gate.projection, found both"):
         tiny_recipe.change({"graph": {"projection": 4}, "model": {"gate": {"projection": {}}}})

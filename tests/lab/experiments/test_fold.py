@@ -108,7 +108,8 @@ def test_the_preparation_reads_no_other_field(recipe, slides, tmp_path, monkeypa
             return value
 
     fold.prepare(Spy(recipe, ""), slides, None, "slide_1", tmp_path)
-    assert read == {"embedding", "minisets", "graph", "training.seed", "training.validation", "model.gate.target"}
+    gate = {"model.gate.target", "model.gate.projection"}
+    assert read == {"embedding", "minisets", "graph", "training.seed", "training.validation", *gate}
 
 
 def test_a_fold_without_the_slide_is_refused(recipe, slides, tmp_path) -> None:
