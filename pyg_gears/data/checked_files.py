@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from pyg_gears.data.anndata_io import check_structure
-from pyg_gears.data.open_h5ad import open_h5ad
+from pyg_gears.data.anndata_in import DEFAULT, named_source
+from pyg_gears.data.read_options import ReadOptions
 from pyg_gears.data.slide import Slide
+from pyg_gears.data.structure import check_structure
 from pyg_gears.typing import FilePath
 
 
@@ -20,21 +21,27 @@ class FilesOutput(NamedTuple):
 
 
 @contextmanager
-def checked_files(slides: Sequence[FilePath], cells: FilePath | None = None) -> Iterator[Callable[[], FilesOutput]]:
+def checked_files(
+    slides: Sequence[FilePath], cells: FilePath | None = None, options: ReadOptions = DEFAULT
+) -> Iterator[Callable[[], FilesOutput]]:
     """Open files, check their structure in milliseconds, and hand out a function that reads them.
 
     Args:
         slides: ``.h5ad`` files of sections.
         cells: An ``.h5ad`` file of dissociated cells.
+        options: How all files are understood.
 
     Raises:
         InputError: for the first file that is missing, damaged, or not what it should be.
     """
     with ExitStack() as stack:
+        sections = [check_structure(stack.enter_context(named_source(path)), options, spatial=True) for path in slides]
+        query = None
+        if cells is not None:
+            query = check_structure(stack.enter_context(named_source(cells)), options, spatial=False)
 
-        def checked(path: FilePath, *, spatial: bool) -> Callable[[], Slide]:
-            return check_structure(path, stack.enter_context(open_h5ad(path)), spatial=spatial).read
+        def read() -> FilesOutput:
+            found = [slide for section in sections for slide in section.read()]
+            return FilesOutput(found, None if query is None else query.read()[0])
 
-        sections = [checked(path, spatial=True) for path in slides]
-        query = None if cells is None else checked(cells, spatial=False)
-        yield lambda: FilesOutput([read() for read in sections], None if query is None else query())
+        yield read

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 
 from pyg_gears.data.open_h5ad import index_names, read_element, reading
+from pyg_gears.errors import expect
 
 
 class H5adSource:
@@ -16,12 +17,22 @@ class H5adSource:
     Args:
         file: The open file; it must stay open while the source is read.
         name: Name of the slide; the file's stem if omitted.
+
+    Raises:
+        InputError: for HDF5 that is no AnnData.
     """
 
     def __init__(self, file: h5py.File, name: str | None = None) -> None:
         self.file = file
         self.where = str(file.filename)
         self.name = name or Path(self.where).stem
+        with reading(self.where):
+            missing = [key for key in ("obs", "var") if key not in file]
+        expect(
+            not missing,
+            f"expected an AnnData file at {self.where}, found HDF5 without {', '.join(missing)}; "
+            "write it with anndata's write_h5ad.",
+        )
 
     def row_names(self, table: str) -> tuple[str, ...]:
         """Names of the rows of a table."""

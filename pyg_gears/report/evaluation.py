@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_gears.data.anndata_io import cells_from_anndata, check_h5ad, check_output, read_slide
+from pyg_gears.data.anndata_in import cells_from_anndata, check_h5ad, read_slide
+from pyg_gears.data.anndata_io import check_output
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import expect
 from pyg_gears.report.report_folder import check_report_folder, plain, report_folder

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyg_gears.data.anndata_io import check_h5ad, read_slide
+from pyg_gears.data.anndata_in import check_h5ad, read_slide
 from pyg_gears.errors import expect
 from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.typing import FilePath

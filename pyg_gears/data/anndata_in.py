@@ -1,0 +1,138 @@
+"""Slides and cells from AnnData, in files and in memory: one interpretation for both, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Unpack
+
+from pyg_gears.data.anndata_source import AnnDataSource
+from pyg_gears.data.h5ad_source import H5adSource
+from pyg_gears.data.open_h5ad import open_h5ad
+from pyg_gears.data.read_options import ReadChoices, ReadOptions
+from pyg_gears.data.slide import Slide
+from pyg_gears.data.source import Source
+from pyg_gears.data.structure import check_structure
+from pyg_gears.errors import expect
+from pyg_gears.typing import FilePath
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+DEFAULT = ReadOptions()
+
+
+class H5adSummary(NamedTuple):
+    """What a file holds, read without its counts."""
+
+    name: str
+    genes: tuple[str, ...]
+
+
+@contextmanager
+def named_source(path: FilePath) -> Iterator[Source]:
+    """The table in a file, open while the block runs.
+
+    Raises:
+        InputError: for a file that is missing, damaged or of another format.
+    """
+    with open_h5ad(path) as file:
+        yield H5adSource(file)
+
+
+def read_slides(path: FilePath, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]) -> list[Slide]:
+    """Read the sections of a file: raw counts, names and positions (n x 2).
+
+    Args:
+        path: An ``.h5ad`` file; its stem becomes the name of a slide.
+        options: How the file is understood.
+        **choices: The fields of ``ReadOptions`` by name, instead.
+
+    Returns:
+        The checked slides: one, unless ``section_key`` parts the file into several.
+
+    Raises:
+        InputError: when the file is not usable.
+    """
+    with named_source(path) as source:
+        return check_structure(source, replace(options, **choices), spatial=True).read()
+
+
+def read_slide(path: FilePath, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]) -> Slide:
+    """Read a file that is one section, as ``read_slides`` does.
+
+    Raises:
+        InputError: when the file is not a usable slide.
+    """
+    return _one(read_slides(path, options, **choices))
+
+
+def read_cells(path: FilePath, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]) -> Slide:
+    """Read dissociated cells: counts and names only. Coordinates in the file, if any, are never read.
+
+    Args:
+        path: An ``.h5ad`` file.
+        options: How the file is understood; sections and positions play no role.
+        **choices: The fields of ``ReadOptions`` by name, instead.
+
+    Returns:
+        The cells as a slide with ``pos=None``.
+
+    Raises:
+        InputError: when the file has no usable counts.
+    """
+    with named_source(path) as source:
+        return check_structure(source, replace(options, **choices), spatial=False).read()[0]
+
+
+def slides_from_anndata(
+    adata: AnnData, name: str, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]
+) -> list[Slide]:
+    """The same as ``read_slides`` for an ``AnnData`` in memory, which is not changed."""
+    return check_structure(AnnDataSource(adata, name), replace(options, **choices), spatial=True).read()
+
+
+def slide_from_anndata(
+    adata: AnnData, name: str, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]
+) -> Slide:
+    """The same as ``read_slide`` for an ``AnnData`` in memory."""
+    return _one(slides_from_anndata(adata, name, options, **choices))
+
+
+def cells_from_anndata(
+    adata: AnnData, name: str, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]
+) -> Slide:
+    """The same as ``read_cells`` for an ``AnnData`` in memory: coordinates in it are not read."""
+    return check_structure(AnnDataSource(adata, name), replace(options, **choices), spatial=False).read()[0]
+
+
+def check_h5ad(
+    path: FilePath, options: ReadOptions = DEFAULT, *, spatial: bool, **choices: Unpack[ReadChoices]
+) -> H5adSummary:
+    """Check a file by its structure alone, in milliseconds and without its counts.
+
+    Args:
+        path: The file.
+        options: How the file is understood.
+        spatial: Whether it must be a slide (positions, 30 spots) or may be cells.
+        **choices: The fields of ``ReadOptions`` by name, instead.
+
+    Returns:
+        Name and genes.
+
+    Raises:
+        InputError: for a missing file, a file that is no AnnData, no or misshapen positions, too few spots or genes.
+    """
+    with named_source(path) as source:
+        found = check_structure(source, replace(options, **choices), spatial=spatial)
+        return H5adSummary(source.name, found.genes)
+
+
+def _one(slides: list[Slide]) -> Slide:
+    expect(
+        len(slides) == 1,
+        f"expected one section, found {len(slides)} ({', '.join(slide.name for slide in slides)}); "
+        "read them with read_slides or slides_from_anndata.",
+    )
+    return slides[0]
