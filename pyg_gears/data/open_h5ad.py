@@ -9,16 +9,17 @@ from typing import Any
 
 import h5py
 
+from pyg_gears.data.inspection import inspect_file
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
 
 @contextmanager
 def open_h5ad(path: FilePath) -> Iterator[h5py.File]:
-    """An open file, for reading.
+    """An open file, for reading, once a child process has looked through it.
 
     Raises:
-        InputError: for a missing file, or one that is no HDF5 or damaged.
+        InputError: for a missing file, or one that is no HDF5, damaged or unsafe.
     """
     path = Path(path)
     found = "a folder" if path.is_dir() else "nothing"
@@ -27,6 +28,7 @@ def open_h5ad(path: FilePath) -> Iterator[h5py.File]:
         h5py.is_hdf5(path),
         f"expected an .h5ad file at {path}, found a file of another format; write it with anndata's write_h5ad.",
     )
+    inspect_file(path)
     with reading(path):
         file = h5py.File(path, "r")
     with file:
@@ -35,10 +37,12 @@ def open_h5ad(path: FilePath) -> Iterator[h5py.File]:
 
 @contextmanager
 def reading(path: FilePath) -> Iterator[None]:
-    """Around calls of h5py and anndata, and nothing else: what they cannot read is a damaged file."""
+    """Around calls of h5py, zarr and anndata, and nothing else: what they cannot read is a damaged file."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # anndata has exceptions of its own kind, such as IORegistryError
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"expected a readable .h5ad file at {path}, found a damaged one ({reason}); "
