@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from pyg_gears.data.anndata_source import AnnDataSource
-from pyg_gears.data.h5ad_source import H5adSource
-from pyg_gears.data.open_h5ad import open_h5ad
+from pyg_gears.data.open_source import open_source
 from pyg_gears.data.read_options import ReadChoices, ReadOptions
 from pyg_gears.data.slide import Slide
 from pyg_gears.data.source import Source
@@ -37,8 +36,8 @@ def named_source(path: FilePath) -> Iterator[Source]:
     Raises:
         InputError: for a file that is missing, damaged or of another format.
     """
-    with open_h5ad(path) as file:
-        yield H5adSource(file)
+    with open_source(path) as source:
+        yield source
 
 
 def read_slides(path: FilePath, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]) -> list[Slide]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
+from pyg_gears.data.open_source import open_source
 from pyg_gears.data.slide import Slide
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import InputError, expect
@@ -88,7 +88,7 @@ def write_layout(
 
     Args:
         path: A new file.
-        source: The cells' file, or their AnnData (it is not changed).
+        source: The cells' file in any format that is read, or their AnnData (it is not changed).
         pos: Layout in the gauge, shape (n, 2).
         confidence: Trust in each cell's place, shape (n,), 0..1.
         distances: Distances in the layout's unit, any SciPy sparse format, shape (n, n).
@@ -100,7 +100,11 @@ def write_layout(
     import anndata
 
     check_output(path)
-    adata = source.copy() if isinstance(source, anndata.AnnData) else anndata.read_h5ad(os.fspath(source))
+    if isinstance(source, anndata.AnnData):
+        adata = source.copy()
+    else:
+        with open_source(source) as table:
+            adata = table.to_anndata()
     n = adata.n_obs
     square: Any = distances  # SciPy's types know no common shape
     shapes = (np.shape(pos), np.shape(confidence), square.shape)

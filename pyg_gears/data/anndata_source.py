@@ -47,6 +47,10 @@ class AnnDataSource:
         found = self._element(key)
         return found.to_memory() if hasattr(found, "to_memory") else found
 
+    def to_anndata(self) -> AnnData:
+        """A copy in memory."""
+        return self.adata.to_memory(copy=True)
+
     def _element(self, key: str) -> Any:
         if key == "X":
             return self.adata.X

@@ -50,23 +50,23 @@ def reading(path: FilePath) -> Iterator[None]:
         ) from error
 
 
-def index_names(file: h5py.File, table: str) -> tuple[str, ...]:
-    """Names of the rows of ``obs`` or ``var``.
+def index_names(root: Any, table: str, where: str) -> tuple[str, ...]:
+    """Names of the rows of ``obs`` or ``var`` in an open file or zarr group.
 
     Raises:
         InputError: for a table as anndata before 0.7 wrote it, or one that is damaged.
     """
-    with reading(file.filename):
-        index = file[table].attrs.get("_index") if isinstance(file[table], h5py.Group) else None
+    with reading(where):
+        index = root[table].attrs.get("_index") if hasattr(root[table], "keys") else None
     expect(
         index is not None,
-        f"expected tables as anndata 0.7 and later writes them in {file.filename}, found an older layout; "
+        f"expected tables as anndata 0.7 and later writes them in {where}, found an older layout; "
         "read and write the file once with a recent anndata.",
     )
-    return tuple(str(name) for name in read_element(file, f"{table}/{index}"))
+    return tuple(str(name) for name in read_element(root, f"{table}/{index}", where))
 
 
-def read_element(file: h5py.File, key: str) -> Any:
+def read_element(root: Any, key: str, where: str) -> Any:
     """One element in its type in memory, such as a sparse matrix or a data frame.
 
     Raises:
@@ -74,5 +74,5 @@ def read_element(file: h5py.File, key: str) -> Any:
     """
     from anndata.io import read_elem
 
-    with reading(file.filename):
-        return read_elem(file[key])
+    with reading(where):
+        return read_elem(root[key])

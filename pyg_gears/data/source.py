@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 class Source(Protocol):
@@ -37,6 +40,13 @@ class Source(Protocol):
 
     def read(self, key: str) -> Any:
         """An element in its type in memory: array, sparse matrix, data frame, Series, mapping or scalar.
+
+        Raises:
+            InputError: when it is damaged.
+        """
+
+    def to_anndata(self) -> AnnData:
+        """Everything in it as an AnnData in memory, which the caller may change.
 
         Raises:
             InputError: when it is damaged.

@@ -17,7 +17,14 @@ from pyg_gears.data.inspection.limits import SLAB_BYTES, Budget, start_step
 from pyg_gears.data.inspection.node import Node, Unfit, printable
 
 # 32000 is LZF, which h5py brings; other numbers are plug-ins that HDF5 would load from disk.
-_FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_SCALEOFFSET, h5z.FILTER_NBIT, 32000}
+_FILTERS = {
+    h5z.FILTER_DEFLATE,
+    h5z.FILTER_SHUFFLE,
+    h5z.FILTER_FLETCHER32,
+    h5z.FILTER_SCALEOFFSET,
+    h5z.FILTER_NBIT,
+    32000,
+}
 _SIMPLE = {h5t.INTEGER, h5t.FLOAT, h5t.STRING, getattr(h5t, "COMPLEX", h5t.FLOAT)}
 _LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}
 # A Python string of length l takes 49 + l bytes, and 8 for the pointer to it.

@@ -69,7 +69,9 @@ def _inspected(path: Path, remedy: str, state: tuple[int, ...] | None) -> str:
         elif done.returncode < 0:
             found = f"reading it crashes with signal {-done.returncode}"
         else:
-            raise RuntimeError(f"the inspection of {path} did not start: {done.stderr.decode(errors='replace')[-2000:]}")
+            raise RuntimeError(
+                f"the inspection of {path} did not start: {done.stderr.decode(errors='replace')[-2000:]}"
+            )
     raise InputError(
         f"expected a readable file at {path}, found a damaged or unsafe one ({found}); {better or remedy}."
     )
