@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyg_gears.data.anndata_source import AnnDataSource
 from pyg_gears.data.inspection import inspect_file
@@ -18,6 +19,9 @@ from pyg_gears.data.tenx_folder import is_tenx_folder, read_tenx_folder
 from pyg_gears.data.tenx_matrix import read_tenx
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _FORMATS = "an .h5ad file, a 10x .h5 file, a zarr store or a folder of Space Ranger"
 # How formats that are not read become AnnData, by what a path ends with.
@@ -83,8 +87,8 @@ def _open_folder(path: Path) -> Iterator[Source]:
 _EMPTY_HINT = " of none of these; check the path."
 
 
-def _in_memory(adata: object, name: str, path: Path) -> AnnDataSource:
-    source = AnnDataSource(adata, name)  # type: ignore[arg-type]
+def _in_memory(adata: AnnData, name: str, path: Path) -> AnnDataSource:
+    source = AnnDataSource(adata, name)
     source.where = str(path)
     return source
 

@@ -46,11 +46,11 @@ class StoredSource:
     def keys(self, group: str) -> tuple[str, ...]:
         """Elements of a group, without the index of a table."""
         with reading(self.where):
-            found = self.root[group] if group in self.root else None
+            found: Any = self.root.get(group)
             if not hasattr(found, "keys"):
                 return ()
             index = found.attrs.get("_index")
-            return tuple(key for key in found.keys() if key != index)
+            return tuple(key for key in found if key != index)
 
     def has(self, key: str) -> bool:
         """Whether the file holds the element."""

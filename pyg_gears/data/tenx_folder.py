@@ -45,7 +45,8 @@ def read_tenx_folder(path: FilePath, name: str) -> AnnData:
         f"expected one barcode and one gene a line in {folder}, found empty or uneven lines; {_WRITE_AGAIN}.",
     )
     columns = {
-        key: np.array(column, dtype=object) for key, column in zip(("id", "name", "feature_type"), zip(*features))
+        key: np.array(column, dtype=object)
+        for key, column in zip(("id", "name", "feature_type"), zip(*features, strict=True), strict=False)
     }
     if "name" not in columns:
         columns["name"] = columns["id"]

@@ -41,7 +41,7 @@ def read_tenx(path: FilePath) -> AnnData:
         )
         with reading(path):
             group = file[groups[0]]
-            features = group["features"] if "features" in group else group
+            features = group.get("features", group)
             names = {"name": "name", "id": "id", "feature_type": "feature_type"}
             if "features" not in group:
                 names = {"name": "gene_names", "id": "genes"}

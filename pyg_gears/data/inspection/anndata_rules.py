@@ -128,7 +128,7 @@ def _check_table(node: Node) -> None:
     assert node.children is not None
     order: Any = node.attrs.get("column-order")
     names = [] if order is None else np.asarray(order).ravel().tolist()
-    index = node.attrs.get("_index")
+    index: Any = node.attrs.get("_index")
     if order is None or not all(isinstance(name, str) for name in [index, *names]):
         raise Unfit(f"the columns of {node.called} are not named")
     for name in [index, *names]:

@@ -52,8 +52,7 @@ def _inspected(path: Path, remedy: str, state: tuple[int, ...] | None) -> str:
             [sys.executable, "-P", "-m", "pyg_gears.data.inspection", str(path)],
             env={**os.environ, "PYTHONPATH": _search_path(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=WAIT_SECONDS + size / SLOWEST_BYTES_A_SECOND,
         )
     except subprocess.TimeoutExpired:
