@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 
+from pyg_gears.data.row_names import names_of_rows
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
@@ -59,7 +60,7 @@ def index_names(file: h5py.File, table: str) -> tuple[str, ...]:
         f"expected tables as anndata 0.7 and later writes them in {file.filename}, found an older layout; "
         "read and write the file once with a recent anndata.",
     )
-    return tuple(str(name) for name in read_element(file, f"{table}/{index}"))
+    return names_of_rows(read_element(file, f"{table}/{index}"))
 
 
 def read_element(file: h5py.File, key: str) -> Any:
