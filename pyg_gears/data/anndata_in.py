@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from pyg_gears.data.anndata_source import AnnDataSource
+from pyg_gears.data.named_path import named_path
 from pyg_gears.data.open_source import open_source
 from pyg_gears.data.read_options import ReadChoices, ReadOptions
 from pyg_gears.data.slide import Slide
@@ -23,20 +25,33 @@ DEFAULT = ReadOptions()
 
 
 class H5adSummary(NamedTuple):
-    """What a file holds, read without its counts."""
+    """What a file holds, read without its counts.
+
+    Attributes:
+        name: Name of the table.
+        genes: Names of its genes.
+        slides: Names of the slides in it: one for each section; for cells their name.
+    """
 
     name: str
     genes: tuple[str, ...]
+    slides: tuple[str, ...]
 
 
 @contextmanager
 def named_source(path: FilePath) -> Iterator[Source]:
     """The table in a file, open while the block runs.
 
+    Args:
+        path: A file, or ``NAME=path`` to name what is read; by default its stem is the name.
+
     Raises:
-        InputError: for a file that is missing, damaged or of another format.
+        InputError: for a file that is missing, damaged or of another format, or a name that cannot be part of a file's.
     """
-    with open_source(path) as source:
+    name, file_path = named_path(path)
+    with open_source(file_path) as source:
+        if file_path != Path(path):
+            source.name = name
         yield source
 
 
@@ -44,12 +59,12 @@ def read_slides(path: FilePath, options: ReadOptions = DEFAULT, **choices: Unpac
     """Read the sections of a file: raw counts, names and positions (n x 2).
 
     Args:
-        path: An ``.h5ad`` file; its stem becomes the name of a slide.
+        path: An ``.h5ad`` file; its stem becomes the name of the slide, or NAME if it is written ``NAME=path``.
         options: How the file is understood.
         **choices: The fields of ``ReadOptions`` by name, instead.
 
     Returns:
-        The checked slides: one, unless ``section_key`` parts the file into several.
+        The checked slides: one, unless ``section_key`` parts the file into several, then named ``stem_section``.
 
     Raises:
         InputError: when the file is not usable.
@@ -118,14 +133,14 @@ def check_h5ad(
         **choices: The fields of ``ReadOptions`` by name, instead.
 
     Returns:
-        Name and genes.
+        Names.
 
     Raises:
         InputError: for a missing file, a file that is no AnnData, no or misshapen positions, too few spots or genes.
     """
     with named_source(path) as source:
         found = check_structure(source, replace(options, **choices), spatial=spatial)
-        return H5adSummary(source.name, found.genes)
+        return H5adSummary(source.name, found.genes, found.names)
 
 
 def _one(slides: list[Slide]) -> Slide:

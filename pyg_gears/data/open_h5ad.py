@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 
 from pyg_gears.data.inspection import inspect_file
+from pyg_gears.data.row_names import names_of_rows
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
@@ -63,7 +64,7 @@ def index_names(root: Any, table: str, where: str) -> tuple[str, ...]:
         f"expected tables as anndata 0.7 and later writes them in {where}, found an older layout; "
         "read and write the file once with a recent anndata.",
     )
-    return tuple(str(name) for name in read_element(root, f"{table}/{index}", where))
+    return names_of_rows(read_element(root, f"{table}/{index}", where))
 
 
 def read_element(root: Any, key: str, where: str) -> Any:

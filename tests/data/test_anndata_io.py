@@ -177,7 +177,7 @@ def test_a_slide_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"spatial": np.full((N, 2), np.nan)}, "finite positions"),
         ({"spatial": np.ones((N, 2))}, "found all at one"),
         ({"x": np.full((N, G), np.nan)}, "found NaN"),
-        ({"x": csr_matrix(np.full((N, G), -1.0))}, "non-negative counts, found -1"),
+        ({"x": csr_matrix(np.full((N, G), -1.0))}, "raw counts in X, found -1, so scaled"),
         ({"x": np.zeros((N, G))}, "found only zeros"),
         ({"n": 29}, "at least 30 spots, found 29"),
         ({"g": 1}, "at least 2 genes, found 1"),
@@ -200,7 +200,7 @@ def test_repeated_names_are_refused(tmp_path: Path) -> None:
 def test_summary_without_counts(tmp_path: Path) -> None:
     path = saved(tmp_path, x=np.full((N, G), np.nan))
     summary = check_h5ad(path, spatial=True)
-    assert summary == ("section", tuple(f"g{i}" for i in range(G)))
+    assert summary == ("section", tuple(f"g{i}" for i in range(G)), ("section",))
     assert check_h5ad(saved(tmp_path, "cells.h5ad", n=3, spatial=None), spatial=False).name == "cells"
     with pytest.raises(InputError, match="at least 3 cells, found 2"):
         check_h5ad(saved(tmp_path, "few.h5ad", n=2, spatial=None), spatial=False)
@@ -273,7 +273,13 @@ def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_write_slide_round_trip(tmp_path: Path) -> None:
-    slide = Slide("a", csr_array(np.eye(N, G)), tuple("abcdef"), tuple(f"c{i}" for i in range(N)), np.eye(N, 2))
+    slide = Slide(
+        "a",
+        csr_array(np.eye(N, G)),
+        tuple("abcdef"),
+        tuple(f"c{i}" for i in range(N)),
+        np.eye(N, 2) + np.arange(N)[:, None],
+    )
     write_slide(tmp_path / "a.h5ad", slide, obs={"t": np.array(["x"] * N)}, obsm={"other": np.ones((N, 2))})
     again = read_slide(tmp_path / "a.h5ad")
     assert (again.name, again.genes, again.cells) == (slide.name, slide.genes, slide.cells)
