@@ -41,7 +41,7 @@ def read_tenx_folder(path: FilePath, name: str) -> AnnData:
     features = _table(folder, "features.tsv", "genes.tsv")
     counts = _matrix(folder, len(features), len(barcodes))
     expect(
-        all(features) and all(barcodes) and len({len(row) for row in features}) <= 1,
+        all(features) and all(barcodes) and len({len(row) for row in features}) == 1,
         f"expected one barcode and one gene a line in {folder}, found empty or uneven lines; {_WRITE_AGAIN}.",
     )
     columns = {

@@ -127,9 +127,9 @@ class _Walk:
         # A chunk is unpacked whole, even where the array is smaller.
         declared = max(prod(node.shape), prod(data.chunks or ())) * row
         self.budget.add_bytes(declared, node.called)
-        node.slabs = partial(self._slabs, data, row, declared)
+        node.slabs = partial(self._slabs, data, node.called, row, declared)
 
-    def _slabs(self, data: h5py.Dataset, row: int, declared: int) -> Iterator[np.ndarray]:
+    def _slabs(self, data: h5py.Dataset, where: str, row: int, declared: int) -> Iterator[np.ndarray]:
         if data.ndim == 0 or prod(data.shape) == 0:
             start_step(declared)
             yield np.asarray(data[()])
@@ -143,7 +143,7 @@ class _Walk:
             slab = data[first : first + rows]
             if slab.dtype == object:
                 # Many strings of variable length may share one long text.
-                self.budget.add_bytes(sum(map(len, slab.ravel())), data.name)
+                self.budget.add_bytes(sum(map(len, slab.ravel())), where)
             yield slab
 
 

@@ -18,6 +18,13 @@ SLAB_BYTES = 8 * 2**20
 SLOWEST_BYTES_A_SECOND = 20e6
 
 
+class _Steps:
+    limited = False
+
+
+_STEPS = _Steps()
+
+
 class Budget:
     """What a file may ask for.
 
@@ -76,7 +83,8 @@ def available_memory() -> int:
 
 
 def limit_process(memory: int) -> None:
-    """Limit the memory of this process to ``memory`` and one GiB, and write no core file when it crashes."""
+    """Limit this process: its memory to ``memory`` and one GiB, its steps in time; it writes no core file."""
+    _STEPS.limited = True
     try:
         import resource
     except ImportError:  # Windows: the caller's time limit remains
@@ -88,9 +96,10 @@ def limit_process(memory: int) -> None:
 def start_step(size: int = 0) -> None:
     """Allow the next step 5 s of CPU and what reading ``size`` bytes takes; an endless loop inside a library ends there.
 
-    The signal has no handler: a handler in Python would wait for the library to return.
+    The signal has no handler: a handler in Python would wait for the library to return. Without effect in a process that
+    ``limit_process`` has not limited.
     """
-    if hasattr(signal, "setitimer"):
+    if _STEPS.limited and hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, STEP_SECONDS + size / SLOWEST_BYTES_A_SECOND)
 
 

@@ -1,0 +1,1 @@
+"""Standing campaign: random input of every kind, seeded, in bounded time."""
