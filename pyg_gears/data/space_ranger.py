@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyg_gears.data.inspection import inspect_file
+from pyg_gears.data.inspection.limits import available_memory
 from pyg_gears.data.tenx_folder import contents, is_tenx_folder, read_tenx_folder, rows_of
 from pyg_gears.data.tenx_matrix import read_tenx
 from pyg_gears.errors import InputError, expect
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix")
 _COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
+# A barcode, three whole numbers and two others as Python objects.
+_ROW_BYTES = 250
 _REMEDY = "pass the folder 'outs' as Space Ranger wrote it"
 
 
@@ -113,6 +116,11 @@ def _parquet(path: Path) -> dict[str, Any]:
             f"expected the package pyarrow to read {path}, found none; install it with pip install 'pyg-gears[io]'."
         ) from None
     try:
+        rows = parquet.read_metadata(path).num_rows
+        expect(
+            rows * _ROW_BYTES <= available_memory(),
+            f"expected positions that fit into memory in {path}, found {rows} barcodes; {_REMEDY}.",
+        )
         table = parquet.read_table(path, columns=list(_COLUMNS), memory_map=False)
         return {column: table[column].to_pylist() for column in _COLUMNS}
     except (ArrowException, OSError, KeyError) as error:

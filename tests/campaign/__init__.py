@@ -1,1 +1,1 @@
-"""Standing campaign: random input of every kind, seeded, in bounded time."""
+"""Random attempts to break the package: ``python -m tests.campaign --minutes N`` runs them for as long as wanted."""

@@ -80,7 +80,12 @@ def _retype(file: h5py.File, name: str, rng: Rng) -> str:
 
 
 def _reshape(file: h5py.File, name: str, rng: Rng) -> str:
-    shapes = [lambda v: v[..., None], lambda v: v[:-1], lambda v: v.ravel()[:1].reshape(()), lambda v: np.repeat(v, 2, 0)]
+    shapes = [
+        lambda v: v[..., None],
+        lambda v: v[:-1],
+        lambda v: v.ravel()[:1].reshape(()),
+        lambda v: np.repeat(v, 2, 0),
+    ]
     number = int(rng.integers(len(shapes)))
     return _replace(file, name, shapes[number], f"reshaped ({number})")
 
