@@ -59,7 +59,10 @@ class AnnDataSource:
         if group == "raw":
             raw = self.adata.raw
             return None if raw is None else {"X": raw.X, "var": raw.var} if not names else getattr(raw, names[0])
-        found = getattr(self.adata, group)
+        try:
+            found = getattr(self.adata, group)
+        except KeyError:
+            return None  # a backed file without X
         while names and hasattr(found, "keys"):
             # A name may hold a slash itself.
             name = names[0]

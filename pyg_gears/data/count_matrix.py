@@ -48,7 +48,7 @@ def count_matrix(name: str, where: str, table: Any, rows: IntArray) -> csr_array
         table = table.astype(np.float32)  # SciPy knows no half precision
     counts = csr_array(table)
     # A copy in any case: merging repeated entries must not touch the caller's matrix.
-    counts = counts.copy() if len(rows) == counts.shape[0] else counts[rows]
+    counts = counts.copy() if np.array_equal(rows, np.arange(counts.shape[0])) else counts[rows]
     with np.errstate(over="ignore"):  # what exceeds float32 becomes infinite, and is refused as that
         values = counts.data.astype(np.float32)
     counts = csr_array((values, counts.indices, counts.indptr), shape=counts.shape)

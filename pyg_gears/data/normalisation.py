@@ -17,6 +17,7 @@ LARGEST_RATIO = 20.0
 NEAR = 0.04
 MULTIPLES = 0.9
 LEAST_VALUES = 10
+EXACT = 1e-3
 
 
 class _Inverse(NamedTuple):
@@ -57,7 +58,8 @@ def normalisation(counts: csr_array) -> str | None:
     the square),
 
         sum_g f(x_ig) is the same for every row i, or
-        f(x_ig) = c_ig u_i for small whole numbers c_ig, with a unit u_i that differs from row to row:
+        f(x_ig) = c_ig u_i for small whole numbers c_ig, with a unit u_i of the row (without f: one that differs from
+        row to row), or f(x_ig) is whole everywhere:
 
     a row that was divided by its total keeps both, and the second where genes were left out afterwards. Counts corrected
     for ambient RNA and continuous measurements show neither; halves of reads that match two genes share one unit.
@@ -82,7 +84,7 @@ def normalisation(counts: csr_array) -> str | None:
         undone = [inverse.function(row) for row in values]
         sums = np.array([row.sum() for row in undone])
         equal = len(sums) >= 3 and bool(sums.std() <= EQUAL_SUMS * sums.mean())
-        if equal or _unit(undone) is not _Unit.NONE:
+        if equal or _unit(undone) is not _Unit.NONE or _are_whole(np.concatenate(undone)):
             return inverse.name
     return None
 
@@ -110,6 +112,12 @@ def _unit(rows: list[FloatArray]) -> _Unit:
     if known < LEAST_VALUES or np.mean(shares) < MULTIPLES:
         return _Unit.NONE
     return _Unit.SHARED if _near_whole(np.array(units) / min(units)) >= MULTIPLES else _Unit.OWN
+
+
+def _are_whole(values: FloatArray) -> bool:
+    """Whether values are whole numbers, with evidence for it."""
+    small = values[values <= 1 / EXACT]
+    return len(small) >= LEAST_VALUES and bool(((small > 0.5) & (np.abs(small - np.rint(small)) <= EXACT)).all())
 
 
 def _near_whole(values: FloatArray) -> float:
