@@ -109,6 +109,8 @@ def _remedy(source: Source, tables: tuple[str, ...], columns: tuple[str, ...]) -
     flat = [key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)]
     others = [key for key in flat if key.lower() in TABLES or "spatial" in key.lower() or "coord" in key.lower()]
     others += [f"{names[x]},{names[y]}" for x, y in COLUMNS if x in names and y in names]
+    if not others and "spatialdata_attrs" in source.keys("uns"):
+        return "put those of the shapes there with spatialdata.get_centroids, since shapes and points are not read"
     if not others:
         return "add them (spots x 2), or name them with --spatial-key"
     return f"name them with --spatial-key {others[0]}" + (f" (or {', '.join(others[1:3])})" if others[1:] else "")

@@ -13,6 +13,7 @@ import numpy as np
 from pyg_gears.data.anndata_in import DEFAULT, cells_from_anndata
 from pyg_gears.data.anndata_io import check_output
 from pyg_gears.data.checked_files import checked_files
+from pyg_gears.data.open_source import open_source
 from pyg_gears.data.read_options import ReadOptions
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import expect
@@ -74,9 +75,8 @@ def evaluate(
         InputError: for a file that is not a layout, bad references, truth of another shape, or outputs that exist.
     """
     slides, reading = _check_files(layout_path, references, json_path, figures_dir, reading)
-    import anndata
-
-    adata = anndata.read_h5ad(os.fspath(layout_path))
+    with open_source(layout_path) as source:
+        adata = source.to_anndata()
     cells = cells_from_anndata(adata, Path(layout_path).stem, reading)
     truth = _truth(adata, truth_key, Path(layout_path).stem)
     labels, label_key = _labels(adata, label_key)

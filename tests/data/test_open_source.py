@@ -108,7 +108,7 @@ def test_spatialdata_stores_without_one_table(tmp_path: Path) -> None:
     linked = spatialdata(tmp_path / "linked.zarr")
     shutil.rmtree(linked / "tables" / "table")
     (linked / "tables" / "table").symlink_to(store(tmp_path / "other.zarr"))
-    with pytest.raises(InputError, match="expected the table inside of .*, found a link that leads out of it"):
+    with pytest.raises(InputError, match=r"expected the table inside of .*, found a link that leads out of it"):
         read_slide(linked)
 
 
@@ -125,7 +125,7 @@ def test_stores_without_anndata(tmp_path: Path) -> None:
     import zarr
 
     zarr.open_group(tmp_path / "cells.zarr", mode="w").create_group("obs")
-    with pytest.raises(InputError, match="expected an AnnData file at .*, found zarr without var"):
+    with pytest.raises(InputError, match=r"expected an AnnData file at .*, found zarr without var"):
         read_cells(tmp_path / "cells.zarr")
 
 
@@ -164,7 +164,9 @@ def test_other_formats_are_refused_with_the_way_to_convert_them(name: str, remed
 
 
 def test_folders_and_pipes_that_are_no_data(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected an .h5ad file, a 10x .h5 file, .*, found a folder of none of these"):
+    with pytest.raises(
+        InputError, match=r"expected an .h5ad file, a 10x .h5 file, .*, found a folder of none of these"
+    ):
         read_cells(tmp_path)
     os.mkfifo(tmp_path / "pipe.h5ad")
     with pytest.raises(InputError, match="found nothing"):

@@ -180,7 +180,7 @@ def test_packed_files_do_not_grow_without_end(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match=r"expected at most .* GiB in .*, found more"):
         contents(tmp_path, "matrix.mtx")
     (tmp_path / "matrix.mtx.gz").write_bytes(gzip.compress(b"text" * 100)[:20])
-    with pytest.raises(InputError, match="readable file at .*, found a damaged one"):
+    with pytest.raises(InputError, match=r"readable file at .*, found a damaged one"):
         contents(tmp_path, "matrix.mtx")
 
 
@@ -304,7 +304,7 @@ def test_positions_in_parquet_need_pyarrow(tmp_path: Path, monkeypatch: pytest.M
         read_slide(folder)
     rows_told[0] = N
     (folder / "spatial" / "tissue_positions.parquet").write_bytes(b"damaged")
-    with pytest.raises(InputError, match="expected positions of barcodes in .*, found no parquet"):
+    with pytest.raises(InputError, match=r"expected positions of barcodes in .*, found no parquet"):
         read_slide(folder)
     (folder / "spatial" / "tissue_positions.parquet").unlink()
     (folder / "spatial" / "tissue_positions.parquet").symlink_to(tmp_path)
