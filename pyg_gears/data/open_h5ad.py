@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -17,19 +16,12 @@ from pyg_gears.typing import FilePath
 
 @contextmanager
 def open_h5ad(path: FilePath) -> Iterator[h5py.File]:
-    """An open file, for reading, once a child process has looked through it.
+    """An open HDF5 file, for reading, once a child process has looked through it.
 
     Raises:
-        InputError: for a missing file, or one that is no HDF5, damaged or unsafe.
+        InputError: for one that is damaged or unsafe.
     """
-    path = Path(path)
-    found = "a folder" if path.is_dir() else "nothing"
-    expect(path.is_file(), f"expected an .h5ad file at {path}, found {found}; check the path.")
-    expect(
-        h5py.is_hdf5(path),
-        f"expected an .h5ad file at {path}, found a file of another format; write it with anndata's write_h5ad.",
-    )
-    inspect_file(path)
+    inspect_file(path, "hdf5")
     with reading(path):
         file = h5py.File(path, "r")
     with file:

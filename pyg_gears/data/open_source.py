@@ -23,7 +23,7 @@ from pyg_gears.typing import FilePath
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_FORMATS = "an .h5ad file, a 10x .h5 file, a zarr store or a folder of Space Ranger"
+_OR = " (or a 10x .h5 file, a zarr store, a folder of Space Ranger)"
 # How formats that are not read become AnnData, by what a path ends with.
 _CONVERSIONS = {
     (".csv", ".tsv", ".txt"): "read it with anndata.io.read_csv or read_text and write_h5ad",
@@ -58,7 +58,7 @@ def open_source(path: FilePath) -> Iterator[Source]:
             yield source
     else:
         _refuse_other_formats(path)
-        if inspect_file(path) == "10x":
+        if inspect_file(path, "hdf5") == "10x":
             yield _in_memory(read_tenx(path), path.stem, path)
             return
         with open_h5ad(path) as file:
@@ -79,7 +79,7 @@ def _open_folder(path: Path) -> Iterator[Source]:
     else:
         bins = sorted(entry.name for root in (path, path / "outs") for entry in root.glob("binned_outputs/square_*"))
         raise InputError(
-            f"expected {_FORMATS} at {path}, found a folder"
+            f"expected an .h5ad file at {path}{_OR}, found a folder"
             + (f" with bins of several sizes ({', '.join(bins)}); pass one of these folders." if bins else _EMPTY_HINT)
         )
 
@@ -96,9 +96,9 @@ def _in_memory(adata: AnnData, name: str, path: Path) -> AnnDataSource:
 def _refuse_other_formats(path: Path) -> None:
     import h5py
 
-    expect(path.is_file(), f"expected {_FORMATS} at {path}, found nothing; check the path.")
+    expect(path.is_file(), f"expected an .h5ad file at {path}, found nothing; check the path.")
     if h5py.is_hdf5(path):
         return
     ending = next((end for end in _CONVERSIONS if path.name.lower().endswith(end)), None)
     remedy = "write it with anndata's write_h5ad" if ending is None else _CONVERSIONS[ending]
-    raise InputError(f"expected {_FORMATS} at {path}, found a file of another format; {remedy}.")
+    raise InputError(f"expected an .h5ad file at {path}{_OR}, found a file of another format; {remedy}.")

@@ -13,7 +13,6 @@ from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
 _ROOT_METADATA = (".zgroup", ".zattrs", ".zmetadata", ".zarray", "zarr.json")
-_REMEDY = "write it with anndata's write_zarr or write_h5ad"
 
 
 def is_zarr(path: FilePath) -> bool:
@@ -43,7 +42,7 @@ def open_zarr(path: FilePath) -> Iterator[StoredSource]:
         ) from None
     path = Path(path)
     table = _table(path) if path.is_dir() else path
-    inspect_file(table, _REMEDY)
+    inspect_file(table, "zarr")
     with reading(table):
         store = table if table.is_dir() else zarr.storage.ZipStore(table, mode="r")
         # Consolidated metadata may contradict the elements, which are what was looked through.

@@ -80,7 +80,7 @@ def _counts(folder: Path, name: str) -> AnnData:
                 f"expected a file at {path}, found a link that leads out of the folder; copy the file there.",
             )
             expect(
-                inspect_file(path, _REMEDY) == "10x",
+                inspect_file(path, "hdf5") == "10x",
                 f"expected a matrix of 10x Genomics at {path}, found other HDF5; {_REMEDY}.",
             )
             return read_tenx(path)

@@ -233,7 +233,7 @@ def test_damage_is_found_before_anything_is_read(case: str, sound: Path, tmp_pat
 
 
 def test_sound_files_pass(sound: Path, tmp_path: Path) -> None:
-    assert inspect_file(sound) == "anndata"
+    assert inspect_file(sound, "hdf5") == "anndata"
     empty = tmp_path / "empty.h5ad"
     anndata.AnnData(obs=table().obs).write_h5ad(empty)
     other = tmp_path / "other.h5"
@@ -289,7 +289,7 @@ def test_a_loop_inside_the_library_ends_and_is_damage(tmp_path: Path) -> None:
         path.write_bytes(whole[:offset] + bytes(3000) + whole[offset + 3000 :])
         begun = time.monotonic()
         with contextlib.suppress(InputError):
-            inspect_file(path)
+            inspect_file(path, "hdf5")
         assert time.monotonic() - begun < 60
 
 
@@ -297,14 +297,14 @@ def test_the_sentence_of_a_refusal(sound: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.h5ad"
     path.write_bytes(sound.read_bytes()[:5000])
     with pytest.raises(
-        InputError, match=r"expected a readable file at .*cut.h5ad, found a damaged or unsafe one \(.*\); write"
+        InputError, match=r"expected a readable file at .*cut.h5ad, found a damaged or unsafe one \(.*\); copy it again"
     ):
-        inspect_file(path)
+        inspect_file(path, "hdf5")
     with h5py.File(path, "w") as file:
         plug_in_file = file.create_group("uns").file
         plug_in(plug_in_file)
     with pytest.raises(InputError, match=r"plug-in .*; write it with compression='gzip'\."):
-        inspect_file(path)
+        inspect_file(path, "hdf5")
 
 
 @pytest.mark.parametrize(
@@ -327,10 +327,10 @@ def test_how_the_child_ends_is_told(
     monkeypatch.setattr(module, "WAIT_SECONDS", 1)
     monkeypatch.setattr(module.subprocess, "run", lambda command, **rest: run([command[0], *ending], **rest))
     with pytest.raises(InputError, match=text):
-        inspect_file(path)
+        inspect_file(path, "hdf5")
     monkeypatch.setattr(module.subprocess, "run", lambda command, **rest: run([command[0], "-c", "0 / 0"], **rest))
     with pytest.raises(RuntimeError, match=r"did not start: (.|\n)*ZeroDivisionError"):
-        inspect_file(path)
+        inspect_file(path, "hdf5")
 
 
 def test_a_file_is_looked_through_once_and_again_when_it_changes(
@@ -339,13 +339,13 @@ def test_a_file_is_looked_through_once_and_again_when_it_changes(
     path, started, run = tmp_path / "cells.h5ad", [], subprocess.run
     shutil.copy(sound, path)
     monkeypatch.setattr(subprocess, "run", lambda *args, **rest: started.append(args) or run(*args, **rest))
-    inspect_file(path)
-    inspect_file(path)
+    inspect_file(path, "hdf5")
+    inspect_file(path, "hdf5")
     assert len(started) == 1
     with h5py.File(path, "r+") as file:
         one("X/indices", 0, 10**6)(file)
     with pytest.raises(InputError, match="X/indices point outside"):
-        inspect_file(path)
+        inspect_file(path, "hdf5")
 
 
 def test_the_child_needs_no_module_of_the_folder_it_runs_in(
@@ -354,7 +354,7 @@ def test_the_child_needs_no_module_of_the_folder_it_runs_in(
     (tmp_path / "h5py.py").write_text("raise ImportError('not this one')")
     (tmp_path / "cells.h5ad").write_bytes(sound.read_bytes())
     monkeypatch.chdir(tmp_path)
-    assert inspect_file("cells.h5ad") == "anndata"
+    assert inspect_file("cells.h5ad", "hdf5") == "anndata"
 
 
 def test_what_a_file_may_declare() -> None:
@@ -476,11 +476,11 @@ STORES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("case", STORES)
 def test_unsafe_and_damaged_stores(case: str, store: Path) -> None:
-    assert verdict(store) == {"kind": "anndata"}
+    assert verdict(store, "zarr") == {"kind": "anndata"}
     edit, text = STORES[case]
     edit(store)
     with pytest.raises(AssertionError, match=text):
-        raise AssertionError(verdict(store)["found"])
+        raise AssertionError(verdict(store, "zarr")["found"])
 
 
 def test_indices_in_a_store_are_checked(tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ def test_indices_in_a_store_are_checked(tmp_path: Path) -> None:
     path = written_store(tmp_path)
     indices = zarr.open_group(path, mode="r+", use_consolidated=False)["X/indices"]
     indices[3] = 10**6
-    assert "X/indices point outside" in verdict(path)["found"]
+    assert "X/indices point outside" in verdict(path, "zarr")["found"]
 
 
 def zipped(path: Path, names: dict[str, bytes] | None = None, top: str = "") -> Path:
@@ -503,17 +503,39 @@ def zipped(path: Path, names: dict[str, bytes] | None = None, top: str = "") -> 
 
 
 def test_archives(store: Path) -> None:
-    assert verdict(zipped(store)) == {"kind": "anndata"}
-    assert verdict(zipped(store, top="cells.zarr/")) == {"kind": "anndata"}
-    assert "../evil leads out of the archive" in verdict(zipped(store, {"../evil": b""}))["found"]
-    assert "/evil leads out of the archive" in verdict(zipped(store, {"/evil": b""}))["found"]
+    assert verdict(zipped(store), "zarr") == {"kind": "anndata"}
+    assert verdict(zipped(store, top="cells.zarr/"), "zarr") == {"kind": "anndata"}
+    assert "../evil leads out of the archive" in verdict(zipped(store, {"../evil": b""}), "zarr")["found"]
+    assert "/evil leads out of the archive" in verdict(zipped(store, {"/evil": b""}), "zarr")["found"]
     linked = zipfile.ZipInfo("uns/link")
     linked.external_attr = 0o120777 << 16
     with zipfile.ZipFile(zipped(store), "a") as archive:
         archive.writestr(linked, "/etc/hostname")
-    assert "uns/link is a link" in verdict(store.with_suffix(".zarr.zip"))["found"]
+    assert "uns/link is a link" in verdict(store.with_suffix(".zarr.zip"), "zarr")["found"]
     with pytest.warns(UserWarning, match="Duplicate name"):
         twice = zipped(
             store, {f"X/{metadata_of(store, 'X/data').name}": b"{}", "X/data/zarr.json": b"", "X/data/.zarray": b""}
         )
-    assert "occurs twice" in verdict(twice)["found"]
+    assert "occurs twice" in verdict(twice, "zarr")["found"]
+
+
+def test_a_file_that_is_two_things_is_looked_through_as_it_is_read(sound: Path, tmp_path: Path) -> None:
+    """HDF5 in front and an archive behind it, which would execute code."""
+    store = written_store(tmp_path, 2)
+    edit_metadata(store, "obs/note", pickled)
+    both = tmp_path / "both.zarr.zip"
+    shutil.copy(sound, both)
+    with zipfile.ZipFile(both, "a") as archive:
+        for file in sorted(store.rglob("*")):
+            archive.write(file, file.relative_to(store))
+    assert inspect_file(both, "hdf5") == "anndata"
+    with pytest.raises(InputError, match="unknown codec pickle"):
+        inspect_file(both, "zarr")
+
+
+def test_a_store_is_looked_through_again_when_it_changes(tmp_path: Path) -> None:
+    store = written_store(tmp_path)
+    assert inspect_file(store, "zarr") == "anndata"
+    (store / "uns" / "link").symlink_to("/nowhere")
+    with pytest.raises(InputError, match=r"uns/link is a link\); copy it again, or write it with anndata's write_zarr"):
+        inspect_file(store, "zarr")

@@ -165,7 +165,7 @@ def test_other_formats_are_refused_with_the_way_to_convert_them(name: str, remed
 
 def test_folders_and_pipes_that_are_no_data(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"expected an .h5ad file, a 10x .h5 file, .*, found a folder of none of these"
+        InputError, match=r"expected an .h5ad file at .*, a folder of Space Ranger\), found a folder of none of these"
     ):
         read_cells(tmp_path)
     os.mkfifo(tmp_path / "pipe.h5ad")

@@ -11,8 +11,8 @@ from pyg_gears.data.inspection.limits import available_memory, limit_process, st
 from pyg_gears.data.inspection.node import Node, Unfit
 
 
-def look_through(path: Path) -> str:
-    """The kind of a file or store: ``"anndata"``, ``"10x"`` or ``"other"``.
+def look_through(path: Path, form: str) -> str:
+    """The kind of an HDF5 file or zarr store: ``"anndata"``, ``"10x"`` or ``"other"``.
 
     Raises:
         Unfit: when it must not be read.
@@ -20,7 +20,7 @@ def look_through(path: Path) -> str:
     from pyg_gears.data.inspection.hdf5_tree import hdf5_tree
     from pyg_gears.data.inspection.relatives import refuse_relatives
 
-    if path.is_file() and not _is_zip(path):
+    if form == "hdf5":
         with hdf5_tree(path) as root:
             refuse_relatives(root)
             return check_tree(root)
@@ -46,10 +46,10 @@ def check_tree(root: Node) -> str:
     return "other"
 
 
-def verdict(path: Path) -> dict[str, Any]:
+def verdict(path: Path, form: str = "hdf5") -> dict[str, Any]:
     """What the parent needs to know, whatever the libraries raise."""
     try:
-        return {"kind": look_through(path)}
+        return {"kind": look_through(path, form)}
     except Unfit as unfit:
         return {"found": unfit.found, "remedy": unfit.remedy}
     except MemoryError:
@@ -59,12 +59,7 @@ def verdict(path: Path) -> dict[str, Any]:
         return {"found": reason[:200], "remedy": None}
 
 
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
-
-
 if __name__ == "__main__":
     limit_process(available_memory())
     start_step()
-    sys.stdout.write(json.dumps(verdict(Path(sys.argv[1]))))
+    sys.stdout.write(json.dumps(verdict(Path(sys.argv[2]), sys.argv[1])))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pyg_gears.errors import InputError
 from pyg_gears.typing import FilePath
@@ -16,9 +17,13 @@ from pyg_gears.typing import FilePath
 # The child ends itself after 5 s of CPU without progress; this is for what takes no CPU, such as a drive that is gone.
 WAIT_SECONDS = 60
 SLOWEST_BYTES_A_SECOND = 1e6
+_REMEDY = {
+    "hdf5": "copy it again, or write it with anndata's write_h5ad",
+    "zarr": "copy it again, or write it with anndata's write_zarr",
+}
 
 
-def inspect_file(path: FilePath, remedy: str = "write it with anndata's write_h5ad") -> str:
+def inspect_file(path: FilePath, form: Literal["hdf5", "zarr"]) -> str:
     """Look through an HDF5 file or zarr store in a child process, before anything of it is read here.
 
     Every link, type, attribute and chunk is read once there. After it, h5py, zarr and anndata can read the file here
@@ -27,7 +32,7 @@ def inspect_file(path: FilePath, remedy: str = "write it with anndata's write_h5
 
     Args:
         path: An HDF5 file, a zarr folder or a zipped one.
-        remedy: What to do about a damaged one.
+        form: How it will be read here, whatever else its bytes may look like.
 
     Returns:
         ``"anndata"``, ``"10x"`` or ``"other"``.
@@ -36,20 +41,18 @@ def inspect_file(path: FilePath, remedy: str = "write it with anndata's write_h5
         InputError: when it is damaged, leads out of itself, or declares far more than it stores.
     """
     path = Path(path).resolve()
-    if path.is_dir():
-        return _inspected(path, remedy, None)
-    state = path.stat()
-    return _inspected(path, remedy, (state.st_ino, state.st_size, state.st_mtime_ns))
+    states = [file.lstat() for file in (path.rglob("*") if path.is_dir() else [path])]
+    size = sum(state.st_size for state in states)
+    return _inspected(path, form, size, tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states))
 
 
 @lru_cache(maxsize=1024)
-def _inspected(path: Path, remedy: str, state: tuple[int, ...] | None) -> str:
-    size = sum(f.stat().st_size for f in path.rglob("*")) if state is None else state[1]
+def _inspected(path: Path, form: str, size: int, states: tuple[tuple[int, ...], ...]) -> str:
     found, better = "", None
     try:
         done = subprocess.run(
             # -P: the folder of the caller must not stand in for h5py.
-            [sys.executable, "-P", "-m", "pyg_gears.data.inspection", str(path)],
+            [sys.executable, "-P", "-m", "pyg_gears.data.inspection", form, str(path)],
             env={**os.environ, "PYTHONPATH": _search_path(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -72,7 +75,7 @@ def _inspected(path: Path, remedy: str, state: tuple[int, ...] | None) -> str:
                 f"the inspection of {path} did not start: {done.stderr.decode(errors='replace')[-2000:]}"
             )
     raise InputError(
-        f"expected a readable file at {path}, found a damaged or unsafe one ({found}); {better or remedy}."
+        f"expected a readable file at {path}, found a damaged or unsafe one ({found}); {better or _REMEDY[form]}."
     )
 
 
