@@ -26,7 +26,7 @@ def table_key(source: Source, layer: str | None) -> str:
     """
     if layer is None or layer == "X":
         return "X"
-    layers = source.keys("layers")
+    layers = sorted(source.keys("layers"))
     if layer not in layers and layer == "raw" and source.has("raw/X"):
         return "raw/X"
     expect(
@@ -68,7 +68,7 @@ def read_counts(source: Source, layer: str | None, rows: IntArray) -> csr_array:
     found, problem = None, "none"
     if source.has("X"):
         found = _read(source, "X", rows)
-        problem = _problem(found, logged=bool({"log1p", "X_log1p"} & set(source.keys("uns"))))
+        problem = _problem(found, logged="log1p" in source.keys("uns"))
         if problem is None and is_integer(found):
             return found
     said = "is missing" if found is None else f"holds {problem or 'fractions'}"
@@ -115,7 +115,7 @@ def _read_genes(source: Source, key: str, rows: IntArray) -> csr_array | None:
 
 def _likely(source: Source) -> list[str]:
     """Elements that say that they hold counts, the likeliest first."""
-    plain = {layer: re.sub(r"[^a-z]", "", layer.lower()) for layer in source.keys("layers")}
+    plain = {layer: re.sub(r"[^a-z]", "", layer.lower()) for layer in sorted(source.keys("layers"))}
     named = sorted((COUNT_LAYERS.index(word), layer) for layer, word in plain.items() if word in COUNT_LAYERS)
     return [f"layers/{layer}" for _, layer in named] + (["raw/X"] if source.has("raw/X") else [])
 
@@ -141,7 +141,7 @@ def _problem(counts: csr_array, *, logged: bool = False) -> str | None:
 
 def _advice(source: Source, rows: IntArray, but: str) -> str:
     """The names of elements with whole numbers, as an addition to a remedy."""
-    keys = [f"layers/{layer}" for layer in source.keys("layers")] + ["raw/X"] * source.has("raw/X")
+    keys = [f"layers/{layer}" for layer in sorted(source.keys("layers"))] + ["raw/X"] * source.has("raw/X")
     good = []
     for key in keys:
         if key == but:

@@ -29,9 +29,9 @@ def gene_names(source: Source, column: str | None, key: str) -> tuple[str, ...]:
         return index
     if key == "raw/X":
         names = source.read("raw/var")
-        columns = tuple(map(str, names.columns))
+        columns = sorted(map(str, names.columns))
     else:
-        columns = source.keys("var")
+        columns = sorted(source.keys("var"))
     expect(
         column in columns,
         f"{source.name}: expected a column {column!r} of var with names of genes, found {', '.join(columns) or 'none'}"

@@ -22,7 +22,7 @@ def rows_on_tissue(source: Source) -> IntArray:
         InputError: when none is left, or the column holds something else than yes and no.
     """
     n = len(source.row_names("obs"))
-    column = next((key for key in source.keys("obs") if plain_name(key) == "intissue"), None)
+    column = next((key for key in sorted(source.keys("obs")) if plain_name(key) == "intissue"), None)
     if column is None:
         return np.arange(n)
     words = [None if word is None else word.lower() for word in obs_words(source.read(f"obs/{column}"))]

@@ -46,21 +46,21 @@ def read_positions(source: Source, key: str | None) -> np.ndarray:
     Raises:
         InputError: for none, for others than two columns, or for what is no number; entries may be NaN.
     """
-    name, tables, columns = source.name, source.keys("obsm"), source.keys("obs")
+    name, tables, columns = source.name, sorted(source.keys("obsm")), sorted(source.keys("obs"))
     wanted = "spatial" if key is None else key
     if wanted in tables:
         where = f"obsm[{wanted!r}]"
         pos = _numbers(name, where, source.read(f"obsm/{wanted}"))
     elif key is None:
         raise InputError(
-            f"{name}: expected positions in obsm['spatial'], found {sorted(tables)}; {_remedy(source, tables, columns)}."
+            f"{name}: expected positions in obsm['spatial'], found {tables}; {_remedy(source, tables, columns)}."
         )
     else:
         pair = [part.strip() for part in key.split(",")]
         missing = [column for column in pair if column not in columns]
         expect(
             len(pair) == 2 and not missing,
-            f"{name}: expected positions in obsm[{key!r}] or two columns of obs like 'x,y', found obsm {sorted(tables)} "
+            f"{name}: expected positions in obsm[{key!r}] or two columns of obs like 'x,y', found obsm {tables} "
             f"and obs {', '.join(columns) or 'without columns'}{nearest_name(key, tables)}; "
             "name one of them with --spatial-key.",
         )
@@ -103,7 +103,7 @@ def _number(value: Any) -> float:
     return float(value.decode() if isinstance(value, bytes) else value)
 
 
-def _remedy(source: Source, tables: tuple[str, ...], columns: tuple[str, ...]) -> str:
+def _remedy(source: Source, tables: list[str], columns: list[str]) -> str:
     """The way out: positions under another name, if there are any."""
     names = {column.lower(): column for column in columns}
     flat = [key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)]

@@ -36,7 +36,7 @@ def split_sections(source: Source, key: str, rows: IntArray) -> list[Section]:
     Raises:
         InputError: when there is no such column, or no section has enough spots.
     """
-    columns = source.keys("obs")
+    columns = sorted(source.keys("obs"))
     if key == ONE_SECTION and key not in columns:
         return [Section("", rows)]
     expect(

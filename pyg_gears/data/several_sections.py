@@ -42,7 +42,7 @@ def refuse_several_sections(source: Source, rows: IntArray, pos: Float[np.ndarra
         InputError: for sections whose extents overlap by half, or a fifth of the spots at the place of another.
     """
     aside, region = "", _region_key(source)
-    for column in source.keys("obs"):
+    for column in sorted(source.keys("obs")):
         plain = plain_name(column)
         if plain not in SECTIONS | FIELDS and column != region:
             continue

@@ -253,6 +253,7 @@ def _positions(
         where = np.stack([np.arange(n) * 7 % 101, np.arange(n)], axis=1).astype(float)
         made["overlap"] = False
     where = {
+        "nullable columns": where.round(),
         "float32": where.astype(np.float32).astype(float),
         "huge": where * 1e157,
         "tiny": where * 1e-200,
@@ -264,8 +265,8 @@ def _positions(
         where[3] = np.nan
     frame = pd.DataFrame(where, index=table.obs_names, columns=["x", "y"])
     tables: dict[str, Any] = {
-        "whole": where.astype(int),
-        "float32": where.astype(np.float32),
+        "whole": where.astype(int) if kind == "whole" else None,
+        "float32": where.astype(np.float32) if kind == "float32" else None,
         "text": where.astype(str),
         "objects": where.astype(str).astype(object),
         "frame": frame,
@@ -274,7 +275,7 @@ def _positions(
         "one column": where[:, :1],
     }
     if kind in ("columns", "nullable columns"):
-        kept = frame.astype("Float64") if kind == "nullable columns" else frame.astype(str)
+        kept = frame.astype("Int64") if kind == "nullable columns" else frame.astype(str)
         table.obs["x"], table.obs["y"] = kept["x"].array, kept["y"].array
     elif kind == "other table":
         table.obsm["X_spatial"] = where
