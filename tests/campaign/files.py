@@ -46,13 +46,17 @@ def _damaged(seed: int, folder: Path) -> tuple[Path, str]:
 
 
 def check(path: Path) -> str | None:
-    """Read a file as cells, as a slide and as a whole; None when each is refused, or right by anndata's own reader."""
+    """Read a file as cells, as a slide and as a whole, and write it again.
+
+    None when it is refused at once, or right by anndata's own reader, and no damage is found later.
+    """
     try:
         cells = read_cells(path)
-        with open_source(path) as source:
-            whole = source.to_anndata()
     except InputError as refusal:
         return _sentence(refusal)
+    with open_source(path) as source:
+        whole = source.to_anndata()
+    whole.write_h5ad(path.with_name("again.h5ad"))
     try:
         read_slide(path)
     except InputError as refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ def check_anndata(root: Node) -> None:
     for name, leading in _aligned(n, g).items():
         for member in _members(root, name):
             _sizes(member, leading)
+            if name in ("obsm", "varm") and member.attrs.get("encoding-type") == "dataframe":
+                _same_names(member, obs if name == "obsm" else var)
     for matrix in filter(None, [root.children.get("X"), *_members(root, "layers")]):
         _sizes(matrix, (n, g))
     raw = root.children.get("raw")
@@ -63,6 +66,19 @@ def check_anndata(root: Node) -> None:
         _sizes(raw.children["X"], (n, genes))
         for member in _members(raw, "varm"):
             _sizes(member, (genes,))
+
+
+def _same_names(table: Node, parent: Node) -> None:
+    own, due = (_names(one) for one in (table, parent))
+    if own != due:
+        raise Unfit(f"{table.called} has other names than {parent.called}")
+
+
+def _names(table: Node) -> list[str]:
+    assert table.children is not None
+    index = table.children[table.attrs["_index"]]
+    values = index.values().tolist() if index.children is None else []
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
 def _aligned(n: int, g: int) -> dict[str, tuple[int, ...]]:
@@ -92,6 +108,7 @@ def _check(node: Node) -> None:
         "csr_matrix": _check_sparse,
         "csc_matrix": _check_sparse,
         "dataframe": _check_table,
+        "awkward-array": _check_awkward,
         "categorical": _check_categorical,
         **dict.fromkeys(("nullable-integer", "nullable-boolean", "nullable-string-array"), _check_nullable),
     }
@@ -134,7 +151,8 @@ def _check_table(node: Node) -> None:
     for name in [index, *names]:
         if name not in node.children:
             raise Unfit(f"{node.called} has no column {printable(name)}")
-    if len({index, *names}) != 1 + len(names):
+    # The index may be a column as well, but for the name that anndata keeps to itself.
+    if len(set(names)) != len(names) or "_index" in names:
         raise Unfit(f"{node.called} names a column twice")
     length = _rows(node)
     for name in [index, *names]:
@@ -163,6 +181,12 @@ def _check_codes(codes: Node, categories: Node) -> None:
     for slab in codes.slabs():
         if slab.size and (slab.min() < -1 or slab.max() >= len(known)):
             raise Unfit(f"{codes.called} points to categories that are not there")
+
+
+def _check_awkward(node: Node) -> None:
+    if find_spec("awkward") is None:
+        raise Unfit(f"{node.called} is an awkward array", "install awkward (pip install awkward) or leave it out")
+    _check_members(node)
 
 
 def _check_nullable(node: Node) -> None:

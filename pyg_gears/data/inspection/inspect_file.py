@@ -59,7 +59,7 @@ def _inspected(path: Path, form: str, size: int, states: tuple[tuple[int, ...], 
             timeout=WAIT_SECONDS + size / SLOWEST_BYTES_A_SECOND,
         )
     except subprocess.TimeoutExpired:
-        found = "reading it takes no end"
+        found = "reading it does not come to an end"
     else:
         if done.returncode == 0:
             answer = json.loads(done.stdout)
@@ -67,7 +67,7 @@ def _inspected(path: Path, form: str, size: int, states: tuple[tuple[int, ...], 
                 return str(answer["kind"])
             found, better = answer["found"], answer["remedy"]
         elif done.returncode == -getattr(signal, "SIGPROF", 0):
-            found = "its structure runs in circles"
+            found = "reading it does not come to an end"
         elif done.returncode < 0:
             found = f"reading it crashes with signal {-done.returncode}"
         else:
