@@ -34,6 +34,10 @@ setup(
         "plot": ["matplotlib>=3.8"],  # figures of `evaluate`
         "scale": ["faiss-cpu>=1.8"],  # neighbours above 50,000 cells
         "eval": ["igraph>=0.11"],  # Leiden communities in label-free checks
+        "io": [
+            "zarr>=3.1",  # zarr and SpatialData stores; anndata 0.12 brings it, 0.11 does not
+            "pyarrow>=14",  # positions of Visium HD, which are parquet: one package of 55 MB
+        ],
         "ext": ["torch-scatter", "torch-cluster"],  # compiled from source in 10 to 25 minutes; used where present
         "dev": [
             "pytest>=8",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from pyg_gears.cli.read_options import read_options
 from pyg_gears.errors import expect
+
+if TYPE_CHECKING:
+    from pyg_gears.data.read_options import ReadOptions
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
 @click.option("--truth", default="spatial", help="Field of obsm with the true positions.")
 @click.option(
-    "--reference", "references", multiple=True, metavar="SLIDE.h5ad ...", help="Training slides for the rivals."
+    "--reference", "references", multiple=True, metavar="[NAME=]SLIDE.h5ad ...", help="Training slides for the rivals."
 )
 @click.option("--community-neighbors", default=15, type=click.IntRange(1), help="Neighbours per cell of communities.")
 @click.option(
@@ -23,6 +29,7 @@ from pyg_gears.errors import expect
 @click.option("--json", "json_path", help="File for all numbers.")
 @click.option("--figures", "figures_dir", help="Folder for figures.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs.")
+@read_options(spatial=True)
 def evaluate(
     files: tuple[str, ...],
     truth: str,
@@ -32,6 +39,7 @@ def evaluate(
     json_path: str | None,
     figures_dir: str | None,
     seed: int,
+    reading: ReadOptions,
 ) -> None:
     """Compare a layout with the truth, and with ridge, kNN and spectral layouts of the same cells."""
     from pyg_gears.report import evaluate as run
@@ -52,5 +60,6 @@ def evaluate(
         community_neighbors=community_neighbors,
         community_resolution=community_resolution,
         seed=seed,
+        reading=reading,
     )
     click.echo(format_table(report))

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pyg_gears.cli.read_options import read_options
 from pyg_gears.errors import InputError, expect
+
+if TYPE_CHECKING:
+    from pyg_gears.data.read_options import ReadOptions
 
 
 @click.command()
-@click.argument("slides", nargs=-1, required=True, metavar="SLIDE.h5ad...")
+@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
 @click.option("--cells", help="Cells whose expression joins the fit of the embedding (.h5ad).")
-@click.option("--validate", metavar="NAME", help="Slide held out (its file's stem) for early stopping and confidence.")
+@click.option(
+    "--validate", metavar="NAME", help="Slide held out (its name or file's stem) for early stopping and confidence."
+)
 @click.option(
     "--preset", default="standard", type=click.Choice(["quick", "standard", "thorough", "published"]), help="Recipe."
 )
@@ -26,6 +32,7 @@ from pyg_gears.errors import InputError, expect
 )
 @click.option("--device", default="auto", metavar="DEVICE", help="Where networks are trained: auto, cpu or cuda.")
 @click.option("--resume", is_flag=True, help="Go on with a fit that was stopped.")
+@read_options(spatial=True)
 def fit(
     slides: tuple[str, ...],
     out: Path,
@@ -36,6 +43,7 @@ def fit(
     assignments: tuple[str, ...],
     device: str,
     resume: bool,
+    reading: ReadOptions,
 ) -> None:
     """Learn how expression relates to geometry from one or more slides."""
     from pyg_gears.configuration import parse_assignments
@@ -43,7 +51,7 @@ def fit(
 
     _check_output(out, resume)
     fields, changes = _read_config(config), parse_assignments(assignments)
-    with checked_files(slides, cells) as read_files:
+    with checked_files(slides, cells, reading) as read_files:
         from pyg_gears.training.recipe import Recipe
 
         recipe = Recipe.preset(preset).change(fields).change(changes)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from pyg_gears.cli.read_options import read_options
+
+if TYPE_CHECKING:
+    from pyg_gears.data.read_options import ReadOptions
 
 
 @click.command()
@@ -23,6 +29,7 @@ import click
 )
 @click.option("--device", default="auto", metavar="DEVICE", help="Where the models run: auto, cpu or cuda.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One layout setting, e.g. fill=0.5.")
+@read_options(spatial=False)
 def reconstruct(
     model: Path,
     cells: str,
@@ -33,6 +40,7 @@ def reconstruct(
     adapt: str,
     device: str,
     assignments: tuple[str, ...],
+    reading: ReadOptions,
 ) -> None:
     """Lay out cells by their expression; coordinates in the file, if any, are not read."""
     from pyg_gears.data import check_output, read_cells, write_layout
@@ -42,7 +50,7 @@ def reconstruct(
         (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
     )
     check_output(out)
-    query = read_cells(cells)
+    query = read_cells(cells, reading)
 
     from pyg_gears import load
     from pyg_gears.configuration import parse_assignments

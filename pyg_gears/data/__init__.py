@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from pyg_gears.data.anndata_io import (
+    from pyg_gears.data.anndata_in import (
         H5adSummary,
         cells_from_anndata,
         check_h5ad,
-        check_output,
         read_cells,
         read_slide,
+        read_slides,
         slide_from_anndata,
-        write_layout,
-        write_slide,
+        slides_from_anndata,
     )
+    from pyg_gears.data.anndata_io import check_output, write_layout, write_slide
     from pyg_gears.data.dataset import MinisetDataset
     from pyg_gears.data.embedded_slide import EmbeddedSlide
     from pyg_gears.data.fields import FIELDS, Field, check_fields, refuse_coordinates
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UniformSampling,
     )
     from pyg_gears.data.packed import pack_data, read_packed, unpack_data, write_packed
+    from pyg_gears.data.read_options import ReadOptions
     from pyg_gears.data.sampling import WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
     from pyg_gears.data.slide import Slide, check_cells, check_slide, shared_genes
     from pyg_gears.data.splits import SlidePart, SplitOutput, spatial_block, split_slides
@@ -52,6 +53,7 @@ __all__ = [
     "MinisetRecipe",
     "NodeBudgetSampler",
     "PairedViews",
+    "ReadOptions",
     "SimulationOutput",
     "Slide",
     "SlidePart",
@@ -72,10 +74,12 @@ __all__ = [
     "read_cells",
     "read_packed",
     "read_slide",
+    "read_slides",
     "refuse_coordinates",
     "shared_genes",
     "simulate_tissue",
     "slide_from_anndata",
+    "slides_from_anndata",
     "spatial_block",
     "split_slides",
     "unpack_data",
@@ -89,18 +93,17 @@ __all__ = [
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "anndata_io": (
+        "anndata_in": (
             "H5adSummary",
-            "LocalSampling",
             "cells_from_anndata",
             "check_h5ad",
-            "check_output",
             "read_cells",
             "read_slide",
+            "read_slides",
             "slide_from_anndata",
-            "write_layout",
-            "write_slide",
+            "slides_from_anndata",
         ),
+        "anndata_io": ("check_output", "write_layout", "write_slide"),
         "dataset": ("MinisetDataset",),
         "embedded_slide": ("EmbeddedSlide",),
         "fields": ("FIELDS", "Field", "check_fields", "refuse_coordinates"),
@@ -108,6 +111,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "miniset": ("build_miniset",),
         "miniset_recipe": ("ExpressionSampling", "LocalSampling", "MinisetRecipe", "PairedViews", "UniformSampling"),
         "packed": ("pack_data", "read_packed", "unpack_data", "write_packed"),
+        "read_options": ("ReadOptions",),
         "sampling": ("WalkGraph", "draw_miniset", "draw_pair", "draw_size", "walk_graph"),
         "synthetic": ("SimulationOutput", "simulate_tissue", "write_simulation"),
         "slide": ("Slide", "check_cells", "check_slide", "shared_genes"),

@@ -1,101 +1,24 @@
-"""AnnData files in and out: slides, cells and layouts as ``.h5ad``, without torch."""
+"""AnnData files out: slides, cells and layouts as ``.h5ad``, without torch."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
-from pyg_gears.data.open_h5ad import index_names, open_h5ad, read_element, reading
-from pyg_gears.data.slide import MIN_CELLS, MIN_GENES, MIN_SPOTS, Slide, check_cells, check_slide
+from pyg_gears.data.open_source import open_source
+from pyg_gears.data.slide import Slide
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-
-class H5adSummary(NamedTuple):
-    """Name and genes of a file, read without its counts."""
-
-    name: str
-    genes: tuple[str, ...]
-
-
-def read_slide(path: FilePath) -> Slide:
-    """Read a section: ``X`` (raw counts), names and ``obsm["spatial"]`` (n x 2).
-
-    Args:
-        path: An ``.h5ad`` file; its stem becomes the slide's name.
-
-    Returns:
-        The checked slide.
-
-    Raises:
-        InputError: when the file is not a usable slide.
-    """
-    with open_h5ad(path) as file:
-        return check_structure(path, file, spatial=True).read()
-
-
-def read_cells(path: FilePath) -> Slide:
-    """Read dissociated cells: ``X`` and names only. Coordinates in the file, if any, are never read.
-
-    Args:
-        path: An ``.h5ad`` file.
-
-    Returns:
-        The cells as a slide with ``pos=None``.
-
-    Raises:
-        InputError: when the file has no usable counts.
-    """
-    with open_h5ad(path) as file:
-        return check_structure(path, file, spatial=False).read()
-
-
-def slide_from_anndata(adata: AnnData, name: str) -> Slide:
-    """The same as ``read_slide`` for an ``AnnData`` in memory."""
-    expect("spatial" in adata.obsm, _no_positions(name, adata.obsm))
-    slide = Slide(
-        name, _counts(name, adata.X), tuple(adata.var_names), tuple(adata.obs_names), np.asarray(adata.obsm["spatial"])
-    )
-    check_slide(slide)
-    return slide
-
-
-def cells_from_anndata(adata: AnnData, name: str) -> Slide:
-    """The same as ``read_cells`` for an ``AnnData`` in memory: coordinates in it are not read."""
-    cells = Slide(name, _counts(name, adata.X), tuple(adata.var_names), tuple(adata.obs_names))
-    check_cells(cells)
-    return cells
-
-
-def check_h5ad(path: FilePath, *, spatial: bool) -> H5adSummary:
-    """Check a file by its structure alone, in milliseconds and without its counts.
-
-    Args:
-        path: The file.
-        spatial: Whether it must be a slide (positions, 30 spots) or may be cells.
-
-    Returns:
-        Name and genes.
-
-    Raises:
-        InputError: for a missing file, a file that is no AnnData, no counts, no or misshapen positions, too few spots
-            or genes.
-    """
-    with open_h5ad(path) as file:
-        found = check_structure(path, file, spatial=spatial)
-        return H5adSummary(found.name, found.genes)
 
 
 def check_output(path: FilePath) -> None:
@@ -165,7 +88,7 @@ def write_layout(
 
     Args:
         path: A new file.
-        source: The cells' file, or their AnnData (it is not changed).
+        source: The cells' file in any format that is read, or their AnnData (it is not changed).
         pos: Layout in the gauge, shape (n, 2).
         confidence: Trust in each cell's place, shape (n,), 0..1.
         distances: Distances in the layout's unit, any SciPy sparse format, shape (n, n).
@@ -177,7 +100,11 @@ def write_layout(
     import anndata
 
     check_output(path)
-    adata = source.copy() if isinstance(source, anndata.AnnData) else anndata.read_h5ad(os.fspath(source))
+    if isinstance(source, anndata.AnnData):
+        adata = source.copy()
+    else:
+        with open_source(source) as table:
+            adata = table.to_anndata()
     n = adata.n_obs
     square: Any = distances  # SciPy's types know no common shape
     shapes = (np.shape(pos), np.shape(confidence), square.shape)
@@ -194,67 +121,6 @@ def write_layout(
 
 class _Untouched(Exception):
     """Leaves ``whole_file`` without a file."""
-
-
-class Structure(NamedTuple):
-    """An open file whose structure has been checked: what it is, and the names of its cells and genes."""
-
-    name: str
-    file: h5py.File
-    spatial: bool
-    cells: tuple[str, ...]
-    genes: tuple[str, ...]
-
-    def read(self) -> Slide:
-        """The slide, or the cells (without positions), with their counts."""
-        pos = np.asarray(read_element(self.file, "obsm/spatial")) if self.spatial else None
-        slide = Slide(self.name, _counts(self.name, read_element(self.file, "X")), self.genes, self.cells, pos)
-        (check_slide if self.spatial else check_cells)(slide)
-        return slide
-
-
-def check_structure(path: FilePath, file: h5py.File, *, spatial: bool) -> Structure:
-    """Check that an open file has enough cells and genes and, for a slide, positions; its counts are not read.
-
-    Raises:
-        InputError: for a file that is no AnnData, no or misshapen positions, too few spots or genes.
-    """
-    name = Path(path).stem
-    with reading(file.filename):
-        missing = [key for key in ("X", "obs", "var") if key not in file]
-    expect(
-        not missing,
-        f"expected an AnnData file at {file.filename}, found HDF5 without {', '.join(missing)}; "
-        "write it with anndata's write_h5ad.",
-    )
-    cells, genes = index_names(file, "obs"), index_names(file, "var")
-    if spatial:
-        with reading(file.filename):
-            tables = list(file["obsm"]) if "obsm" in file else []
-        expect("spatial" in tables, _no_positions(name, tables))
-        with reading(file.filename):
-            # A data frame has no shape; Slide checks it.
-            shape = getattr(file["obsm/spatial"], "shape", (len(cells), 2))
-        expect(
-            len(shape) == 2 and shape[1] == 2,
-            f"{name}: expected two-dimensional positions (spots x 2), found shape {tuple(shape)}; "
-            "keep the two coordinates in the plane of the section.",
-        )
-    least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
-    expect(len(cells) >= least, f"{name}: expected at least {least} {what}, found {len(cells)}; use a larger sample.")
-    expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
-    return Structure(name, file, spatial, cells, genes)
-
-
-def _counts(name: str, x: Any) -> csr_array:
-    dtype = getattr(x, "dtype", np.dtype(object))
-    found = "none" if x is None else f"{type(x).__name__} of {dtype}"
-    expect(dtype.kind in "fiub", f"{name}: expected numeric counts in X, found {found}; put raw counts into X.")
-    return csr_array(x)
-
-
-def _no_positions(name: str, obsm: Any) -> str:
-    return f"{name}: expected positions in obsm['spatial'], found {sorted(obsm)}; add them (spots x 2)."
 
 
 def _storable(value: Any) -> Any:

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import h5py
 
+from pyg_gears.data.inspection import inspect_file
+from pyg_gears.data.row_names import names_of_rows
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
 
 @contextmanager
 def open_h5ad(path: FilePath) -> Iterator[h5py.File]:
-    """An open file, for reading.
+    """An open HDF5 file, for reading, once a child process has looked through it.
 
     Raises:
-        InputError: for a missing file, or one that is no HDF5 or damaged.
+        InputError: for one that is damaged or unsafe.
     """
-    path = Path(path)
-    found = "a folder" if path.is_dir() else "nothing"
-    expect(path.is_file(), f"expected an .h5ad file at {path}, found {found}; check the path.")
-    expect(
-        h5py.is_hdf5(path),
-        f"expected an .h5ad file at {path}, found a file of another format; write it with anndata's write_h5ad.",
-    )
+    inspect_file(path, "hdf5")
     with reading(path):
         file = h5py.File(path, "r")
     with file:
@@ -35,10 +30,12 @@ def open_h5ad(path: FilePath) -> Iterator[h5py.File]:
 
 @contextmanager
 def reading(path: FilePath) -> Iterator[None]:
-    """Around calls of h5py and anndata, and nothing else: what they cannot read is a damaged file."""
+    """Around calls of h5py, zarr and anndata, and nothing else: what they cannot read is a damaged file."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # anndata has exceptions of its own kind, such as IORegistryError
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"expected a readable .h5ad file at {path}, found a damaged one ({reason}); "
@@ -46,23 +43,23 @@ def reading(path: FilePath) -> Iterator[None]:
         ) from error
 
 
-def index_names(file: h5py.File, table: str) -> tuple[str, ...]:
-    """Names of the rows of ``obs`` or ``var``.
+def index_names(root: Any, table: str, where: str) -> tuple[str, ...]:
+    """Names of the rows of ``obs`` or ``var`` in an open file or zarr group.
 
     Raises:
         InputError: for a table as anndata before 0.7 wrote it, or one that is damaged.
     """
-    with reading(file.filename):
-        index = file[table].attrs.get("_index") if isinstance(file[table], h5py.Group) else None
+    with reading(where):
+        index = root[table].attrs.get("_index") if hasattr(root[table], "keys") else None
     expect(
         index is not None,
-        f"expected tables as anndata 0.7 and later writes them in {file.filename}, found an older layout; "
+        f"expected tables as anndata 0.7 and later writes them in {where}, found an older layout; "
         "read and write the file once with a recent anndata.",
     )
-    return tuple(str(name) for name in read_element(file, f"{table}/{index}"))
+    return names_of_rows(read_element(root, f"{table}/{index}", where))
 
 
-def read_element(file: h5py.File, key: str) -> Any:
+def read_element(root: Any, key: str, where: str) -> Any:
     """One element in its type in memory, such as a sparse matrix or a data frame.
 
     Raises:
@@ -70,5 +67,5 @@ def read_element(file: h5py.File, key: str) -> Any:
     """
     from anndata.io import read_elem
 
-    with reading(file.filename):
-        return read_elem(file[key])
+    with reading(where):
+        return read_elem(root[key])

@@ -16,6 +16,8 @@ from pyg_gears.errors import expect
 MIN_SPOTS = 30
 MIN_CELLS = 3
 MIN_GENES = 2
+LONGEST_NAME = 100
+LARGEST_POSITION = 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +28,15 @@ class Slide:
     non-negative values pass, since some platforms deliver corrected, non-integer counts.
 
     Attributes:
-        name: Name of the slide; the stem of its file.
+        name: Name of the slide; the stem of its file. It can be part of a file's name.
         counts: Raw non-negative counts, shape (n, g).
         genes: Gene names, g of them, unique.
         cells: Names of spots or cells, n of them, unique.
         pos: Coordinates, shape (n, 2) float64, any unit, finite; ``None`` for cells whose place is unknown.
 
     Raises:
-        InputError: when shapes disagree, a name occurs twice, or values are negative, NaN or infinite.
+        InputError: when shapes disagree, a name occurs twice or cannot be part of a file's name, or values are negative,
+            NaN or infinite.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Slide:
     pos: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        check_slide_name(self.name)
         genes, cells = tuple(map(str, self.genes)), tuple(map(str, self.cells))
         counts: Any = self.counts
         expect(
@@ -56,7 +60,8 @@ class Slide:
             f"found {counts.shape}; check the names.",
         )
         # A copy: sorting the entries must not touch the caller's matrix.
-        counts = csr_array(counts, dtype=np.float32, copy=True)
+        with np.errstate(over="ignore"):  # what exceeds float32 becomes infinite, and is refused as that
+            counts = csr_array(counts, dtype=np.float32, copy=True)
         counts.sum_duplicates()
         expect(
             bool(np.isfinite(counts.data).all()),
@@ -108,11 +113,28 @@ class Slide:
         )
 
 
+def check_slide_name(name: str) -> None:
+    """Check that a slide's name can be part of a file's name, and of a line of a report.
+
+    Raises:
+        InputError: for an empty name, ".", "..", more than 100 characters, a slash, or a character that is not printed.
+    """
+    expect(
+        isinstance(name, str)
+        and name.strip(". ") != ""
+        and len(name.encode(errors="replace")) <= LONGEST_NAME
+        and name.isprintable()
+        and not set(name) & set("/\\"),
+        f"expected the name of a slide to fit into the name of a file ({LONGEST_NAME} bytes, no slash or line break), "
+        f"found {str(name)[:40]!r}; give another, on the command line as NAME=path.",
+    )
+
+
 def check_slide(slide: Slide) -> None:
     """Check that a slide is large enough to learn geometry from.
 
     Raises:
-        InputError: for no or coinciding positions, fewer than 30 spots, fewer than 2 genes, or only zeros.
+        InputError: for no positions or such as span no plane, fewer than 30 spots, fewer than 2 genes, or only zeros.
     """
     expect(
         slide.pos is not None,
@@ -124,9 +146,37 @@ def check_slide(slide: Slide) -> None:
     )
     _check_expression(slide)
     assert slide.pos is not None
+    check_places(slide.name, slide.pos)
+
+
+def check_places(name: str, pos: Float[np.ndarray, "n 2"]) -> None:
+    """Check that positions span a plane, in numbers whose squares and differences can be computed with.
+
+    Args:
+        name: Name of the slide.
+        pos: Positions, shape (n, 2), float64.
+
+    Raises:
+        InputError: for NaN, all spots at one place or on a line, or numbers that are too large, small or far away.
+    """
+    broken = int((~np.isfinite(pos)).any(axis=1).sum())
     expect(
-        bool(np.ptp(slide.pos, axis=0).max() > 0),
-        f"{slide.name}: expected spots at different places, found all at one; check obsm['spatial'].",
+        broken == 0,
+        f"{name}: expected finite positions, found NaN or infinite ones in {broken} of {len(pos)} spots; "
+        "remove those spots.",
+    )
+    far, span = float(np.abs(pos).max()), float((pos.max(axis=0) / 2 - pos.min(axis=0) / 2).max()) * 2
+    expect(span > 0, f"{name}: expected spots at different places, found all at one; check obsm['spatial'].")
+    expect(
+        far <= LARGEST_POSITION and span >= max(1 / LARGEST_POSITION, 1e-9 * far),
+        f"{name}: expected positions between {1 / LARGEST_POSITION:g} and {LARGEST_POSITION:g} in any unit, found spots "
+        f"{span:g} apart at up to {far:g}; shift or rescale them.",
+    )
+    plane = (pos - pos.mean(axis=0)) / span
+    across = np.linalg.svd(plane, compute_uv=False)
+    expect(
+        bool(across[1] > 1e-6 * across[0]),
+        f"{name}: expected positions in a plane, found all spots on one line; check that both coordinates are given.",
     )
 
 
@@ -176,9 +226,10 @@ def _checked_positions(name: str, pos: object, n: int) -> Float[np.ndarray, "n 2
         f"{name}: expected two-dimensional positions (spots x 2), found {columns}"
         f"{' columns' if where.ndim == 2 else ''}; keep the two coordinates in the plane of the section.",
     )
+    expect(len(where) == n, f"{name}: expected {n} positions, found {len(where)}; give one row per spot.")
     expect(
-        where.dtype.kind in "fiu" and len(where) == n,
-        f"{name}: expected {n} numeric positions, found {len(where)} of {where.dtype}; give one row per spot.",
+        where.dtype.kind in "fiu",
+        f"{name}: expected numeric positions, found {where.dtype}; convert them with astype(float).",
     )
     where = np.array(where, dtype=np.float64)
     expect(

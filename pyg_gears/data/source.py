@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 class Source(Protocol):
     """What every format offers to the reader of slides; nothing is interpreted here.
 
     Keys name elements as in AnnData's files: ``"X"``, ``"raw/X"``, ``"layers/counts"``, ``"obs/in_tissue"``,
-    ``"var/gene_ids"``, ``"obsm/spatial"``, ``"uns/log1p"``.
+    ``"var/gene_ids"``, ``"obsm/spatial"``, ``"uns/log1p"``. Mappings in ``uns`` go on: ``"uns/spatial/library"``.
 
     Attributes:
         name: Name of the slide: the stem of the file, or the name that the caller gave.
@@ -27,7 +30,11 @@ class Source(Protocol):
         """
 
     def keys(self, group: str) -> tuple[str, ...]:
-        """Elements of ``"obs"``, ``"var"``, ``"obsm"``, ``"layers"``, ``"uns"`` or ``"raw"``; none for a missing group."""
+        """Names of the elements of a group; none for a missing group.
+
+        Args:
+            group: ``"obs"``, ``"var"``, ``"obsm"``, ``"layers"``, ``"uns"``, ``"raw"``, or a mapping in ``uns``.
+        """
 
     def has(self, key: str) -> bool:
         """Whether there is such an element (X may be missing, or None)."""
@@ -37,6 +44,13 @@ class Source(Protocol):
 
     def read(self, key: str) -> Any:
         """An element in its type in memory: array, sparse matrix, data frame, Series, mapping or scalar.
+
+        Raises:
+            InputError: when it is damaged.
+        """
+
+    def to_anndata(self) -> AnnData:
+        """Everything in it as an AnnData in memory, which the caller may change.
 
         Raises:
             InputError: when it is damaged.

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_gears.data.anndata_io import cells_from_anndata, check_h5ad, check_output, read_slide
+from pyg_gears.data.anndata_in import DEFAULT, cells_from_anndata
+from pyg_gears.data.anndata_io import check_output
+from pyg_gears.data.checked_files import checked_files
+from pyg_gears.data.open_source import open_source
+from pyg_gears.data.read_options import ReadOptions
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import expect
 from pyg_gears.report.report_folder import check_report_folder, plain, report_folder
@@ -19,6 +23,7 @@ from pyg_gears.typing import FilePath, FloatArray
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from pyg_gears.data import Slide
     from pyg_gears.metrics import PurityOutput
 
 OURS = "gears"
@@ -37,6 +42,7 @@ def evaluate(
     community_neighbors: int = 15,
     community_resolution: float = 0.2,
     seed: int = 0,
+    reading: ReadOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Evaluate the layout of a file, and of the simple rivals when reference slides are named.
 
@@ -52,6 +58,7 @@ def evaluate(
         community_neighbors: Neighbours per cell in the graph whose Leiden communities are compared with the types.
         community_resolution: Resolution of those communities, above 0; the published values are 15 and 0.2.
         seed: Seed of all draws.
+        reading: How the layout's counts and the reference slides are understood.
 
     Returns:
         The report:
@@ -67,14 +74,12 @@ def evaluate(
     Raises:
         InputError: for a file that is not a layout, bad references, truth of another shape, or outputs that exist.
     """
-    _check_files(layout_path, references, json_path, figures_dir)
-    import anndata
-
-    adata = anndata.read_h5ad(os.fspath(layout_path))
-    cells = cells_from_anndata(adata, Path(layout_path).stem)
+    slides, reading = _check_files(layout_path, references, json_path, figures_dir, reading)
+    with open_source(layout_path) as source:
+        adata = source.to_anndata()
+    cells = cells_from_anndata(adata, Path(layout_path).stem, reading)
     truth = _truth(adata, truth_key, Path(layout_path).stem)
     labels, label_key = _labels(adata, label_key)
-    slides = [read_slide(path) for path in references]
 
     from pyg_gears import metrics
     from pyg_gears.baselines import simple_rivals
@@ -126,20 +131,26 @@ def evaluate(
 
 
 def _check_files(
-    layout_path: FilePath, references: Sequence[FilePath], json_path: FilePath | None, figures_dir: FilePath | None
-) -> None:
-    import h5py
+    layout_path: FilePath,
+    references: Sequence[FilePath],
+    json_path: FilePath | None,
+    figures_dir: FilePath | None,
+    reading: ReadOptions,
+) -> tuple[list[Slide], ReadOptions]:
+    """The reference slides, and how the layout's file is understood, when all outputs can be written."""
+    with checked_files(references, layout_path, reading) as files:
+        assert files.cells is not None
+        layout = files.cells.source
+        expect(
+            layout.has("obsm/X_gears") and layout.has("obs/gears_confidence"),
+            f"{layout.name}: expected a layout in obsm['X_gears'] and obs['gears_confidence'], found none; "
+            "make one with pyg-gears reconstruct.",
+        )
+        _check_outputs(json_path, figures_dir)
+        return [slide for file in files.slides for slide in file.read()], files.cells.options
 
-    name = check_h5ad(layout_path, spatial=False).name
-    with h5py.File(layout_path, "r") as file:
-        has_layout = "X_gears" in file.get("obsm", {}) and "gears_confidence" in file["obs"]
-    expect(
-        has_layout,
-        f"{name}: expected a layout in obsm['X_gears'] and obs['gears_confidence'], found none; "
-        "make one with pyg-gears reconstruct.",
-    )
-    for path in references:
-        check_h5ad(path, spatial=True)
+
+def _check_outputs(json_path: FilePath | None, figures_dir: FilePath | None) -> None:
     if json_path is not None:
         check_output(json_path)
     if figures_dir is not None:

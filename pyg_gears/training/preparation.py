@@ -75,7 +75,7 @@ def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | N
     names = [slide.name for slide in slides]
     expect(
         len(set(names)) == len(names),
-        f"expected slides with different names, found {', '.join(names)}; rename the files.",
+        f"expected slides with different names, found {', '.join(names)}; name them NAME=path.",
     )
     shared_genes([*slides, cells] if cells is not None else slides)
     if validate is not None:

@@ -73,8 +73,8 @@ BAD = [
     ({"genes": ("a", "b", "a", "b", "c")}, "unique gene names, found 2 that repeat, for instance \\['a'\\]"),
     ({"pos": np.zeros((40, 3))}, "two-dimensional positions.*found 3 columns"),
     ({"pos": np.zeros(40)}, r"two-dimensional positions.*found shape \(40,\)"),
-    ({"pos": np.zeros((39, 2))}, "expected 40 numeric positions, found 39"),
-    ({"pos": np.array([["a", "b"]] * 40)}, "numeric positions, found 40 of <U1"),
+    ({"pos": np.zeros((39, 2))}, "expected 40 positions, found 39"),
+    ({"pos": np.array([["a", "b"]] * 40)}, "numeric positions, found <U1; convert them"),
     ({"pos": np.full((40, 2), np.nan)}, "finite positions, found NaN"),
 ]
 

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.read_options import read_options
+
+if TYPE_CHECKING:
+    from pyg_gears.data.read_options import ReadOptions
+
 
 @click.command("batch-effect")
-@click.argument("slides", nargs=-1, required=True, metavar="SLIDE.h5ad...")
+@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--cells", help="Dissociated cells to compare with the spots (.h5ad).")
 @click.option("--model", type=click.Path(path_type=Path), metavar="MODEL_DIR", help="Fitted model to compare too.")
 @click.option(
     "--held-out",
     multiple=True,
     metavar="NAME",
-    help="Slide left out of every fit (its file's stem); default: each in turn.",
+    help="Slide left out of every fit (its name or file's stem); default: each in turn.",
 )
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, table and figures."
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
+@read_options(spatial=True)
 def batch_effect(
-    slides: tuple[str, ...], cells: str | None, model: Path | None, held_out: tuple[str, ...], out: Path, seed: int
+    slides: tuple[str, ...],
+    cells: str | None,
+    model: Path | None,
+    held_out: tuple[str, ...],
+    out: Path,
+    seed: int,
+    reading: ReadOptions,
 ) -> None:
     """Report how far slides differ in expression and in each embedding, on slides that the fit has not seen too."""
     from pyg_gears.errors import expect
@@ -32,7 +45,7 @@ def batch_effect(
     # `--held-out A B` gives the option A; B arrives among the slides, without a suffix.
     paths = tuple(word for word in slides if word.endswith(".h5ad") or not held_out)
     names = (*held_out, *(word for word in slides if word not in paths))
-    check_batch_effect(paths, out, cells, held_out=names)
+    check_batch_effect(paths, out, cells, held_out=names, reading=reading)
     fitted = []
     if model is not None:
         expect(
@@ -44,6 +57,6 @@ def batch_effect(
 
         found = load(model)
         fitted.append(FittedRow("model", found.encoder, found.seen))
-    run(paths, out, cells, held_out=names, fitted=fitted, seed=seed)
+    run(paths, out, cells, held_out=names, fitted=fitted, seed=seed, reading=reading)
     click.echo((out / "report.txt").read_text(encoding="utf-8"))
     click.echo(f"wrote {out}")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from pyg_gears.cli.read_options import read_options
+
+if TYPE_CHECKING:
+    from pyg_gears.data.read_options import ReadOptions
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
-@click.argument("slides", nargs=-1, required=True, metavar="SLIDE.h5ad...")
+@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
 @click.option(
     "--reference",
@@ -21,6 +27,7 @@ import click
 @click.option("--minisets", default=50, type=click.IntRange(1), help="Minisets drawn from each slide.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
 @click.option("--device", default="auto", metavar="DEVICE", help="Where the models run: auto, cpu or cuda.")
+@read_options(spatial=True)
 def diagnose(
     model: Path,
     slides: tuple[str, ...],
@@ -29,6 +36,7 @@ def diagnose(
     minisets: int,
     seed: int,
     device: str,
+    reading: ReadOptions,
 ) -> None:
     """Report where attention and gate go, the cost of the inferred graph, and whether the model is ready for more data."""
     from pyg_gears.errors import expect
@@ -38,7 +46,7 @@ def diagnose(
     expect(
         (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
     )
-    check_diagnosis(slides, out, minisets)
+    check_diagnosis(slides, out, minisets, reading=reading)
 
     from pyg_gears import load
     from pyg_gears.devices import find_device
@@ -56,6 +64,7 @@ def diagnose(
         references=references,
         minisets=minisets,
         seed=seed,
+        reading=reading,
     )
     click.echo((out / "report.txt").read_text(encoding="utf-8"))
     click.echo(f"wrote {out}")

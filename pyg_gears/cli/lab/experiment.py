@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from pyg_gears.cli.read_options import read_options
+
+if TYPE_CHECKING:
+    from pyg_gears.data.read_options import ReadOptions
 
 
 @click.command()
 @click.argument("name", required=False)
-@click.argument("slides", nargs=-1, metavar="SLIDE.h5ad...")
+@click.argument("slides", nargs=-1, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--out", type=click.Path(path_type=Path), help="New folder, or one to resume.")
 @click.option("--list", "show", is_flag=True, help="List the experiments: question, variants, criteria.")
 @click.option(
     "--seeds", metavar="N | S,S,...", help="Number of seeds (0, 1, ...), or the seeds; default: the experiment's."
 )
-@click.option("--folds", default="all", metavar="NAME,NAME | all", help="Slides to hold out in turn (file stems).")
+@click.option(
+    "--folds", default="all", metavar="NAME,NAME | all", help="Slides to hold out in turn (names or file stems)."
+)
 @click.option(
     "--protocol",
     default="inductive",
@@ -33,6 +41,7 @@ import click
 )
 @click.option("--processes", default=1, type=click.IntRange(1), help="Runs in parallel, one thread each.")
 @click.option("--device", default="cpu", metavar="DEVICE", help="Where models are trained: auto, cpu or cuda.")
+@read_options(spatial=True)
 def experiment(
     name: str | None,
     slides: tuple[str, ...],
@@ -45,6 +54,7 @@ def experiment(
     assignments: tuple[str, ...],
     processes: int,
     device: str,
+    reading: ReadOptions,
 ) -> None:
     """Train and measure the variants of an experiment on every fold with every seed; a stopped call resumes when repeated."""
     from pyg_gears.errors import expect
@@ -69,16 +79,15 @@ def experiment(
     chosen.refuse_varied(fields)
     chosen.recipes(recipe)
     numbers = read_seeds(seeds)
-    from pyg_gears.data import check_h5ad, read_slide
+    from pyg_gears.data.checked_files import read_files
 
-    for path in slides:
-        check_h5ad(path, spatial=True)
+    read = read_files(slides, options=reading).slides
     from pyg_gears.lab.experiments.experiment import PROTOCOLS
     from pyg_gears.lab.experiments.runner import run_experiment
 
     output = run_experiment(
         chosen,
-        [read_slide(path) for path in slides],
+        read,
         out,
         recipe=recipe,
         seeds=numbers,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyg_gears.data.anndata_io import check_h5ad, read_cells, read_slide
+from pyg_gears.data.anndata_in import DEFAULT
+from pyg_gears.data.checked_files import checked_files, read_files
+from pyg_gears.data.named_path import named_path
+from pyg_gears.data.read_options import ReadOptions
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.typing import FilePath
@@ -56,6 +58,7 @@ def batch_effect(
     seed: int = 0,
     adapter_steps: int = 500,
     probes: Sequence[AnyProbe] | None = None,
+    reading: ReadOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Measure how far slides differ, the effect of each correction and its cost, on unseen slides too.
 
@@ -65,12 +68,13 @@ def batch_effect(
         slide_paths: Two or more ``.h5ad`` slides with positions.
         out: A new or empty folder.
         cells_path: Dissociated cells to compare with the spots, before and after the adapter.
-        held_out: Names (file stems) of slides to leave out of every fit, all at once; by default each slide in turn.
+        held_out: Names of slides to leave out of every fit, all at once; by default each slide in turn.
         rows: Embeddings to compare; by default the usual ones.
         fitted: Encoders that are fitted already; they are judged.
         seed: Seed of all draws.
         adapter_steps: Steps of the adapters between cells and spots.
         probes: By default :func:`batch_effect_probes`.
+        reading: How the files are understood.
 
     Returns:
         The report: ``slides``, ``genes`` (shared by the slides), ``cells``, ``seed``, ``folds`` (slides left out together), and
@@ -80,9 +84,8 @@ def batch_effect(
         InputError: as :func:`check_batch_effect`, and for slides without shared genes.
         ImportError: without matplotlib.
     """
-    check_batch_effect(slide_paths, out, cells_path, held_out=held_out)
-    slides = [read_slide(path) for path in slide_paths]
-    cells = None if cells_path is None else read_cells(cells_path)
+    check_batch_effect(slide_paths, out, cells_path, held_out=held_out, reading=reading)
+    slides, cells = read_files(slide_paths, cells_path, reading)
 
     from pyg_gears.lab.encoders.subject import slides_subject
     from pyg_gears.lab.report import measure_probes, write_report
@@ -110,7 +113,12 @@ def batch_effect(
 
 
 def check_batch_effect(
-    slide_paths: Sequence[FilePath], out: FilePath, cells_path: FilePath | None, *, held_out: Sequence[str]
+    slide_paths: Sequence[FilePath],
+    out: FilePath,
+    cells_path: FilePath | None,
+    *,
+    held_out: Sequence[str],
+    reading: ReadOptions = DEFAULT,
 ) -> None:
     """Check the files by their structure, before anything heavy is loaded.
 
@@ -119,33 +127,32 @@ def check_batch_effect(
             that is no slide, or a folder in use.
         ImportError: without matplotlib.
     """
-    names = [Path(path).stem for path in slide_paths]
+    with checked_files(slide_paths, cells_path, reading) as files:
+        names = files.names
     expect(
         len(names) >= 2,
         f"expected two or more slides, found {len(names)}; a batch effect is a difference between slides, name another.",
     )
     expect(
         len(set(names)) == len(names),
-        f"expected slides with different names, found {', '.join(names)}; rename the files.",
+        f"expected slides with different names, found {', '.join(names)}; name them NAME=path.",
     )
     for name in held_out:
         expect(
             name in names,
             f"expected --held-out to name one of the slides {', '.join(names)}, found {name!r}{nearest_name(name, names)}; "
-            "use the file's stem.",
+            "use its name, by default the file's stem.",
         )
     expect(
         set(held_out) != set(names),
         f"expected a slide in addition to {', '.join(held_out)} to fit on, found none; hold out fewer.",
     )
-    for path in slide_paths:
-        check_h5ad(path, spatial=True)
     if cells_path is not None:
-        check_h5ad(cells_path, spatial=False)
-        same = [path for path in slide_paths if Path(path).resolve() == Path(cells_path).resolve()]
+        there = named_path(cells_path).path.resolve()
+        same = [path for path in slide_paths if named_path(path).path.resolve() == there]
         expect(
             not same,
-            f"expected cells from another file than the slides, found {Path(cells_path).name} in both; leave it out.",
+            f"expected cells from another file than the slides, found {there.name} in both; leave it out.",
         )
     check_report_folder(out)
     from pyg_gears.report.figure_style import new_figure

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyg_gears.data.anndata_io import check_h5ad, read_slide
+from pyg_gears.data.anndata_in import DEFAULT
+from pyg_gears.data.checked_files import checked_files, read_files
+from pyg_gears.data.read_options import ReadOptions
 from pyg_gears.errors import expect
 from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.typing import FilePath
@@ -69,6 +71,7 @@ def diagnose(
     maps: int = 2,
     seed: int = 0,
     probes: Sequence[AnyProbe] | None = None,
+    reading: ReadOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Run the probes on a trained model and slides whose positions are known.
 
@@ -93,6 +96,7 @@ def diagnose(
         maps: Minisets of each slide, the first ones, that are mapped.
         seed: Seed of all draws.
         probes: By default :func:`diagnosis_probes`.
+        reading: How the files are understood.
 
     Returns:
         The report: ``members``, ``minisets``, ``seed``, ``slides``, and what :func:`pyg_gears.lab.report.write_report` adds.
@@ -101,7 +105,7 @@ def diagnose(
         InputError: as :func:`check_diagnosis`.
         ImportError: without matplotlib.
     """
-    check_diagnosis(slide_paths, out, minisets, genes=encoder.genes, references=references, seen=seen)
+    check_diagnosis(slide_paths, out, minisets, genes=encoder.genes, references=references, seen=seen, reading=reading)
 
     from tqdm import tqdm
 
@@ -110,12 +114,13 @@ def diagnose(
 
     chosen = diagnosis_probes() if probes is None else probes
     slides = []
-    for slide in map(read_slide, slide_paths):
+    for slide in read_files(slide_paths, options=reading).slides:
         drawn = fixed_minisets(encoder, recipe, slide.subset_genes(encoder.genes), minisets, seed, candidates)
         status = SEEN if slide.name in seen else VALIDATED if slide.name in validated else HELD_OUT
         slides.append(SlideSubject(slide.name, status, drawn, slide))
     fitted_on = [slide.slide for slide in slides if slide.status == SEEN and slide.slide is not None]
-    fitted_on += [slide for slide in map(read_slide, references) if slide.name not in {one.name for one in fitted_on}]
+    known = {slide.name for slide in fitted_on}
+    fitted_on += [slide for slide in read_files(references, options=reading).slides if slide.name not in known]
     with tqdm(desc="probes", disable=None) as bar:
 
         def progress(step: str) -> None:
@@ -161,6 +166,7 @@ def check_diagnosis(
     genes: Sequence[str] = (),
     references: Sequence[FilePath] = (),
     seen: Collection[str] = (),
+    reading: ReadOptions = DEFAULT,
 ) -> None:
     """Check the files by their structure, before anything heavy is loaded.
 
@@ -171,30 +177,31 @@ def check_diagnosis(
         genes: Genes that every slide must have.
         references: Slides for the simple rivals.
         seen: Names of slides that the model was trained on; checked where ``references`` are given.
+        reading: How the files are understood.
 
     Raises:
         InputError: for no slides, names that repeat, a file that is no slide or lacks genes, a reference that the model was
             not trained on, no minisets, or a folder in use.
         ImportError: without matplotlib.
     """
-    names = [Path(path).stem for path in slide_paths]
-    expect(bool(names), "expected at least one slide to diagnose the model on, found none; name an .h5ad file.")
+    expect(bool(slide_paths), "expected at least one slide to diagnose the model on, found none; name an .h5ad file.")
+    expect(minisets >= 1, f"expected at least one miniset of each slide, found {minisets}; raise it.")
+    with checked_files(slide_paths, options=reading) as files:
+        names, panels = files.names, [(file.source.name, file.genes) for file in files.slides]
     expect(
         len(set(names)) == len(names),
-        f"expected slides with different names, found {', '.join(names)}; rename the files.",
+        f"expected slides with different names, found {', '.join(names)}; name them NAME=path.",
     )
-    expect(minisets >= 1, f"expected at least one miniset of each slide, found {minisets}; raise it.")
-    for path in slide_paths:
-        summary = check_h5ad(path, spatial=True)
-        missing = set(genes) - set(summary.genes)
+    for name, panel in panels:
+        missing = set(genes) - set(panel)
         expect(
             not missing,
-            f"{summary.name}: expected all {len(genes)} genes of the model, found {len(missing)} missing (for instance "
+            f"{name}: expected all {len(genes)} genes of the model, found {len(missing)} missing (for instance "
             f"{min(missing, default='')}); diagnose on slides of the same gene panel, or refit with this one.",
         )
-    for path in references:
-        check_h5ad(path, spatial=True)
-        name = Path(path).stem
+    with checked_files(references, options=reading) as files:
+        names = files.names
+    for name in names:
         expect(
             name in seen,
             f"{name}: expected a reference that the model was trained on ({', '.join(sorted(seen))}), found another slide; "

@@ -1,0 +1,50 @@
+"""The options of every command that reads slides or cells, defined once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+OPTIONS = {
+    "layer": click.option(
+        "--layer", metavar="NAME", help="Layer of raw counts; X or raw for these. Default: X, if it holds counts."
+    ),
+    "gene_column": click.option(
+        "--gene-column", metavar="COLUMN", help="Column of var with the names of genes. Default: the index."
+    ),
+    "section_key": click.option(
+        "--section-key",
+        metavar="COLUMN",
+        help="Column of obs that tells sections apart, each its own slide; none: a file is one section.",
+    ),
+    "spatial_key": click.option(
+        "--spatial-key",
+        metavar="KEY",
+        help="Positions: a name in obsm, or two columns of obs as x,y. Default: spatial.",
+    ),
+}
+
+
+def read_options(*, spatial: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of reading, as one argument ``reading``.
+
+    Args:
+        spatial: Whether the command reads slides, so that sections and positions matter.
+    """
+    names = list(OPTIONS) if spatial else ["layer", "gene_column"]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapped(**arguments: Any) -> None:
+            from pyg_gears.data.read_options import ReadOptions
+
+            command(reading=ReadOptions(**{name: arguments.pop(name) for name in names}), **arguments)
+
+        for name in reversed(names):
+            wrapped = OPTIONS[name](wrapped)
+        return wrapped
+
+    return decorate
