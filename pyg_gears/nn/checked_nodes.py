@@ -28,7 +28,7 @@ def checked_nodes(values: Any, channels: int | None, weight: Tensor | None, name
     if isinstance(values, tuple | list | dict):
         raise InputError(
             f"expected {name} of one set of nodes, found a {type(values).__name__} of {len(values)}; bipartite and "
-            "heterogeneous graphs have no place here, so join the node sets first (HeteroData.to_homogeneous)."
+            "heterogeneous graphs are not supported, so join the node sets first (HeteroData.to_homogeneous)."
         )
     if not isinstance(values, Tensor):
         raise InputError(f"expected {name} as a tensor (n, channels), found {_kind(values)}; convert it.")
@@ -69,14 +69,21 @@ def checked_batch(batch: Any, num_nodes: int) -> Tensor | None:
     """Graph of each node, int64 (n,), or None.
 
     Raises:
-        InputError: when there is not one number per node.
+        InputError: when there is not one number per node, or when they do not ascend from 0 or more. Values are looked
+            at on the CPU only.
     """
     if batch is None:
         return None
     if not isinstance(batch, Tensor) or batch.dim() != 1 or batch.is_floating_point() or batch.size(0) != num_nodes:
         found = f"{batch.dtype} {tuple(batch.shape)}" if isinstance(batch, Tensor) else _kind(batch)
         raise InputError(f"expected batch to number the graph of each of {num_nodes} nodes, found {found}; pass (n,).")
-    return batch.long()
+    batch = batch.long()
+    known = batch.device.type == "cpu" and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+    if known and num_nodes and (int(batch[0]) < 0 or bool((batch.diff() < 0).any())):
+        raise InputError(
+            "expected a batch that ascends from 0, found negative numbers or another order; sort the nodes by graph."
+        )
+    return batch
 
 
 def checked_results(results: Iterable[Tensor], inputs: Iterable[Tensor | None], module: torch.nn.Module) -> None:

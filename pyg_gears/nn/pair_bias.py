@@ -44,12 +44,12 @@ class PairBias(torch.nn.Module):
         self.first = Linear(4 * in_channels, hidden_channels)
         self.second = Linear(hidden_channels, channels)
         self.last = Linear(channels, heads, bias=False)
-        self.reset_parameters()
+        torch.nn.init.zeros_(self.last.weight)
 
     def reset_parameters(self) -> None:
         """Draw the embedding's parameters again and zero the last layer."""
-        self.first.reset_parameters()
-        self.second.reset_parameters()
+        for layer in (self.first, self.second, self.last):
+            layer.reset_parameters()
         torch.nn.init.zeros_(self.last.weight)
 
     def forward(self, x: Float[Tensor, "n c"], edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, "e h"]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pyg_gears.geometry import edge_distance, farthest_points, gauge_fix, nearest_neighbors
+from pyg_gears.geometry import checked_coordinates, edge_distance, farthest_points, gauge_fix, nearest_neighbors
 from pyg_gears.targets.random_walk import neighbor_count
 
 RING_EDGES = 4
@@ -37,11 +37,16 @@ def multiscale_stress_target(pos: Float[Tensor, "n d"], k: int | None = None) ->
         k: Neighbours per node; ``neighbor_count(n)`` if omitted.
 
     Returns:
-        Edges with source < target, sorted, and distances in the gauge, in the float dtype of ``pos``.
+        Edges with source < target, sorted, and distances in the gauge, in the float dtype of ``pos`` (float32 for half
+        precision).
+
+    Raises:
+        InputError: when ``pos`` is no matrix of finite floats.
 
     Source: landmarks after de Silva and Tenenbaum, Sparse multidimensional scaling using landmark points, 2004.
     """
     n = pos.size(0)
+    pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos)
     k = min(neighbor_count(n) if k is None else k, n - 1)
     neighbors = nearest_neighbors(x, 3 * k).index
