@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyg_gears.errors import expect
 from pyg_gears.graphs import checked_edges
-from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions
+from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
 from pyg_gears.nn.padded_graphs import PaddedGraphs
 
 LIMIT = 10.0
@@ -88,11 +88,17 @@ class GeometryBias(torch.nn.Module):
         """Bias of every edge, shape (e, h).
 
         Raises:
-            InputError: when states and coordinates are not one per node, or when edges or batch are none of this graph's.
+            InputError: when states and coordinates are not one per node, when edges or batch are none of this graph's, or
+                when the values are too large for their type.
         """
         state = checked_nodes(state, self.channels, None, "state")
         pos = checked_positions(pos, state, dims=2)
         edge_index, batch = checked_edges(edge_index, pos.size(0)), checked_batch(batch, pos.size(0))
+        bias = self._on_edges(state, pos, edge_index, batch)
+        checked_results([bias], [state, pos], self)
+        return bias
+
+    def _on_edges(self, state: Tensor, pos: Tensor, edge_index: Tensor, batch: Tensor | None) -> Tensor:
         source, target = edge_index[0], edge_index[1]
         if self.mode == "point":
             mine, theirs = self._points(state, pos)

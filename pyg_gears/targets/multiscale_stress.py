@@ -48,11 +48,11 @@ def multiscale_stress_target(pos: Float[Tensor, "n d"], k: int | None = None) ->
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos)
-    k = min(neighbor_count(n) if k is None else k, n - 1)
+    k = max(min(neighbor_count(n) if k is None else k, n - 1), 0)
     neighbors = nearest_neighbors(x, 3 * k).index
     node = torch.arange(n, device=pos.device)
     rank = k + ((torch.arange(RING_EDGES, device=pos.device) + 0.5) * 2 * k / RING_EDGES).long()
-    ring = neighbors[:, rank[rank < neighbors.size(1)]]
+    ring = neighbors[:, rank[rank < neighbors.size(1)]] if k else neighbors  # nothing to index without a neighbour
     near = torch.cat([neighbors[:, :k], ring], dim=1)
     landmark = farthest_points(x, landmark_count(n))
     a = torch.cat([node.repeat_interleave(near.size(1)), node.repeat_interleave(landmark.numel())])
