@@ -1,4 +1,7 @@
-"""PyG transforms over graphs/ and targets/: they only set fields, and never edit a tensor in place."""
+"""PyG transforms over graphs/ and targets/: they only set fields, and never edit a tensor in place.
+
+A Batch is transformed graph by graph, so that no edge joins two of its graphs.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 
-from pyg_gears.errors import expect
-from pyg_gears.graphs import candidate_graph
+from pyg_gears.errors import InputError, expect
+from pyg_gears.geometry import checked_coordinates
+from pyg_gears.graphs import candidate_graph, checked_edges
 from pyg_gears.targets import (
     GATE_TARGETS,
     GateTarget,
@@ -39,7 +43,8 @@ class CandidateGraph(BaseTransform):
             the true random walk), "walk2" (two steps) or "mix" (their mean).
 
     Raises:
-        InputError: when the graph has no ``x``, or for another ``gate_target``.
+        InputError: when the graph has no ``x`` (n, c) of finite floats, for another ``gate_target``, for a heterogeneous
+            graph, or for a Batch with fields set since it was made.
     """
 
     def __init__(
@@ -56,11 +61,11 @@ class CandidateGraph(BaseTransform):
         self.projection, self.gate_target = projection, gate_target
 
     def forward(self, data: Data) -> Data:
-        """Return the graph with ``edge_index`` (and ``gate_target`` where it can be known)."""
-        expect(
-            isinstance(data.x, Tensor),
-            "expected an embedding in data.x, found none; embed the cells first.",
-        )
+        """Return the graph, or every graph of a Batch, with ``edge_index`` (and ``gate_target`` where it can be known)."""
+        if isinstance(data, Batch):
+            return Batch.from_data_list([self.forward(graph) for graph in _graphs_of(data)])
+        _check_single(data)
+        expect(data.x is not None, "expected an embedding in data.x, found none; embed the cells first.")
         data.edge_index = candidate_graph(data.x, **self._choices())
         return _set_gate_target(data, self.gate_target)
 
@@ -84,14 +89,16 @@ class GeometricTargets(BaseTransform):
     """Build the random-walk and stress targets from ``pos``, and drop ``pos``.
 
     Sets ``rw_edge_index``, ``rw_multiplicity``, ``rw_log_ref``, ``rw_steps``, ``sigma``, ``stress_edge_index`` and
-    ``stress_distance``, in the float dtype of ``pos``, and ``gate_target`` where candidates are present.
+    ``stress_distance``, in the float dtype of ``pos`` (float32 for half precision), and ``gate_target`` where candidates
+    are present.
 
     Args:
         k: Spatial neighbours per node; by default 15 % of the nodes, at least 20.
         gate_target: As for :class:`CandidateGraph`; of two transforms the later one decides.
 
     Raises:
-        InputError: when the graph has no ``pos``, or fewer than three nodes, or for another ``gate_target``.
+        InputError: when the graph has no ``pos`` (n, d) of finite floats, or fewer than three nodes, for another
+            ``gate_target``, for a heterogeneous graph, or for a Batch with fields set since it was made.
     """
 
     def __init__(self, k: int | None = None, gate_target: GateTarget = "walk") -> None:
@@ -99,11 +106,17 @@ class GeometricTargets(BaseTransform):
         self.k, self.gate_target = k, gate_target
 
     def forward(self, data: Data) -> Data:
-        """Return the graph with targets and without coordinates."""
-        pos = data.pos
+        """Return the graph, or every graph of a Batch, with targets and without coordinates."""
+        if isinstance(data, Batch):
+            return Batch.from_data_list([self.forward(graph) for graph in _graphs_of(data)])
+        _check_single(data)
         expect(
-            isinstance(pos, Tensor) and pos.is_floating_point(),
-            "expected float coordinates in data.pos, found none; set pos before the transform.",
+            data.pos is not None, "expected float coordinates in data.pos, found none; set pos before the transform."
+        )
+        pos = checked_coordinates(data.pos, "data.pos", finite=True)
+        expect(
+            not isinstance(data.x, Tensor) or data.x.size(0) == pos.size(0),
+            f"expected a position for each row of data.x, found {pos.size(0)}; give every node both or only one.",
         )
         expect(
             pos.size(0) >= 3,
@@ -135,9 +148,47 @@ def _check_gate_target(kind: str) -> None:
     )
 
 
+def _check_single(data: Any) -> None:
+    """Refuse what is no graph of one set of nodes, and several graphs that are not kept apart."""
+    if not isinstance(data, Data):
+        raise InputError(
+            f"expected a Data or a Batch of them, found {type(data).__name__}; transform one node type at a time, as a "
+            "Data of its own, or join them with to_homogeneous()."
+        )
+    graph = data.to_dict().get("batch")
+    if isinstance(graph, Tensor) and graph.numel() and bool((graph != graph[0]).any()):
+        raise InputError(
+            "expected one graph or a Batch, found a Data whose field 'batch' names several graphs; make a Batch with "
+            "Batch.from_data_list, or transform the graphs before they are batched."
+        )
+
+
+def _graphs_of(batch: Batch) -> list[Data]:
+    """The graphs of a Batch, apart."""
+    if not isinstance(batch, Data):
+        _check_single(batch)
+    slices = getattr(batch, "_slice_dict", None) or {}
+    since = []
+    for name, value in batch.to_dict().items():
+        if name in ("batch", "ptr", "num_nodes"):
+            continue
+        kept = name in slices
+        if kept and isinstance(value, Tensor):
+            dim = batch.__cat_dim__(name, value)
+            kept = dim is None or int(slices[name][-1]) == value.size(dim)
+        since += [] if kept else [name]
+    expect(
+        not since and hasattr(batch, "ptr"),
+        f"expected a Batch as Batch.from_data_list makes it, found {', '.join(since) or 'no ptr'} set since; transform "
+        "the graphs before they are batched.",
+    )
+    return batch.to_data_list()
+
+
 def _set_gate_target(data: Data, kind: GateTarget) -> Data:
     if data.edge_index is not None and "rw_log_ref" in data:
         n = data.sigma.numel()
+        data.edge_index = checked_edges(data.edge_index, n)
         transition = log_transitions(data.rw_log_ref, data.rw_multiplicity, data.rw_edge_index, n).exp()
         data.gate_target = gate_target(data.edge_index, data.rw_edge_index, transition, n, kind)
     return data

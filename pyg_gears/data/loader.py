@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,8 +12,12 @@ from torch.utils.data import DataLoader, Sampler
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.data.fields import refuse_coordinates
-from pyg_gears.errors import expect
+from pyg_gears.errors import expect, nearest_name
 from pyg_gears.seeds import child_seed
+
+OWN_OPTIONS = ("batch_size", "sampler", "batch_sampler", "drop_last", "collate_fn")
+"""Arguments of a DataLoader that the budget of nodes decides."""
+LOADER_OPTIONS = tuple(inspect.signature(DataLoader.__init__).parameters)[2:]
 
 
 class NodeBudgetSampler(Sampler[list[int]]):
@@ -105,10 +110,14 @@ class MinisetLoader(DataLoader[Any]):
         shuffle: Whether order and company change every epoch.
         rank: Number of this process.
         world_size: Number of processes.
-        num_workers: Processes that load; 0 loads in this one.
+        options: Further arguments of ``DataLoader``: ``num_workers``, ``pin_memory``, ``persistent_workers``,
+            ``prefetch_factor``, ``multiprocessing_context``, ``worker_init_fn``, ``generator``, ``timeout`` and so on. The
+            batches do not depend on them.
 
     Raises:
-        InputError: as ``NodeBudgetSampler``, and on iteration when a miniset still carries coordinates.
+        InputError: as ``NodeBudgetSampler``, for an option that a ``DataLoader`` does not know or that the budget
+            decides (``batch_size``, ``sampler``, ``batch_sampler``, ``drop_last``, ``collate_fn``), and on iteration when
+            a miniset still carries coordinates.
     """
 
     def __init__(
@@ -120,8 +129,17 @@ class MinisetLoader(DataLoader[Any]):
         shuffle: bool = True,
         rank: int = 0,
         world_size: int = 1,
-        num_workers: int = 0,
+        **options: Any,
     ) -> None:
+        for name in options:
+            expect(
+                name not in OWN_OPTIONS,
+                f"expected batches by node_budget and seed, found {name}; leave it out, or take a torch DataLoader.",
+            )
+            expect(
+                name in LOADER_OPTIONS,
+                f"expected options of a DataLoader, found {name!r}{nearest_name(name, LOADER_OPTIONS)}; correct it.",
+            )
         sizes = dataset.sizes if hasattr(dataset, "sizes") else [data.num_nodes for data in dataset]
         batches = NodeBudgetSampler(
             sizes,
@@ -132,7 +150,7 @@ class MinisetLoader(DataLoader[Any]):
             rank=rank,
             world_size=world_size,
         )
-        super().__init__(dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers)
+        super().__init__(dataset, batch_sampler=batches, collate_fn=_collate, **options)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives; Lightning does this by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyg_gears.geometry.checked_coordinates import checked_coordinates
 from pyg_gears.geometry.distances import edge_distance, edge_squared_distance, pairwise_distance
 from pyg_gears.geometry.gauge import gauge_fix, principal_frame
 from pyg_gears.geometry.neighbors import nearest_neighbors
@@ -10,6 +11,7 @@ from pyg_gears.geometry.procrustes import ProcrustesOutput, similarity_procruste
 
 __all__ = [
     "ProcrustesOutput",
+    "checked_coordinates",
     "edge_distance",
     "edge_squared_distance",
     "farthest_points",

@@ -16,7 +16,8 @@ def gauge_fix(
 
     .. math:: x_i' = (x_i - \bar x) / \max(\mathrm{RMS}, 10^{-6}), \quad \mathrm{RMS} = \sqrt{\tfrac1n \sum_i \|x_i - \bar x\|^2}
 
-    Differentiable everywhere, also where all points coincide (they stay at the origin).
+    Differentiable everywhere, also where all points coincide (they stay at the origin). Half precision is computed in
+    float32.
 
     Args:
         pos: Coordinates, shape (n, d), any unit.
@@ -30,6 +31,9 @@ def gauge_fix(
     tensor([[-1.,  0.],
             [ 1.,  0.]])
     """
+    if pos.dtype in (torch.float16, torch.bfloat16):
+        # Half precision holds neither the square of the least RMS nor that of a coordinate beyond 255.
+        return gauge_fix(pos.float(), batch, num_graphs).to(pos.dtype)
     if batch is None:
         centred = pos - pos.mean(dim=0, keepdim=True)
         return centred / _rms(centred.square().sum(dim=-1).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyg_gears.graphs.candidates import candidate_graph
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.edge_lookup import EdgeLookupOutput, edge_lookup
 from pyg_gears.graphs.jaccard import jaccard
 from pyg_gears.graphs.knn import NeighborsOutput, knn
@@ -15,6 +16,7 @@ __all__ = [
     "EdgeLookupOutput",
     "NeighborsOutput",
     "candidate_graph",
+    "checked_edges",
     "edge_lookup",
     "jaccard",
     "knn",

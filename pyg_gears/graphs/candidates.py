@@ -42,7 +42,8 @@ def candidate_graph(
         ``edge_index`` (2, e) int64, symmetric, without repeats, sorted by (target, source).
 
     Raises:
-        InputError: for a threshold outside [0, 1], a projection of another width or an unsorted ``batch``.
+        InputError: for an embedding that is no matrix of finite floats, a threshold outside [0, 1], a projection of
+            another width or an unsorted ``batch``.
 
     >>> candidate_graph(torch.tensor([[0.0], [1.0], [3.0]]), k=1, metric="euclidean")
     tensor([[0, 1, 0, 1, 2, 1, 2],
@@ -51,6 +52,12 @@ def candidate_graph(
     expect(
         0.0 <= jaccard <= 1.0,
         f"expected a Jaccard threshold in [0, 1], found {jaccard}; 0 keeps every edge.",
+    )
+    expect(
+        isinstance(x, Tensor) and x.dim() == 2 and x.is_floating_point(),
+        f"expected a float embedding x of shape (n, c), found "
+        f"{f'{x.dtype} of shape {tuple(x.shape)}' if isinstance(x, Tensor) else type(x).__name__}; "
+        "give every node a row of floats.",
     )
     x = x.detach().float()
     if projection is not None:

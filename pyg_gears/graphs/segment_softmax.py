@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 def segment_softmax(logits: Float[Tensor, "e ..."], index: Int[Tensor, " e"], size: int) -> Float[Tensor, "e ..."]:
@@ -16,15 +15,15 @@ def segment_softmax(logits: Float[Tensor, "e ..."], index: Int[Tensor, " e"], si
     .. math:: \alpha_e = e^{z_e} / \sum_{f : \mathrm{index}_f = \mathrm{index}_e} e^{z_f}
 
     Equal to ``torch_geometric.utils.softmax`` without its 1e-16 in the denominator. Only the result is kept for the
-    gradient, which is ``alpha (g - sum(alpha g))``. It can be differentiated once.
+    gradient, which is ``alpha (g - sum(alpha g))`` and can be differentiated again.
 
     Args:
-        logits: Finite values, shape (e,) or (e, h).
+        logits: Values below infinity, shape (e,) or (e, h); a row at -inf takes no part.
         index: Group of each row, shape (e,), 0..size-1.
         size: Number of groups; groups without a row are allowed.
 
     Returns:
-        Weights, of the shape of ``logits``; those of a group sum to one.
+        Weights, of the shape of ``logits``; those of a group sum to one, or are all zero where every row is at -inf.
     """
     if torch.compiler.is_compiling():
         return _weights(logits, index, size)  # the compiler derives an equally lean gradient
@@ -62,12 +61,13 @@ def _shifted(values: Tensor, index: Tensor, size: int) -> Tensor:
     # The maximum only shifts the exponent: its gradient cancels exactly, so none is taken.
     fixed = values.detach()
     top = fixed.new_full((size, *values.shape[1:]), -torch.inf).scatter_reduce(0, _rows(index, fixed), fixed, "amax")
-    return values - top[index]
+    return values - top.clamp(min=torch.finfo(values.dtype).min)[index]
 
 
 def _weights(logits: Tensor, index: Tensor, size: int) -> Tensor:
     alpha = _shifted(logits, index, size).exp()
-    return alpha / segment_sum(alpha, index, size)[index]
+    # At least one wherever a row takes part: its largest is exp(0).
+    return alpha / segment_sum(alpha, index, size).clamp(min=torch.finfo(alpha.dtype).tiny)[index]
 
 
 class _SegmentSoftmax(torch.autograd.Function):
@@ -79,7 +79,6 @@ class _SegmentSoftmax(torch.autograd.Function):
         return alpha
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         alpha, index = ctx.saved_tensors
         weighted = alpha * grad_outputs[0]

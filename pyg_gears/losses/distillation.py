@@ -9,7 +9,7 @@ from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
 from pyg_gears.geometry import edge_distance
-from pyg_gears.losses.membership import membership
+from pyg_gears.losses.membership import gauged, target_edges, target_values
 from pyg_gears.targets import log_affinity, log_transitions
 
 
@@ -24,15 +24,17 @@ def distill_walk(pos: Float[Tensor, "n d"], teacher: Float[Tensor, "n d"], batch
     Returns:
         Mean over graphs, a scalar >= 0 in nats; 0 when one is a similarity transform of the other.
     """
-    n, edge_index = pos.size(0), batch.rw_edge_index
-    members = membership(batch, n, pos.device)
+    members, own = gauged(pos, batch)
+    n = own.size(0)
+    edge_index = target_edges(batch, "rw_edge_index", n)
+    sigma = target_values(batch, "sigma", n)
+    multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1))
 
     def log_rows(x: Tensor) -> Tensor:
-        x = members.in_gauge(x)
-        affinity = log_affinity(x, edge_index, batch.sigma.to(x.dtype))
-        return log_transitions(affinity, batch.rw_multiplicity.to(x.dtype), edge_index, n)
+        affinity = log_affinity(x, edge_index, sigma.to(x.dtype))
+        return log_transitions(affinity, multiplicity.to(x.dtype), edge_index, n)
 
-    log_p, log_q = log_rows(teacher.detach()), log_rows(pos)
+    log_p, log_q = log_rows(members.in_gauge(teacher.detach())), log_rows(own)
     row = scatter(log_p.exp() * (log_p - log_q), edge_index[1], dim_size=n)
     return members.node_mean(row).mean()
 
@@ -50,9 +52,9 @@ def distill_distances(pos: Float[Tensor, "n d"], teacher: Float[Tensor, "n d"], 
     Returns:
         Mean over graphs, a scalar in [0, 1].
     """
-    members = membership(batch, pos.size(0), pos.device)
-    edge_index = batch.stress_edge_index
-    own, theirs = (edge_distance(members.in_gauge(x), edge_index) for x in (pos, teacher.detach()))
+    members, x = gauged(pos, batch)
+    edge_index = target_edges(batch, "stress_edge_index", x.size(0))
+    own, theirs = (edge_distance(part, edge_index) for part in (x, members.in_gauge(teacher.detach())))
     cross = members.edge_mean(own * theirs, edge_index[0])
     squares = members.edge_mean(own.square(), edge_index[0]) * members.edge_mean(theirs.square(), edge_index[0])
     return (1 - cross.square() / squares.clamp(min=torch.finfo(own.dtype).tiny)).mean()

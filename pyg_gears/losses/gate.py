@@ -10,9 +10,11 @@ from torch_geometric.utils import scatter
 
 from pyg_gears.errors import expect
 from pyg_gears.graphs import segment_log_softmax
-from pyg_gears.losses.membership import membership
+from pyg_gears.losses.membership import membership, target_edges, target_values
 
 TOP_MASS = 0.5
+LIMIT = 1e6
+"""Logits count as at most this much, and at least as minus this much: -inf, the usual mask, has no finite KL."""
 
 
 def gate_kl(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batch: Data) -> Float[Tensor, ""]:
@@ -32,7 +34,9 @@ def gate_kl(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batch: Data) -> 
     Raises:
         InputError: when the logits belong to other edges.
     """
-    return _row_kl(batch.gate_target, _log_rows(logits, batch), batch)
+    logits, edge_index = _checked(logits, batch)
+    p = target_values(batch, "gate_target", edge_index.size(1))
+    return _row_kl(p, _log_rows(logits, edge_index, batch), edge_index, batch)
 
 
 def gate_trust(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], reference: Tensor, batch: Data) -> Float[Tensor, ""]:
@@ -51,8 +55,9 @@ def gate_trust(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], reference: Te
     Raises:
         InputError: when either belongs to other edges.
     """
-    earlier = _log_rows(reference.detach(), batch).exp()
-    return _row_kl(earlier, _log_rows(logits, batch), batch)
+    (reference, _), (logits, edge_index) = _checked(reference.detach(), batch), _checked(logits, batch)
+    earlier = _log_rows(reference, edge_index, batch).exp()
+    return _row_kl(earlier, _log_rows(logits, edge_index, batch), edge_index, batch)
 
 
 def gate_ranking(
@@ -78,9 +83,8 @@ def gate_ranking(
     Raises:
         InputError: when the logits belong to other edges.
     """
-    _check(logits, batch)
-    source, target = batch.edge_index
-    n, p = int(batch.num_nodes), batch.gate_target
+    logits, (source, target) = _checked(logits, batch)
+    n, p = int(batch.num_nodes), target_values(batch, "gate_target", target.numel())
     # Sorted by node, then falling probability: an edge is a positive while the mass before it is below the half.
     order = p.argsort(descending=True, stable=True)
     order = order[target[order].argsort(stable=True)]
@@ -101,28 +105,30 @@ def gate_ranking(
     return (margin - logits[positive] + logits[chosen]).clamp(min=0.0).mean()
 
 
-def _check(logits: Tensor, batch: Data) -> None:
-    edges = batch.edge_index.size(1)
+def _checked(logits: Tensor, batch: Data) -> tuple[Tensor, Tensor]:
+    """Logits within the limit, half precision as float32, and the candidates."""
+    edge_index = target_edges(batch, "edge_index", int(batch.num_nodes or 0))
+    edges = edge_index.size(1)
     expect(
         logits.dim() in (1, 2) and logits.size(0) == edges,
         f"expected one logit for each of the {edges} candidate edges, found shape {tuple(logits.shape)}; "
         "pass the gate's output on batch.edge_index.",
     )
+    logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    return logits.clamp(-LIMIT, LIMIT), edge_index
 
 
-def _log_rows(logits: Tensor, batch: Data) -> Tensor:
+def _log_rows(logits: Tensor, edge_index: Tensor, batch: Data) -> Tensor:
     """Log softmax over the candidates of each node without itself, 0 on self-edges, shape (e,) or (e, h)."""
-    _check(logits, batch)
-    source, target = batch.edge_index
+    source, target = edge_index
     other = (source != target).nonzero().flatten()
     rows = segment_log_softmax(logits[other], target[other], int(batch.num_nodes))
     return torch.zeros_like(logits).index_copy(0, other, rows)
 
 
-def _row_kl(p: Tensor, log_q: Tensor, batch: Data) -> Tensor:
+def _row_kl(p: Tensor, log_q: Tensor, edge_index: Tensor, batch: Data) -> Tensor:
     """Mean over graphs, over nodes (and heads) of KL(p || q) on the edges other than self-edges."""
-    source, target = batch.edge_index
-    n = int(batch.num_nodes)
+    (source, target), n = edge_index, int(batch.num_nodes)
     p = p.to(log_q.dtype)
     p = p[:, None] if log_q.dim() == 2 and p.dim() == 1 else p
     divergence = (torch.xlogy(p, p) - p * log_q).masked_fill((source == target).view(-1, *[1] * (log_q.dim() - 1)), 0.0)

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
-from pyg_gears.errors import expect
-from pyg_gears.geometry import gauge_fix
+from pyg_gears.errors import InputError, expect
+from pyg_gears.geometry import checked_coordinates, gauge_fix
+from pyg_gears.graphs import checked_edges
 
 
 class Membership(NamedTuple):
@@ -27,8 +28,13 @@ class Membership(NamedTuple):
         return self.size.numel()
 
     def in_gauge(self, pos: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Every graph's layout in the gauge; half precision becomes float32, which holds the losses' small offsets."""
-        pos = pos.float() if pos.dtype in (torch.float16, torch.bfloat16) else pos
+        """Every graph's layout in the gauge; half precision becomes float32, which holds the losses' small offsets.
+
+        Raises:
+            InputError: when ``pos`` holds no float coordinates, one row per node.
+        """
+        pos = checked_coordinates(pos)
+        _check_rows(pos.size(0), self.batch)
         return gauge_fix(pos, self.batch, self.num_graphs)
 
     def node_mean(self, values: Float[Tensor, " n"]) -> Float[Tensor, " b"]:
@@ -52,18 +58,70 @@ def membership(data: Data, num_nodes: int, device: torch.device | None = None) -
         The membership of each node.
 
     Raises:
-        InputError: when the batch describes another number of nodes.
+        InputError: when the batch describes another number of nodes, or no graph, or nodes not sorted by graph.
     """
     batch, ptr = getattr(data, "batch", None), getattr(data, "ptr", None)
     if batch is None:
         known = (value.device for value in data.to_dict().values() if isinstance(value, Tensor))
         size = torch.tensor([num_nodes], device=device or next(known, None))
         return Membership(size.new_zeros(num_nodes), torch.cat([size.new_zeros(1), size]), size)
-    expect(
-        batch.numel() == num_nodes,
-        f"expected coordinates of the {batch.numel()} nodes of the batch, found {num_nodes}; pass the batch they belong to.",
-    )
+    _check_rows(num_nodes, batch)
     if ptr is None:
+        expect(
+            num_nodes > 0 and bool((batch.diff() >= 0).all()),
+            f"expected nodes sorted by graph, found {'another order' if num_nodes else 'no node'}; make the batch with "
+            "Batch.from_data_list.",
+        )
         size = torch.bincount(batch)
         ptr = torch.cat([size.new_zeros(1), size.cumsum(0)])
     return Membership(batch, ptr, ptr.diff())
+
+
+def gauged(pos: Tensor, batch: Data) -> tuple[Membership, Tensor]:
+    """The membership of predicted nodes, and their coordinates in the gauge.
+
+    Raises:
+        InputError: as :func:`membership` and :meth:`Membership.in_gauge`.
+    """
+    pos = checked_coordinates(pos)
+    members = membership(batch, pos.size(0), pos.device)
+    return members, members.in_gauge(pos)
+
+
+def _check_rows(count: int, batch: Tensor) -> None:
+    expect(
+        count == batch.numel(),
+        f"expected coordinates of the {batch.numel()} nodes of the batch, found {count}; pass the batch they "
+        "belong to.",
+    )
+
+
+def target_edges(batch: Data, name: str, num_nodes: int) -> Int[Tensor, "2 e"]:
+    """The edges that a target lies on.
+
+    Raises:
+        InputError: when the batch has none, or when they are no edges between its nodes.
+    """
+    return checked_edges(_target(batch, name), num_nodes, name)
+
+
+def target_values(batch: Data, name: str, count: int) -> Tensor:
+    """The values of a target, one for each of ``count`` nodes or edges.
+
+    Raises:
+        InputError: when the batch has none, or another number.
+    """
+    values = _target(batch, name)
+    expect(
+        values.size(0) == count,
+        f"expected {count} values in {name}, found {values.size(0)}; build the targets on these nodes and edges.",
+    )
+    return values
+
+
+def _target(batch: Data, name: str) -> Tensor:
+    value = getattr(batch, name, None)
+    if not isinstance(value, Tensor):
+        maker = "CandidateGraph" if name in ("edge_index", "gate_target") else "GeometricTargets"
+        raise InputError(f"expected {name} in the batch, found none; apply {maker} to its graphs first.")
+    return value

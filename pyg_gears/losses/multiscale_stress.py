@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_gears.geometry import edge_distance
-from pyg_gears.losses.membership import Membership, membership
+from pyg_gears.losses.membership import Membership, gauged, target_edges, target_values
 
 
 def log_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
@@ -30,7 +30,7 @@ def log_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
 
 def log_stress_per_graph(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, " b"]:
     """:func:`log_stress` of every graph, shape (b,)."""
-    members, distance, true_distance, node = _distances(pos, batch)
+    members, distance, true_distance, (node, _) = _distances(pos, batch)
     # Two spots at one position have no log distance; the floor is that of the predicted distance.
     ratio = distance.log() - true_distance.clamp(min=1e-6).log()
     scale = members.edge_mean(ratio, node)
@@ -46,7 +46,7 @@ def linear_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
 
     Source: Kruskal, Multidimensional scaling by optimizing goodness of fit, 1964.
     """
-    members, distance, true_distance, node = _distances(pos, batch)
+    members, distance, true_distance, (node, _) = _distances(pos, batch)
     cross = members.edge_mean(distance * true_distance, node)
     squares = members.edge_mean(distance.square(), node) * members.edge_mean(true_distance.square(), node)
     return (1 - cross.square() / squares.clamp(min=torch.finfo(distance.dtype).tiny)).mean()
@@ -54,7 +54,7 @@ def linear_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
 
 def ratio_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     r"""``mean_e (d_e / \delta_e - 1)^2`` in the gauge; a variant of :func:`log_stress` that weighs long edges more."""
-    members, distance, true_distance, node = _distances(pos, batch)
+    members, distance, true_distance, (node, _) = _distances(pos, batch)
     return members.edge_mean((distance / true_distance.clamp(min=1e-6) - 1).square(), node).mean()
 
 
@@ -67,14 +67,14 @@ def local_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
         \delta_e / \sigma_i)^2`. We deviate in using the product of both ends' bandwidths, as the random walk does, so
         that the loss does not depend on the direction in which an edge is stored.
     """
-    members, distance, true_distance, node = _distances(pos, batch)
-    sigma = batch.sigma.to(distance.dtype)
-    unit = (sigma[batch.stress_edge_index[0]] * sigma[batch.stress_edge_index[1]]).clamp(min=1e-12)
-    return members.edge_mean((distance - true_distance).square() / unit, node).mean()
+    members, distance, true_distance, (source, target) = _distances(pos, batch)
+    sigma = target_values(batch, "sigma", pos.size(0)).to(distance.dtype)
+    unit = (sigma[source] * sigma[target]).clamp(min=1e-12)
+    return members.edge_mean((distance - true_distance).square() / unit, source).mean()
 
 
 def _distances(pos: Tensor, batch: Data) -> tuple[Membership, Tensor, Tensor, Tensor]:
-    members = membership(batch, pos.size(0), pos.device)
-    x = members.in_gauge(pos)
-    edge_index = batch.stress_edge_index
-    return members, edge_distance(x, edge_index), batch.stress_distance.to(x.dtype), edge_index[0]
+    members, x = gauged(pos, batch)
+    edge_index = target_edges(batch, "stress_edge_index", x.size(0))
+    true_distance = target_values(batch, "stress_distance", edge_index.size(1)).to(x.dtype)
+    return members, edge_distance(x, edge_index), true_distance, edge_index

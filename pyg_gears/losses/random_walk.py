@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import to_dense_adj
 
-from pyg_gears.losses.membership import Membership, membership
+from pyg_gears.losses.membership import Membership, gauged, target_edges, target_values
 from pyg_gears.targets import log_affinity, log_transitions
 
 EPS = 1e-8
@@ -39,15 +39,16 @@ def random_walk_kl(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
 
 def random_walk_kl_per_graph(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, " b"]:
     """:func:`random_walk_kl` of every graph, shape (b,)."""
-    members = membership(batch, pos.size(0), pos.device)
-    x = members.in_gauge(pos)
-    edge_index = batch.rw_edge_index
-    multiplicity, sigma = batch.rw_multiplicity.to(x.dtype), batch.sigma.to(x.dtype)
+    members, x = gauged(pos, batch)
+    edge_index = target_edges(batch, "rw_edge_index", x.size(0))
+    multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
+    sigma = target_values(batch, "sigma", x.size(0)).to(x.dtype)
     predicted = log_transitions(log_affinity(x, edge_index, sigma), multiplicity, edge_index, x.size(0)).exp()
-    reference = log_transitions(batch.rw_log_ref.to(x.dtype), multiplicity, edge_index, x.size(0)).exp()
-    dense_predicted = _dense(predicted, batch, members)
-    dense_reference = _dense(reference, batch, members)
-    weight = _step_weights(batch.rw_steps, members, x.dtype)
+    log_ref = target_values(batch, "rw_log_ref", edge_index.size(1)).to(x.dtype)
+    reference = log_transitions(log_ref, multiplicity, edge_index, x.size(0)).exp()
+    dense_predicted = _dense(predicted, edge_index, members)
+    dense_reference = _dense(reference, edge_index, members)
+    weight = _step_weights(target_values(batch, "rw_steps", members.num_graphs), members, x.dtype)
     walk, walk_ref = dense_predicted, dense_reference
     total = x.new_zeros(members.num_graphs)
     # Automatic mixed precision would take the powers in half precision, where the offset of the logarithm is zero.
@@ -59,16 +60,15 @@ def random_walk_kl_per_graph(pos: Float[Tensor, "n d"], batch: Data) -> Float[Te
     return total
 
 
-def _dense(transition: Tensor, batch: Data, members: Membership) -> Tensor:
+def _dense(transition: Tensor, edge_index: Tensor, members: Membership) -> Tensor:
     """T of every graph, padded to (b, m, m)."""
-    target_first = batch.rw_edge_index.flip(0)
-    return to_dense_adj(target_first, members.batch, transition, int(members.size.max()), members.num_graphs)
+    return to_dense_adj(edge_index.flip(0), members.batch, transition, int(members.size.max()), members.num_graphs)
 
 
 def _step_weights(steps: Tensor, members: Membership, dtype: torch.dtype) -> Tensor:
     """``2^-(s-1) / n`` for the steps that a graph compares, 0 beyond, shape (S, b)."""
     step = torch.arange(int(steps.max()), device=steps.device)[:, None]
-    return torch.where(step < steps, 0.5**step, 0.0).to(dtype) / members.size
+    return torch.where(step < steps, 0.5**step, 0.0).to(dtype) / members.size.clamp(min=1)
 
 
 class _RowKL(torch.autograd.Function):

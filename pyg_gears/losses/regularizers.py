@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
-from pyg_gears.losses.membership import membership
+from pyg_gears.losses.membership import gauged, target_edges, target_values
 from pyg_gears.targets import log_affinity, log_transitions
 
 
@@ -25,26 +25,28 @@ def repulsion(
         tau: Range of the repulsion, squared gauge units.
 
     Returns:
-        Mean over graphs, a scalar in [0, 1].
+        Mean over graphs, a scalar in [0, 1]; a graph without a pair counts 0.
     """
-    members = membership(batch, pos.size(0), pos.device)
-    x = members.in_gauge(pos)
+    members, x = gauged(pos, batch)
     u = torch.rand(2, members.num_graphs, pairs, generator=generator, dtype=torch.float64).to(pos.device)
-    size = members.size[:, None]
+    # A graph without a pair gets indices that are valid, and no weight.
+    size = members.size[:, None].clamp(min=1)
     i = (u[0] * size).long()
     # The other node by its offset, so that a node is never paired with itself.
     j = (i + 1 + (u[1] * (size - 1).clamp(min=1)).long()) % size
-    first = members.ptr[:-1, None]
+    first = members.ptr[:-1, None].clamp(max=max(x.size(0) - 1, 0))
+    if x.size(0) == 0:
+        return x.sum()
     square = (x[first + i] - x[first + j]).square().sum(dim=-1)
-    return torch.exp(-square / tau).mean()
+    return torch.exp(-square / tau).masked_fill(members.size[:, None] < 2, 0.0).mean()
 
 
 def walk_entropy(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     r"""Minus the mean row entropy of T_pred, in nats (more negative = softer rows); keeps rows from becoming deltas."""
-    members = membership(batch, pos.size(0), pos.device)
-    x = members.in_gauge(pos)
-    edge_index = batch.rw_edge_index
-    affinity = log_affinity(x, edge_index, batch.sigma.to(x.dtype))
-    log_t = log_transitions(affinity, batch.rw_multiplicity.to(x.dtype), edge_index, x.size(0))
+    members, x = gauged(pos, batch)
+    edge_index = target_edges(batch, "rw_edge_index", x.size(0))
+    affinity = log_affinity(x, edge_index, target_values(batch, "sigma", x.size(0)).to(x.dtype))
+    multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
+    log_t = log_transitions(affinity, multiplicity, edge_index, x.size(0))
     row = scatter(log_t.exp() * log_t, edge_index[1], dim_size=x.size(0))
     return members.node_mean(row).mean()

@@ -15,7 +15,6 @@ from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.models.gated_model import GatedModel
 from pyg_gears.models.structure_output import StructureOutput
 from pyg_gears.nn import AttentionBias, EdgeGate, EGNNConv
-from pyg_gears.nn.padded_graphs import mask_value
 
 
 class GateEGNN(GatedModel):
@@ -91,6 +90,5 @@ def _weights(bias: AttentionBias, pos: Tensor) -> Tensor:
     logits = bias.logits(pos.dtype)
     if logits is None:
         logits = pos.new_zeros(source.numel(), 1)
-    loop = (source == target)[:, None]
-    weight = segment_softmax(logits.masked_fill(loop, mask_value(logits.dtype)), target, pos.size(0))
-    return weight.masked_fill(loop, 0.0).mean(dim=1)
+    logits = logits.masked_fill((source == target)[:, None], -torch.inf)
+    return segment_softmax(logits, target, pos.size(0)).mean(dim=1)

@@ -8,14 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import Parameter
+from torch_geometric.nn import MessagePassing
 
-from pyg_gears.graphs.segment_softmax import segment_softmax, segment_sum
+from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.models.recycling import Round
 from pyg_gears.nn import AttentionBias, AttentionTerms
 from pyg_gears.nn.attention_terms import attention_terms
 
 
-class GateSmoothing(torch.nn.Module):
+class GateSmoothing(MessagePassing):
     r"""Move every node by a share of the way to the mean of its neighbours, weighed by the gate.
 
     .. math::
@@ -26,7 +27,7 @@ class GateSmoothing(torch.nn.Module):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(aggr="add", node_dim=0)
         self.raw_share = Parameter(torch.zeros(()))
 
     def reset_parameters(self) -> None:
@@ -51,13 +52,16 @@ class GateSmoothing(torch.nn.Module):
         Returns:
             New coordinates (n, 2), and the weights, shape (e, 1) or (e, h). A node without an incoming edge stays.
         """
-        (source, target), n = bias.edge_index, pos.size(0)
+        target, n = bias.edge_index[1], pos.size(0)
         logits = bias.logits(pos.dtype)
         if logits is None:
-            logits = pos.new_zeros(source.numel(), 1)
-        weight = segment_softmax(logits, target, n)
-        shift = weight.mean(dim=1, keepdim=True) * (pos[source] - pos[target])
-        return pos + scale * self.share * segment_sum(shift, target, n), weight
+            logits = pos.new_zeros(target.numel(), 1)
+        alpha = segment_softmax(logits, target, n)
+        return pos + scale * self.share * self.propagate(bias.edge_index, pos=pos, alpha=alpha, size=(n, n)), alpha
+
+    def message(self, pos_i: Tensor, pos_j: Tensor, alpha: Tensor) -> Tensor:
+        """The way to the source, weighted."""
+        return alpha.mean(dim=1, keepdim=True) * (pos_j - pos_i)
 
 
 @dataclass(frozen=True)

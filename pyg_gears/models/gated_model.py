@@ -16,6 +16,7 @@ from pyg_gears.models.graph_input import GraphInput, read_graphs
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
 from pyg_gears.nn import AttentionBias
+from pyg_gears.nn.checked_nodes import checked_results
 
 
 class Start(NamedTuple):
@@ -101,7 +102,7 @@ class GatedModel(StructureModel):
             batch: PyG Batch, or a single Data, with ``x`` and ``edge_index``.
             x: Embedding to read instead of the batch's own, shape (n, c).
         """
-        graphs = read_graphs(batch, None, self.in_channels)
+        graphs = read_graphs(batch, None, self.in_channels, next(self.embed_pos.parameters()))
         return self.gate(graphs.x if x is None else x, graphs.edge_index, graphs.batch)
 
     def pretraining_parameters(self, coordinates: bool) -> list[Parameter]:
@@ -124,17 +125,21 @@ class GatedModel(StructureModel):
             use_gate or gate_logits is None,
             "expected no gate logits with use_gate=False, found some; leave one of the two out.",
         )
-        graphs = read_graphs(batch, edge_index, self.in_channels)
+        graphs = read_graphs(batch, edge_index, self.in_channels, next(self.embed_pos.parameters()))
         if gate_logits is None and use_gate:
             gate_logits = self.gate(graphs.x, graphs.edge_index, graphs.batch)
         seen = gate_logits.detach() if detach_gate and gate_logits is not None else gate_logits
         weight = self.beta if beta is None else beta
         bias = AttentionBias(graphs.edge_index, graphs.x.size(0), graphs.batch, seen, beta=weight)
-        guess = self.embed_pos(graphs.x)
+        if not self.training:  # training shows its divergence as such
+            bias.refuse_nan()
+        # Under autocast the networks answer in a narrower type; coordinates and states stay in that of the embedding.
+        guess, state = self.embed_pos(graphs.x).to(graphs.x.dtype), self.embed_state(graphs.x).to(graphs.x.dtype)
+        checked_results([guess, state], [graphs.x], self)
         std = noise if noise is not None else (self.noise if self.training else 0.0)
         guess = guess + initial_noise(guess, std, generator)
         pos = gauge_fix(guess, graphs.batch, graphs.num_graphs)
-        return Start(graphs, gate_logits, bias, self.embed_state(graphs.x), pos)
+        return Start(graphs, gate_logits, bias, state, pos)
 
 
 def initial_noise(pos: Tensor, std: float, generator: torch.Generator | None) -> Tensor:

@@ -7,8 +7,11 @@ from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch_geometric.data import HeteroData
 
 from pyg_gears.errors import expect
+from pyg_gears.graphs import checked_edges
+from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes
 
 
 @dataclass(frozen=True)
@@ -28,32 +31,36 @@ class GraphInput:
     num_graphs: int | None
 
 
-def read_graphs(batch: Any, edge_index: Tensor | None, in_channels: int) -> GraphInput:
+def read_graphs(batch: Any, edge_index: Any, in_channels: int, weight: Tensor | None = None) -> GraphInput:
     """Read embedding, edges and membership from a Batch or a single Data.
 
     Args:
-        batch: PyG Batch or Data with ``x`` and, unless ``edge_index`` is given, ``edge_index``.
-        edge_index: Edges to use instead of the batch's own, shape (2, e).
+        batch: PyG Batch or Data with ``x`` and, unless ``edge_index`` is given, ``edge_index`` or ``adj_t``.
+        edge_index: Edges to use instead of the batch's own; whatever :func:`pyg_gears.graphs.checked_edges` takes.
         in_channels: Channels that ``x`` must have.
+        weight: A parameter of the model, whose float type ``x`` must have; any if omitted.
 
     Raises:
-        InputError: when the embedding is missing or of another width, or when there are no edges.
+        InputError: when the batch is heterogeneous, when the embedding is missing, of another width or of another type,
+            or when edges or membership are missing or none of this graph's.
     """
+    expect(
+        not isinstance(batch, HeteroData),
+        f"expected a Data or a Batch of one set of nodes, found {type(batch).__name__}; join them with to_homogeneous().",
+    )
     x = getattr(batch, "x", None)
     expect(
         isinstance(x, Tensor) and x.dim() == 2 and x.size(1) == in_channels,
         f"expected an embedding x of shape (n, {in_channels}), found "
         f"{tuple(x.shape) if isinstance(x, Tensor) else 'none'}; use the encoder that the model was built for.",
     )
-    edge_index = getattr(batch, "edge_index", None) if edge_index is None else edge_index
+    for name in ("edge_index", "adj_t"):
+        edge_index = getattr(batch, name, None) if edge_index is None else edge_index
     expect(
-        isinstance(edge_index, Tensor),
+        edge_index is not None,
         "expected candidate edges in batch.edge_index, found none; apply transforms.CandidateGraph first.",
     )
-    assert isinstance(x, Tensor)
-    assert isinstance(edge_index, Tensor)
-    if hasattr(edge_index, "as_tensor"):
-        edge_index = edge_index.as_tensor()
-    membership = getattr(batch, "batch", None)
+    x = checked_nodes(x, in_channels, weight)
+    membership = checked_batch(getattr(batch, "batch", None), x.size(0))
     num_graphs = None if membership is None else getattr(batch, "num_graphs", None)
-    return GraphInput(x=x, edge_index=edge_index, batch=membership, num_graphs=num_graphs)
+    return GraphInput(x=x, edge_index=checked_edges(edge_index, x.size(0)), batch=membership, num_graphs=num_graphs)

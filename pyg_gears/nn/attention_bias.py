@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import InputError
+from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.nn.padded_graphs import PaddedGraphs, mask_value, pad_graphs
 
 
@@ -18,11 +20,17 @@ class AttentionBias:
 
     .. math:: b_{ijh} = \beta g_{ij(h)} + p_{ijh}, \quad -\infty \text{ on edges that are not kept}
 
+    A gate or pair bias of -inf leaves its edge out (in its head, where there is one per head), whatever ``beta`` is. A
+    node that is left without an edge attends to nothing, in every layout. A finite logit beyond half of what
+    :func:`pyg_gears.nn.padded_graphs.mask_value` masks with, or +inf, counts as that much. NaN is not
+    looked for, see :meth:`refuse_nan`.
+
     Layers that work on the same graph share one, so that edges are laid out for the dense layout once;
     ``dataclasses.replace`` with other terms keeps that layout (the edges themselves must stay).
 
     Attributes:
-        edge_index: Edges, [0] = source j, [1] = target i, shape (2, e), a plain tensor.
+        edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); whatever :func:`pyg_gears.graphs.checked_edges`
+            takes, kept as a plain tensor.
         num_nodes: Nodes n of the batch.
         batch: Graph of each node, shape (n,), ascending; one graph if None.
         gate_logits: Gate g of each edge, shared by the heads (e,) or per head (e, h); zero if None.
@@ -31,7 +39,8 @@ class AttentionBias:
         kept: Edges that take part, shape (e,); all if None.
 
     Raises:
-        InputError: when there is not one gate logit, or one row of the pair bias, per edge.
+        InputError: when there is not one gate logit, or one row of the pair bias, per edge, when they are no floats, or
+            when the edges are none of this graph's.
 
     >>> bias = AttentionBias(torch.tensor([[0, 1], [1, 0]]), 2, gate_logits=torch.tensor([1.0, 3.0]), beta=2.0)
     >>> bias.logits(torch.float32)
@@ -48,9 +57,13 @@ class AttentionBias:
     kept: Bool[Tensor, " e"] | None = None
     _padded: dict[bool, PaddedGraphs | None] = field(default_factory=dict, repr=False, compare=False)
     _dense: dict[torch.dtype, Tensor] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _reached: list[Tensor | None] = field(init=False, default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        e = self.edge_index.size(1)
+        edges = checked_edges(self.edge_index, self.num_nodes)
+        if edges is not self.edge_index:
+            object.__setattr__(self, "edge_index", edges)
+        e = edges.size(1)
         for name, values in (("gate logits", self.gate_logits), ("a pair bias", self.pair_bias)):
             # The message is written only where it is needed: a size in a text is a constant to a compiler.
             if values is not None and values.size(0) != e:
@@ -58,26 +71,60 @@ class AttentionBias:
                     f"expected {name} for the {e} edges of the graph in use, found {values.size(0)}: they belong to "
                     "another support; compute them on these edges, or use no gate on an oracle graph."
                 )
+            if values is not None and not values.is_floating_point():
+                raise InputError(f"expected {name} as floats, found {values.dtype}; call .float() on them.")
+
+    def refuse_nan(self) -> None:
+        """Raise for a logit that is NaN; looked for on the CPU only.
+
+        Raises:
+            InputError: when there is one.
+        """
+        if torch.compiler.is_compiling() or torch.jit.is_tracing() or self.edge_index.device.type != "cpu":
+            return
+        for name, values in (("gate logits", self.gate_logits), ("a pair bias", self.pair_bias)):
+            if values is not None and bool(values.isnan().any()):
+                raise InputError(f"expected {name} without NaN, found some; to leave an edge out, set it to -inf.")
 
     @property
     def gate(self) -> Float[Tensor, "e a"] | None:
         """The gate's term, shape (e, 1) or (e, h)."""
         if self.gate_logits is None:
             return None
-        logits = self.gate_logits[:, None] if self.gate_logits.dim() == 1 else self.gate_logits
-        return self.beta * logits
+        return self.beta * _bounded(_per_head(self.gate_logits))
+
+    @property
+    def pair(self) -> Float[Tensor, "e h"] | None:
+        """The pair bias's term, shape (e, h)."""
+        return None if self.pair_bias is None else _bounded(self.pair_bias)
+
+    @property
+    def dropped(self) -> Bool[Tensor, "e a"] | None:
+        """Edges that take no part, shape (e, 1) or (e, h); None where nothing could leave one out."""
+        dropped = None if self.kept is None else ~self.kept[:, None]
+        for values in (self.gate_logits, self.pair_bias):
+            if values is not None:
+                masked = torch.isneginf(_per_head(values))
+                dropped = masked if dropped is None else dropped | masked
+        return dropped
+
+    def reached(self) -> Bool[Tensor, "n a"] | None:
+        """Nodes that an edge which takes part enters, shape (n, 1) or (n, h); None where nothing leaves one out."""
+        if not self._reached:
+            dropped, reached = self.dropped, None
+            if dropped is not None:
+                reached = segment_sum((~dropped).float(), self.edge_index[1], self.num_nodes) > 0
+            self._reached.append(reached)
+        return self._reached[0]
 
     def logits(self, dtype: torch.dtype) -> Float[Tensor, "e a"] | None:
-        """The whole bias on the edges, shape (e, 1) or (e, h); None where nothing is added."""
-        gate, pair = self.gate, self.pair_bias
-        total = pair if gate is None else gate if pair is None else gate + pair
-        if total is not None:
-            total = total.to(dtype)
-        if self.kept is None:
-            return total
-        if total is None:
-            total = torch.zeros(self.kept.size(0), 1, dtype=dtype, device=self.kept.device)
-        return total.masked_fill(~self.kept[:, None], mask_value(dtype))
+        """The whole bias on the edges, shape (e, 1) or (e, h), -inf on those left out; None where nothing is added."""
+        dropped = self.dropped
+        if dropped is None:
+            return None
+        parts = [_bounded(part.to(dtype)) for part in (self.gate, self.pair) if part is not None]
+        total = _bounded(sum(parts[1:], parts[0])) if parts else dropped.new_zeros(dropped.shape, dtype=dtype)
+        return total.masked_fill(dropped, -torch.inf)
 
     def padded(self, auto: bool) -> PaddedGraphs | None:
         """Where edges and nodes lie in the dense layout, see :func:`pad_graphs`; found once."""
@@ -91,5 +138,16 @@ class AttentionBias:
             logits = self.logits(dtype)
             if logits is None:
                 logits = torch.zeros(self.edge_index.size(1), 1, dtype=dtype, device=self.edge_index.device)
-            self._dense[dtype] = graphs.spread(logits)
+            # A row without an edge has to stay finite here; see reached for what becomes of it.
+            self._dense[dtype] = graphs.spread(logits.clamp(min=mask_value(dtype)))
         return self._dense[dtype]
+
+
+def _per_head(logits: Tensor) -> Tensor:
+    return logits[:, None] if logits.dim() == 1 else logits
+
+
+def _bounded(logits: Tensor) -> Tensor:
+    """Logits that stay finite, and above a masked one, when others are added."""
+    limit = -mask_value(logits.dtype) / 2
+    return logits.clamp(-limit, limit)

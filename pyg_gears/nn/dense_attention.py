@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 def dense_attention(
@@ -22,7 +21,7 @@ def dense_attention(
 
     .. math:: O = \mathrm{softmax}(\mathrm{clip}(Q K^\top) + \mathrm{bias} + \mathrm{geo}) V
 
-    The weights are the only (b, h, m, m) tensor of floats that lives until the gradient. It can be differentiated once.
+    The weights are the only (b, h, m, m) tensor of floats that lives until the gradient.
 
     Args:
         query: Queries, already scaled, shape (b, h, m, d).
@@ -38,14 +37,16 @@ def dense_attention(
     """
     # The gradient is written out for one type of number: autocast would mix two.
     with torch.autocast(query.device.type, enabled=False):
-        return _DenseAttention.apply(query, key, value, bias, geo, clip)
+        return _DenseAttention.apply(query, key, value, bias, geo, clip)[0]
 
 
 class _DenseAttention(torch.autograd.Function):
+    """Gives the weights as well: as a result they carry a gradient of their own, which the second derivative needs."""
+
     @staticmethod
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, geo: Tensor | None, clip: float | None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         logits = torch.matmul(query, key.transpose(-1, -2))
         clipped = None
         if clip is not None:
@@ -58,17 +59,20 @@ class _DenseAttention(torch.autograd.Function):
         output = torch.matmul(alpha, value)
         ctx.save_for_backward(query, key, value, alpha, output, clipped)
         ctx.shared_bias = bias.size(1) == 1
-        return output
+        ctx.set_materialize_grads(False)
+        return output, alpha
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         query, key, value, alpha, output, clipped = ctx.saved_tensors
-        grad = grad_outputs[0]
+        grad, grad_alpha = grad_outputs
+        grad = torch.zeros_like(output) if grad is None else grad
         grad_value = torch.matmul(alpha.transpose(-1, -2), grad)
         # d loss / d logit = alpha (dA - <dA, alpha>), and <dA, alpha> = <grad, output> row by row.
         grad_logit = torch.matmul(grad, value.transpose(-1, -2))
         grad_logit -= (grad * output).sum(dim=-1, keepdim=True)
+        if grad_alpha is not None:
+            grad_logit = grad_logit + grad_alpha - (grad_alpha * alpha).sum(dim=-1, keepdim=True)
         grad_logit *= alpha
         through = grad_logit if clipped is None else grad_logit.masked_fill(clipped, 0.0)
         grad_query = torch.matmul(through, key)

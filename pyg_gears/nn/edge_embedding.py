@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from pyg_gears.graphs.second_order import second_order_backward
 from pyg_gears.nn.edge_pairs import EdgePairs
 from pyg_gears.nn.pair_mlp import CHUNK, CHUNK_ELSEWHERE
 from pyg_gears.nn.row_norm import row_norm, row_norm_backward
@@ -28,7 +29,7 @@ def edge_embedding(
         e_{ij} = \mathrm{norm}(t_i + s_j + W [|x_i - x_j|, x_i \odot x_j, \cos(x_i, x_j)]), \quad b_{ij} = U e_{ij}
 
     The part in brackets is symmetric: it is evaluated once per pair. Only the results are kept for the gradient. The
-    norm is :func:`row_norm`, so t, s and W are to be centred. It can be differentiated once.
+    norm is :func:`row_norm`, so t, s and W are to be centred. Second derivatives run on all pairs at once.
 
     Args:
         x: Node embedding, shape (n, c). The cosine with a zero vector is zero.
@@ -44,12 +45,26 @@ def edge_embedding(
     norm = torch.linalg.vector_norm(x, dim=1)
     inverse = torch.where(norm > 1e-8, norm.clamp(min=1e-8).reciprocal(), 0.0)
     if torch.compiler.is_compiling():
-        features, _, _ = _features(x, inverse, pairs.nodes)
-        symmetric = features @ weight.T
-        legs = [as_source[pairs.nodes[k]] + as_target[pairs.nodes[1 - k]] for k in range(pairs.edges.size(0))]
-        embedded, _ = row_norm(torch.cat([symmetric + leg for leg in legs]))
-        return embedded, embedded @ project.T
+        return _at_once(x, inverse, as_target, as_source, weight, project, pairs=pairs)
     return _EdgeEmbedding.apply(x, inverse, as_target, as_source, weight, project, pairs)
+
+
+def _at_once(
+    x: Tensor,
+    inverse: Tensor,
+    as_target: Tensor,
+    as_source: Tensor,
+    weight: Tensor,
+    project: Tensor,
+    *,
+    pairs: EdgePairs,
+) -> tuple[Tensor, Tensor]:
+    """The same function as it is written."""
+    features, _, _ = _features(x, inverse, pairs.nodes)
+    symmetric = features @ weight.T
+    legs = [as_source[pairs.nodes[k]] + as_target[pairs.nodes[1 - k]] for k in range(pairs.edges.size(0))]
+    embedded, _ = row_norm(torch.cat([symmetric + leg for leg in legs]))
+    return embedded, embedded @ project.T
 
 
 class _EdgeEmbedding(torch.autograd.Function):
@@ -74,13 +89,15 @@ class _EdgeEmbedding(torch.autograd.Function):
                 z += as_target.index_select(0, nodes[1 - leg])
                 _, scale[leg, rows] = row_norm(z, out=embedded[leg, rows])
                 torch.mm(embedded[leg, rows], project.T, out=projected[leg, rows])
-        ctx.save_for_backward(x, inverse, as_target, weight, project, embedded, scale, *pairs)
+        ctx.save_for_backward(x, inverse, as_target, as_source, weight, project, embedded, scale, *pairs)
         return embedded.flatten(0, 1), projected.flatten(0, 1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        x, inverse, as_target, weight, project, embedded, scale, *pairs = ctx.saved_tensors
+        x, inverse, as_target, as_source, weight, project, embedded, scale, *pairs = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            inputs = (x, inverse, as_target, as_source, weight, project)
+            return *second_order_backward(partial(_at_once, pairs=EdgePairs(*pairs)), inputs, grad_outputs), None
         grad, grad_projected = (g.unflatten(0, embedded.shape[:2]) for g in grad_outputs)
         grad_weight, grad_project = torch.zeros_like(weight), torch.zeros_like(project)
         grad_target, grad_source = torch.zeros_like(as_target), torch.zeros_like(as_target)

@@ -9,8 +9,11 @@ from torch.nn import Linear
 from torch.nn.functional import gelu
 from torch_geometric.nn import MessagePassing
 
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import expect
+from pyg_gears.graphs import checked_edges
+from pyg_gears.nn.checked_nodes import checked_nodes, checked_results
 from pyg_gears.nn.edge_pairs import edge_pairs
+from pyg_gears.nn.observed import is_observed
 from pyg_gears.nn.pair_mlp import pair_mlp
 
 
@@ -24,7 +27,8 @@ class EdgeGate(MessagePassing):
 
     Evaluated without per-edge features: the first layer acts on nodes where it can, and on the two symmetric features
     once per pair of nodes. Directed graphs, repeated edges and edges in any order are allowed; a symmetric graph is
-    about twice as fast per edge. Under ``torch.compile`` the same function runs edge by edge.
+    about twice as fast per edge. Under ``torch.compile``, and while an explainer watches, the same function runs edge by
+    edge; an edge mask of PyG multiplies the logits. Under autocast it runs in the type of its weights.
 
     Args:
         in_channels: Channels c of the embedding.
@@ -59,27 +63,34 @@ class EdgeGate(MessagePassing):
 
         Args:
             x: Embedding, shape (n, c).
-            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); a plain tensor or an ``EdgeIndex``.
+            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); whatever
+                :func:`pyg_gears.graphs.checked_edges` takes.
             batch: Graph of each node, which every gate is given; an edge's logit here depends on its two ends alone.
 
         Returns:
             Logits, shape (e,), or (e, heads); 0 on self-loops.
 
         Raises:
-            InputError: when ``x`` has another number of channels.
+            InputError: when ``x`` has another number of channels or another type, when the edges are none of this
+                graph's, or when the values are too large for their type.
         """
-        if x.size(-1) != self.in_channels:
-            raise InputError(f"expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding.")
-        edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
-        if torch.compiler.is_compiling():
+        x = checked_nodes(x, self.in_channels, self.first.weight)
+        edge_index = checked_edges(edge_index, x.size(0))
+        with torch.autocast(x.device.type, enabled=False):
+            logits = self._gate(x, edge_index)
+        checked_results([logits], [x], self)
+        return logits if self.heads else logits[:, 0]
+
+    def _gate(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        """The logits, shape (e, heads or 1)."""
+        if torch.compiler.is_compiling() or is_observed(self):
             as_target = x @ self.first.weight[:, : self.in_channels].T + self.first.bias
             as_source = x @ self.first.weight[:, self.in_channels : 2 * self.in_channels].T
             logits = self.edge_updater(edge_index, x=x, as_target=as_target, as_source=as_source)
             logits = logits.masked_fill((edge_index[0] == edge_index[1])[:, None], 0.0)
-        else:
-            layers = ((layer.weight, layer.bias) for layer in (self.first, self.second, self.last))
-            logits = pair_mlp(x, edge_pairs(edge_index, x.size(0)), edge_index.size(1), *layers)
-        return logits if self.heads else logits[:, 0]
+            return self.explain_message(logits, x.size(0)) if self.explain else logits
+        layers = ((layer.weight, layer.bias) for layer in (self.first, self.second, self.last))
+        return pair_mlp(x, edge_pairs(edge_index, x.size(0)), edge_index.size(1), *layers)
 
     def edge_update(self, x_i: Tensor, x_j: Tensor, as_target_i: Tensor, as_source_j: Tensor) -> Tensor:
         """The logits of every edge, shape (e, heads or 1), edge by edge."""

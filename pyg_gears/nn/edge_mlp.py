@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu, linear
 
+from pyg_gears.graphs.second_order import second_order_backward
 from pyg_gears.nn.pair_mlp import CHUNK, CHUNK_ELSEWHERE
 from pyg_gears.nn.row_norm import row_norm, row_norm_backward
 
@@ -27,7 +27,7 @@ def edge_mlp(
     .. math:: y_{ij} = W_2 \, \mathrm{gelu}(W_1 e_{ij} + t_i + s_j) + b_2
 
     The first layer's part on the nodes comes in as t and s, done once per node by the caller. Nothing is kept for the
-    gradient but the arguments; the rest is computed again. It can be differentiated once.
+    gradient but the arguments; the rest is computed again. Second derivatives run on all edges at once.
 
     Args:
         edge: Features e of the edges, shape (e, d).
@@ -41,7 +41,7 @@ def edge_mlp(
         Shape (e, o).
     """
     if torch.compiler.is_compiling():
-        return linear(gelu(_hidden(edge, as_target, as_source, edge_index, first)), *last)
+        return _at_once(edge, as_target, as_source, edge_index, first, *last, None)[0]
     return _EdgeMLP.apply(edge, as_target, as_source, edge_index, first, *last, None)[0]
 
 
@@ -73,10 +73,26 @@ def edge_update(
         New features (e, d) and their projection (e, h).
     """
     if torch.compiler.is_compiling():
-        z = _hidden(edge, as_target, as_source, edge_index, first)
-        updated, _ = row_norm(edge + linear(gelu(z), *last))
-        return updated, updated @ project.T
+        return _at_once(edge, as_target, as_source, edge_index, first, *last, project)
     return _EdgeMLP.apply(edge, as_target, as_source, edge_index, first, *last, project)
+
+
+def _at_once(
+    edge: Tensor,
+    as_target: Tensor,
+    as_source: Tensor,
+    edge_index: Tensor,
+    w1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    project: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The same functions as they are written."""
+    output = linear(gelu(_hidden(edge, as_target, as_source, edge_index, w1)), w2, b2)
+    if project is None:
+        return output, edge.new_empty(edge.size(0), 0)
+    updated, _ = row_norm(edge + output)
+    return updated, updated @ project.T
 
 
 class _EdgeMLP(torch.autograd.Function):
@@ -105,13 +121,16 @@ class _EdgeMLP(torch.autograd.Function):
                 y = torch.mm(gelu(z), w2.T).add_(b2).add_(edge[rows])
                 _, scale[rows] = row_norm(y, out=output[rows])
                 torch.mm(output[rows], project.T, out=projected[rows])
-        ctx.save_for_backward(edge, as_target, as_source, edge_index, w1, w2, project, output, scale)
+        ctx.save_for_backward(edge, as_target, as_source, edge_index, w1, w2, b2, project, output, scale)
         return output, projected
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        edge, as_target, as_source, edge_index, w1, w2, project, output, scale = ctx.saved_tensors
+        edge, as_target, as_source, edge_index, w1, w2, b2, project, output, scale = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            inputs = (edge, as_target, as_source, edge_index, w1, w2, b2, project)
+            outputs = len(grad_outputs) if project is not None else 1
+            return tuple(second_order_backward(lambda *a: _at_once(*a)[:outputs], inputs, grad_outputs[:outputs]))
         grad_edge = torch.empty_like(edge)
         grad_target, grad_source = torch.zeros_like(as_target), torch.zeros_like(as_source)
         grad_w1, grad_w2, grad_b2 = torch.zeros_like(w1), torch.zeros_like(w2), w2.new_zeros(w2.size(0))

@@ -9,6 +9,8 @@ from torch.nn import Linear, Sequential, SiLU
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError
+from pyg_gears.graphs import checked_edges
+from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
 
 
 class EGNNConv(MessagePassing):
@@ -76,7 +78,8 @@ class EGNNConv(MessagePassing):
         Args:
             s: Node states, shape (n, c).
             pos: Coordinates, shape (n, d).
-            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); a plain tensor or an ``EdgeIndex``.
+            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); whatever
+                :func:`pyg_gears.graphs.checked_edges` takes.
             edge_weight: Weight w of each edge, shape (e,), for instance a softmax over the edges that enter a node; one
                 over the number of those edges if omitted.
 
@@ -84,9 +87,12 @@ class EGNNConv(MessagePassing):
             New s (n, c) and x (n, d).
 
         Raises:
-            InputError: when there is not one weight per edge.
+            InputError: when states, coordinates and weights are not one per node or edge, or of another type, when the
+                edges are none of this graph's, or when the values are too large for their type.
         """
-        edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
+        s = checked_nodes(s, self.channels, self.as_target.weight, "s")
+        pos = checked_positions(pos, s)
+        edge_index = checked_edges(edge_index, s.size(0))
         target, n = edge_index[1], s.size(0)
         if edge_weight is None:
             degree = s.new_zeros(n).index_add(0, target, s.new_ones(target.size(0)))
@@ -96,6 +102,7 @@ class EGNNConv(MessagePassing):
                 f"expected one weight for each of the {target.size(0)} edges, found shape {tuple(edge_weight.shape)}; "
                 "compute the weights on these edges."
             )
+        edge_weight = edge_weight.to(s.dtype)
         message, shift = self.propagate(
             edge_index,
             as_target=self.as_target(s),
@@ -104,7 +111,9 @@ class EGNNConv(MessagePassing):
             weight=edge_weight[:, None],
             size=(n, n),
         ).split([self.hidden_channels, pos.size(1)], dim=1)
-        return s + self.update_state(torch.cat([s, message], dim=1)), pos + self.step * shift
+        new_s, new_pos = s + self.update_state(torch.cat([s, message], dim=1)), pos + self.step * shift
+        checked_results([new_s, new_pos], [s, pos, edge_weight], self)
+        return new_s, new_pos
 
     def message(self, as_target_i: Tensor, as_source_j: Tensor, pos_i: Tensor, pos_j: Tensor, weight: Tensor) -> Tensor:
         """Weighted message and weighted shift, side by side."""

@@ -10,13 +10,16 @@ from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Sequential
 from torch_geometric.nn import MessagePassing
 
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import expect
+from pyg_gears.graphs import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
+from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_results
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.edge_embedding import edge_embedding
 from pyg_gears.nn.edge_mlp import edge_mlp, edge_update
 from pyg_gears.nn.edge_pairs import EdgePairs, edge_pairs
-from pyg_gears.nn.padded_graphs import PaddedGraphs, mask_value, pad_graphs
+from pyg_gears.nn.observed import is_observed
+from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
 from pyg_gears.nn.row_norm import centered
 
 GateBound = Literal["clip", "tanh"]
@@ -39,9 +42,9 @@ class GateFormer(MessagePassing):
     edges in any order are allowed; a symmetric graph is faster per edge. The result is permutation equivariant, and a
     graph's logits do not depend on the other graphs of a batch. At c = 128 with the defaults: 126,657 parameters.
 
-    Per edge only the features live in memory; see :func:`edge_embedding` and :func:`edge_update` for how. It can be
-    differentiated once. Under ``torch.compile`` plain functions run edge by edge; under autocast it runs in the type of
-    its weights.
+    Per edge only the features live in memory; see :func:`edge_embedding` and :func:`edge_update` for how. Under
+    ``torch.compile``, and while an explainer watches, plain functions run edge by edge; an edge mask of PyG multiplies
+    the messages and the logits. Under autocast it runs in the type of its weights.
 
     Args:
         in_channels: Channels c of the embedding.
@@ -108,7 +111,8 @@ class GateFormer(MessagePassing):
 
         Args:
             x: Embedding, shape (n, c).
-            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); a plain tensor or an ``EdgeIndex``.
+            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); whatever
+                :func:`pyg_gears.graphs.checked_edges` takes.
             batch: Graph of each node, shape (n,), ascending; one graph if omitted. It lets the attention of a batch run
                 on padded graphs, which is faster; the logits are the same.
 
@@ -116,18 +120,21 @@ class GateFormer(MessagePassing):
             Logits in [-limit, limit], shape (e,); 0 on self-loops.
 
         Raises:
-            InputError: when ``x`` has another number of channels.
+            InputError: when ``x`` has another number of channels or another type, when edges or batch are none of this
+                graph's, or when the values are too large for their type.
         """
-        if x.size(-1) != self.in_channels:
-            raise InputError(f"expected {self.in_channels} channels, found {x.size(-1)}; build it for this embedding.")
-        edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
+        x = checked_nodes(x, self.in_channels, self.embed_node.weight)
+        edge_index, batch = checked_edges(edge_index, x.size(0)), checked_batch(batch, x.size(0))
         # The gradients of the parts are written out for one type of number: autocast would mix two.
         with torch.autocast(x.device.type, enabled=False):
-            return self._gate(x, edge_index, batch)
+            logits = self._gate(x, edge_index, batch)
+        checked_results([logits], [x], self)
+        return logits
 
     def _gate(self, x: Tensor, edge_index: Tensor, batch: Tensor | None) -> Tensor:
         n, e = x.size(0), edge_index.size(1)
-        if torch.compiler.is_compiling():
+        in_order = torch.compiler.is_compiling() or is_observed(self)
+        if in_order:
             # Self-loops stay in the list, which then has a known length, and are masked where they would count.
             pairs = EdgePairs(edge_index, torch.arange(e, device=edge_index.device)[None])
             edges, padded = edge_index, None
@@ -153,8 +160,9 @@ class GateFormer(MessagePassing):
         )[:, 0]
         limit = self.limit
         logits = raw.clamp(-limit, limit) if self.bound == "clip" else limit * (raw / limit).tanh()
-        if torch.compiler.is_compiling():
-            return logits.masked_fill(edges[0] == edges[1], 0.0)
+        if in_order:
+            logits = logits.masked_fill(edges[0] == edges[1], 0.0)
+            return self.explain_message(logits, n) if self.explain else logits
         return logits.new_zeros(e).index_copy(0, pairs.edges.flatten(), logits)
 
     def _embed_edges(self, x: Tensor, pairs: EdgePairs, project: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,8 +184,7 @@ class GateFormer(MessagePassing):
         else:
             logits = self.edge_updater(edges, query=query, key=key) + bias
             is_loop = (edges[0] == edges[1])[:, None]
-            masked = logits.masked_fill(is_loop, mask_value(logits.dtype))
-            alpha = segment_softmax(masked, edges[1], n).masked_fill(is_loop, 0.0)
+            alpha = segment_softmax(logits.masked_fill(is_loop, -torch.inf), edges[1], n)
             message = self.propagate(edges, value=value, alpha=alpha, size=(n, n))
         return message.flatten(1)
 

@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.graphs import checked_edges
+from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
 from pyg_gears.nn.padded_graphs import PaddedGraphs
 
 LIMIT = 10.0
@@ -51,7 +53,7 @@ class GeometryBias(torch.nn.Module):
             mode in ("monotone", "rbf", "point"),
             f"expected the mode monotone, rbf or point, found {mode!r}; name one.",
         )
-        self.mode, self.heads = mode, heads
+        self.mode, self.channels, self.heads = mode, channels, heads
         if mode == "monotone":
             self.gamma = torch.nn.Parameter(torch.empty(heads))
         elif mode == "rbf":
@@ -59,10 +61,15 @@ class GeometryBias(torch.nn.Module):
         else:
             self.offsets = torch.nn.Linear(channels, 4 * heads, bias=False)
             self.sigma = torch.nn.Parameter(torch.empty(heads))
-        self.reset_parameters()
+        self._set_constants()
 
     def reset_parameters(self) -> None:
         """Go back to the start: a plain distance (``monotone`` and ``point``), or nothing (``rbf``)."""
+        if self.mode == "point":
+            self.offsets.reset_parameters()  # as a new layer does, so that what comes after it draws the same
+        self._set_constants()
+
+    def _set_constants(self) -> None:
         if self.mode == "monotone":
             torch.nn.init.constant_(self.gamma, SOFTPLUS_ONE)
         elif self.mode == "rbf":
@@ -78,7 +85,20 @@ class GeometryBias(torch.nn.Module):
         edge_index: Int[Tensor, "2 e"],
         batch: Int[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "e h"]:
-        """Bias of every edge, shape (e, h)."""
+        """Bias of every edge, shape (e, h).
+
+        Raises:
+            InputError: when states and coordinates are not one per node, when edges or batch are none of this graph's, or
+                when the values are too large for their type.
+        """
+        state = checked_nodes(state, self.channels, None, "state")
+        pos = checked_positions(pos, state, dims=2)
+        edge_index, batch = checked_edges(edge_index, pos.size(0)), checked_batch(batch, pos.size(0))
+        bias = self._on_edges(state, pos, edge_index, batch)
+        checked_results([bias], [state, pos], self)
+        return bias
+
+    def _on_edges(self, state: Tensor, pos: Tensor, edge_index: Tensor, batch: Tensor | None) -> Tensor:
         source, target = edge_index[0], edge_index[1]
         if self.mode == "point":
             mine, theirs = self._points(state, pos)
@@ -87,7 +107,8 @@ class GeometryBias(torch.nn.Module):
         square = (pos[target] - pos[source]).square().sum(dim=-1)
         median = None
         if self.mode == "rbf":
-            graph = target.new_zeros(target.size(0)) if batch is None else batch[target]
+            # Numbered anew: with empty graphs in the batch a graph's number may exceed the number of nodes.
+            graph = target.new_zeros(target.size(0)) if batch is None else _consecutive(batch)[target]
             median = edge_median(_root(square), graph, source != target, pos.size(0))[graph][:, None]
         return self._from_square(square[:, None], median, (-1,))
 
@@ -137,6 +158,11 @@ class GeometryBias(torch.nn.Module):
             # One centre at a time: all sixteen at once would be the largest tensor of the layer.
             bias = bias + weight.view(shape) * torch.exp(-0.5 * (scaled / spacing - centre).square())
         return bias.clamp(-LIMIT, LIMIT)
+
+
+def _consecutive(batch: Tensor) -> Tensor:
+    """Numbers of the graphs that have nodes, without gaps; ``batch`` ascends."""
+    return (batch.diff(prepend=batch[:1]) != 0).cumsum(dim=0)
 
 
 def edge_median(

@@ -12,11 +12,14 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, Parameter, Sequential
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError, expect
+from pyg_gears.graphs import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.nn.attention_bias import AttentionBias
 from pyg_gears.nn.attention_terms import AttentionTerms, attention_terms
+from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
+from pyg_gears.nn.observed import is_observed
 from pyg_gears.nn.qk_scale import MAX_TAU, QKMode, qk_scale, starting_tau
 
 Layout = Literal["auto", "edge", "dense"]
@@ -40,7 +43,7 @@ class IPAConv(MessagePassing):
 
     Two layouts, equal up to rounding: ``edge`` (message passing, O(e), any graph) and ``dense`` (padded matrix
     products, several times faster where graphs have at most about 2000 nodes and are well filled). ``auto`` chooses
-    by size and filling, and takes the edge list under ``torch.compile``.
+    by size and filling. Under ``torch.compile`` and while an explainer watches every layout takes the edge list.
 
     Args:
         channels: Channels of the state s.
@@ -187,8 +190,10 @@ class IPAConv(MessagePassing):
         Args:
             s: Node states, shape (n, c).
             pos: Coordinates, shape (n, 2), best gauge-fixed.
-            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); a plain tensor or an ``EdgeIndex``.
-            gate_logits: Gate of each edge, shared by the heads (e,) or per head (e, h); zero if omitted.
+            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); whatever
+                :func:`pyg_gears.graphs.checked_edges` takes.
+            gate_logits: Gate of each edge, shared by the heads (e,) or per head (e, h); zero if omitted. -inf leaves an
+                edge out, see :class:`AttentionBias`.
             batch: Graph of each node, shape (n,), ascending; one graph if omitted.
             pair_bias: Further bias per edge and head, shape (e, h), see :class:`PairBias`; zero if omitted.
             bias: Gate, pair bias and batch on these edges in one value, in place of those three arguments. Its
@@ -203,12 +208,18 @@ class IPAConv(MessagePassing):
 
         Raises:
             InputError: when the gate logits are not one (or one per head), or the pair bias not one per head, for each
-                edge, or when ``bias`` comes together with what it holds or belongs to other edges.
+                edge, or are NaN, when ``bias`` comes together with what it holds or belongs to other edges, when states
+                and coordinates are not one per node, or of another type, when edges or batch are none of this graph's,
+                or when the values are too large for their type.
         """
-        edge_index = edge_index.as_tensor() if hasattr(edge_index, "as_tensor") else edge_index
+        s = checked_nodes(s, self.channels, self.project.weight, "s")
+        pos = checked_positions(pos, s, dims=2)
         n = s.size(0)
+        if bias is None or edge_index is not bias.edge_index:
+            edge_index = checked_edges(edge_index, n)
         if bias is None:
-            bias = AttentionBias(edge_index, n, batch, gate_logits, pair_bias, self.beta)
+            bias = AttentionBias(edge_index, n, checked_batch(batch, n), gate_logits, pair_bias, self.beta)
+            bias.refuse_nan()
         elif gate_logits is not None or pair_bias is not None or batch is not None:
             raise InputError(
                 "expected gate logits, pair bias and batch inside bias, found them beside it; leave them out."
@@ -216,7 +227,7 @@ class IPAConv(MessagePassing):
         self._check(bias, edge_index)
 
         z = self.norm(s)
-        # Under autocast the projection is of a narrower type than the coordinates: the attention runs in theirs.
+        # Under autocast the projection is of a narrower type than the coordinates, and the attention runs in theirs.
         count = 1 if self.qk == "none" else 3
         parts = self.project(z).to(pos.dtype).view(n, count, self.heads, self.head_channels).unbind(dim=1)
         value = parts[-1]
@@ -226,17 +237,23 @@ class IPAConv(MessagePassing):
             query, key = pos.new_zeros(2, n, self.heads, 1).unbind()
         geometry = self.geometry if use_geo else None
         # The coordinates ride along with the values: sum_j a_ij (x_j - x_i) = (A x)_i - x_i sum_j a_ij.
-        carried = torch.cat([value, pos[:, None].expand(-1, self.heads, -1)], dim=-1)
+        carried = [value, pos[:, None].expand(-1, self.heads, -1)]
 
         padded = None
-        if self.layout != "edge" and not return_terms and not torch.compiler.is_compiling():
+        by_edge = self.layout == "edge" or return_terms or torch.compiler.is_compiling() or is_observed(self)
+        if not by_edge:
             padded = bias.padded(auto=self.layout == "auto")
         if padded is not None:
             geo = None if geometry is None else geometry.dense(z, pos, edge_index, padded)
-            query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, carried))
+            query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, torch.cat(carried, dim=-1)))
             attended = dense_attention(query, key, value, bias.dense(padded, pos.dtype), geo, self.qk_clip)
-            received = padded.gather(attended.transpose(1, 2))
-            filled = padded.filled
+            message, centre = padded.gather(attended.transpose(1, 2)).split([self.head_channels, 2], dim=-1)
+            # Where every edge takes part the weights of a node sum to one, or to zero without an edge.
+            mass, reached = pos.new_ones(()), bias.reached()
+            if reached is not None or padded.filled is not None:
+                filled = reached if reached is not None else padded.filled[:, None]
+                mass = filled[..., None].to(pos.dtype)
+                message, centre = message * mass, centre * mass
         else:
             geo = None if geometry is None else geometry(z, pos, edge_index, bias.batch)
             qk = self.edge_updater(edge_index, query=query, key=key)
@@ -245,13 +262,16 @@ class IPAConv(MessagePassing):
             for term in (geo, bias.logits(pos.dtype)):
                 logits = logits if term is None else logits + term
             alpha = segment_softmax(logits, edge_index[1], n)
+            # The mass is sent along: an explainer that scales a message scales its share of the coordinates.
+            carried = torch.cat([*carried, pos.new_ones(n, self.heads, 1)], dim=-1)
             received = self.propagate(edge_index, carried=carried, alpha=alpha, size=(n, n))
-            filled = edge_index.new_zeros(n, dtype=torch.bool).index_fill(0, edge_index[1], True)
+            message, centre, mass = received.split([self.head_channels, 2, 1], dim=-1)
 
-        message, centre = received.split([self.head_channels, 2], dim=-1)
-        shift = centre - (pos[:, None] if filled is None else pos[:, None] * filled[:, None, None])
-        new_pos = pos + (self.step if step is None else step) * self._turn(shift)
+        shift = centre - pos[:, None] * mass
+        with torch.autocast(pos.device.type, enabled=False):  # coordinates keep their precision
+            new_pos = pos + (self.step if step is None else step) * self._turn(shift)
         new_s = s + self.update_state(torch.cat([z, message.flatten(1)], dim=-1))
+        checked_results([new_s, new_pos], (part for part in (s, pos, bias.gate, bias.pair)), self)
         if not return_terms:
             return new_s, new_pos
         return new_s, new_pos, attention_terms(qk, geo, bias.gate, bias.pair_bias, alpha)

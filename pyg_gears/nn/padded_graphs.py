@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.graphs import checked_edges
 
 MAX_DENSE_NODES = 2048
 MAX_CELLS_PER_EDGE = 20
@@ -82,8 +83,10 @@ def pad_graphs(
         The layout, or None (only with ``auto``).
 
     Raises:
-        InputError: when an edge is repeated or joins two graphs, or when nodes are not sorted by graph.
+        InputError: when the edges are none of this graph's; without ``auto`` when an edge is repeated or joins two
+            graphs, or when nodes are not sorted by graph.
     """
+    edge_index = checked_edges(edge_index, num_nodes)
     source, target = edge_index[0], edge_index[1]
     if batch is None:
         batch = target.new_zeros(num_nodes)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu, linear
 
+from pyg_gears.graphs.second_order import second_order_backward
 from pyg_gears.nn.edge_pairs import EdgePairs
 
 CHUNK = {"cpu": 2048}
@@ -28,8 +29,8 @@ def pair_mlp(
     r"""A three-layer MLP of ``[x_i, x_j, |x_i - x_j|, x_i * x_j]`` on every edge j -> i that belongs to a pair.
 
     The first layer is split: its part on x_i and x_j is done once per node, its part on the two symmetric features
-    once per pair. Only that last sum is kept for the gradient; the rest is computed again. It can be differentiated
-    once. Under autocast it runs in the type of ``x``.
+    once per pair. Only that last sum is kept for the gradient; the rest is computed again. Second derivatives run edge
+    by edge. Under autocast it runs in the type of ``x``.
 
     Args:
         x: Node embedding, shape (n, c).
@@ -70,14 +71,16 @@ class _PairMLP(torch.autograd.Function):
             z1 = _first_layer(symmetric[rows], as_target, as_source, nodes, edges.size(0))
             z2 = torch.addmm(b2, gelu(z1), w2.T)
             output[edges.flatten()] = linear(gelu(z2), w3, b3)
-        ctx.save_for_backward(x, w1, w2, b2, w3, as_target, as_source, symmetric, *pairs)
-        ctx.last_bias = b3 is not None
+        ctx.save_for_backward(x, w1, b1, w2, b2, w3, b3, as_target, as_source, symmetric, *pairs)
+        ctx.num_edges = num_edges
         return output
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        x, w1, w2, b2, w3, as_target, as_source, symmetric, *pairs = ctx.saved_tensors
+        x, w1, b1, w2, b2, w3, b3, as_target, as_source, symmetric, *pairs = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            by_edge = partial(_by_edge, pairs=EdgePairs(*pairs), num_edges=ctx.num_edges)
+            return *second_order_backward(by_edge, (x, w1, b1, w2, b2, w3, b3), grad_outputs), None, None
         grad, c, h = grad_outputs[0], x.size(1), w1.size(0)
         grad_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         grad_w1, grad_w2, grad_w3 = torch.empty_like(w1), torch.zeros_like(w2), torch.zeros_like(w3)
@@ -110,8 +113,28 @@ class _PairMLP(torch.autograd.Function):
         torch.cat([grad_target.T @ x, grad_source.T @ x, grad_features], dim=1, out=grad_w1)
         if grad_x is not None:
             grad_x += grad_target @ w1[:, :c] + grad_source @ w1[:, c : 2 * c]
-        last = grad_b3 if ctx.last_bias else None
+        last = None if b3 is None else grad_b3
         return grad_x, grad_w1, grad_target.sum(dim=0), grad_w2, grad_b2, grad_w3, last, None, None
+
+
+def _by_edge(
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    w3: Tensor,
+    b3: Tensor | None,
+    *,
+    pairs: EdgePairs,
+    num_edges: int,
+) -> Tensor:
+    """The same function as it is written."""
+    legs = pairs.edges.size(0)
+    x_j, x_i = (x[torch.cat([pairs.nodes[(leg + end) % 2] for leg in range(legs)])] for end in (0, 1))
+    z = linear(torch.cat([x_i, x_j, (x_i - x_j).abs(), x_i * x_j], dim=-1), w1, b1)
+    z = linear(gelu(linear(gelu(z), w2, b2)), w3, b3)
+    return z.new_zeros(num_edges, z.size(1)).index_copy(0, pairs.edges.flatten(), z)
 
 
 def _chunks(pairs: EdgePairs) -> Any:

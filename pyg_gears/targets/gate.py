@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.utils import scatter, to_dense_adj
 
-from pyg_gears.graphs import edge_lookup
+from pyg_gears.graphs import checked_edges, edge_lookup
 
 GateTarget = Literal["walk", "walk2", "mix"]
 GATE_TARGETS: tuple[str, ...] = get_args(GateTarget)
@@ -39,9 +39,13 @@ def gate_target(
     Returns:
         Probabilities, shape (e,).
 
+    Raises:
+        InputError: when the candidates are no edges of this graph.
+
     Source: the published mix adds two losses, ``KL(T || q) + weight KL(T^2 || q)``. We deviate in taking one KL to the
         mean of both: it has the same gradient as half that sum at weight 1, from which it differs by a constant.
     """
+    edge_index = checked_edges(edge_index, num_nodes)
     if rw_transition.numel() == 0:
         return rw_transition.new_zeros(edge_index.size(1))
     source, target = edge_index

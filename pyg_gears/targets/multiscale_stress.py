@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pyg_gears.geometry import edge_distance, farthest_points, gauge_fix, nearest_neighbors
+from pyg_gears.geometry import checked_coordinates, edge_distance, farthest_points, gauge_fix, nearest_neighbors
 from pyg_gears.targets.random_walk import neighbor_count
 
 RING_EDGES = 4
@@ -37,17 +37,22 @@ def multiscale_stress_target(pos: Float[Tensor, "n d"], k: int | None = None) ->
         k: Neighbours per node; ``neighbor_count(n)`` if omitted.
 
     Returns:
-        Edges with source < target, sorted, and distances in the gauge, in the float dtype of ``pos``.
+        Edges with source < target, sorted, and distances in the gauge, in the float dtype of ``pos`` (float32 for half
+        precision).
+
+    Raises:
+        InputError: when ``pos`` is no matrix of finite floats.
 
     Source: landmarks after de Silva and Tenenbaum, Sparse multidimensional scaling using landmark points, 2004.
     """
     n = pos.size(0)
+    pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos)
-    k = min(neighbor_count(n) if k is None else k, n - 1)
+    k = max(min(neighbor_count(n) if k is None else k, n - 1), 0)
     neighbors = nearest_neighbors(x, 3 * k).index
     node = torch.arange(n, device=pos.device)
     rank = k + ((torch.arange(RING_EDGES, device=pos.device) + 0.5) * 2 * k / RING_EDGES).long()
-    ring = neighbors[:, rank[rank < neighbors.size(1)]]
+    ring = neighbors[:, rank[rank < neighbors.size(1)]] if k else neighbors  # nothing to index without a neighbour
     near = torch.cat([neighbors[:, :k], ring], dim=1)
     landmark = farthest_points(x, landmark_count(n))
     a = torch.cat([node.repeat_interleave(near.size(1)), node.repeat_interleave(landmark.numel())])

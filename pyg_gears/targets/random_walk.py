@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pyg_gears.geometry import edge_squared_distance, gauge_fix, nearest_neighbors
+from pyg_gears.geometry import checked_coordinates, edge_squared_distance, gauge_fix, nearest_neighbors
 from pyg_gears.graphs import segment_log_softmax
 
 EPS = 1e-8
@@ -67,9 +67,13 @@ def random_walk_target(pos: Float[Tensor, "n d"], k: int | None = None) -> Rando
         k: Neighbours per node; ``neighbor_count(n)`` if omitted, at most n - 1.
 
     Returns:
-        The target, in the float dtype of ``pos``.
+        The target, in the float dtype of ``pos`` (float32 for half precision).
+
+    Raises:
+        InputError: when ``pos`` is no matrix of finite floats.
     """
     n = pos.size(0)
+    pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos)
     neighbors = nearest_neighbors(x, neighbor_count(n) if k is None else k)
     k = neighbors.index.size(1)

@@ -188,3 +188,49 @@ def test_lightning_sets_the_epoch() -> None:
 def test_bad_arguments(changes: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         NodeBudgetSampler([5] * 4, **{"node_budget": 10, **changes})
+
+
+class _Marked:
+    """Marks every worker process; at the top of the module, so that it can be sent to one."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+
+    def __call__(self, worker: int) -> None:
+        (self.folder / f"worker_{worker}").touch()
+
+
+@pytest.mark.filterwarnings("ignore:.*pin_memory.*")
+def test_options_of_a_data_loader_are_passed_on_and_change_no_batch(tmp_path) -> None:
+    dataset = minisets()
+    expected = [batch.node_id.tolist() for batch in MinisetLoader(dataset, 120, seed=4)]
+    loader = MinisetLoader(
+        dataset,
+        120,
+        seed=4,
+        num_workers=2,
+        pin_memory=True,
+        persistent_workers=True,
+        prefetch_factor=3,
+        multiprocessing_context="fork",
+        worker_init_fn=_Marked(tmp_path),
+        generator=torch.Generator().manual_seed(9),
+        timeout=60,
+    )
+    assert (loader.prefetch_factor, loader.persistent_workers, loader.timeout, loader.pin_memory) == (3, True, 60, True)
+    assert [batch.node_id.tolist() for batch in loader] == expected
+    assert [batch.node_id.tolist() for batch in loader] == expected  # the workers are still there
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["worker_0", "worker_1"]
+
+
+@pytest.mark.parametrize("name", ["batch_size", "sampler", "batch_sampler", "drop_last", "collate_fn"])
+def test_what_the_budget_decides_is_no_option(name: str) -> None:
+    with pytest.raises(InputError, match=f"batches by node_budget and seed, found {name}; leave it out"):
+        MinisetLoader(minisets(), 120, **{name: None})
+
+
+def test_an_unknown_option_names_the_nearest() -> None:
+    with pytest.raises(
+        InputError, match=r"options of a DataLoader, found 'num_worker' \(did you mean 'num_workers'\?\)"
+    ):
+        MinisetLoader(minisets(), 120, num_worker=2)

@@ -6,9 +6,10 @@ import shutil
 
 import pytest
 import torch
+from torch_geometric import EdgeIndex
 
 from pyg_gears.graphs import candidate_graph
-from pyg_gears.nn import EdgeGate, IPAConv
+from pyg_gears.nn import EdgeGate, EGNNConv, GateFormer, IPAConv, PairBias
 
 
 class Gated(torch.nn.Module):
@@ -56,3 +57,24 @@ def test_the_default_backend_compiles_the_attention() -> None:
     with torch.no_grad():
         compiled = torch.compile(conv, fullgraph=True, dynamic=True)
         torch.testing.assert_close(compiled(x, pos, edge_index), conv(x, pos, edge_index), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EdgeGate(8, 16),
+        lambda: PairBias(8, 2),
+        lambda: GateFormer(8, 16).eval(),
+        lambda: IPAConv(8, 2, 4),
+        lambda: EGNNConv(8),
+    ],
+)
+def test_an_edge_index_compiles(make, dtype: torch.dtype) -> None:
+    torch._dynamo.reset()
+    x, pos, edge_index, _ = graphs([12])
+    wrapped = EdgeIndex(edge_index.to(dtype), sparse_size=(12, 12), sort_order="col")
+    layer = make()
+    given = (x, pos, wrapped) if isinstance(layer, IPAConv | EGNNConv) else (x, wrapped)
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(*given), layer(*given), atol=1e-5, rtol=1e-4)

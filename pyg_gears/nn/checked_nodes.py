@@ -1,0 +1,116 @@
+"""The doors for what lies on nodes: values, membership, and results that a float type cannot hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pyg_gears.errors import InputError
+
+
+def checked_nodes(values: Any, channels: int | None, weight: Tensor | None, name: str = "x") -> Tensor:
+    """Node values (n, channels) in the float type of a layer's weights.
+
+    Under autocast they may come in another float type and are converted; otherwise the types must agree.
+
+    Args:
+        values: What the caller gave.
+        channels: Channels that it must have; any number if None.
+        weight: A parameter of the layer; any float type if None.
+        name: What the values are called in an error.
+
+    Raises:
+        InputError: for two node sets (a bipartite graph), another shape or another type.
+    """
+    if isinstance(values, tuple | list | dict):
+        raise InputError(
+            f"expected {name} of one set of nodes, found a {type(values).__name__} of {len(values)}; bipartite and "
+            "heterogeneous graphs are not supported, so join the node sets first (HeteroData.to_homogeneous)."
+        )
+    if not isinstance(values, Tensor):
+        raise InputError(f"expected {name} as a tensor (n, channels), found {_kind(values)}; convert it.")
+    if values.dim() != 2:
+        raise InputError(f"expected {name} of shape (n, channels), found {tuple(values.shape)}; give every node a row.")
+    if channels is not None and values.size(1) != channels:
+        raise InputError(
+            f"expected {channels} channels, found {values.size(1)} in {name}; build it for this embedding."
+        )
+    if not values.is_floating_point():
+        raise InputError(f"expected {name} as floats, found {values.dtype}; call .float() on it.")
+    if weight is None or values.dtype == weight.dtype:
+        return values
+    if torch.is_autocast_enabled(values.device.type):
+        return values.to(weight.dtype)
+    raise InputError(
+        f"expected {name} in the layer's {weight.dtype}, found {values.dtype}; call .to({weight.dtype}) on it, or "
+        "convert the layer."
+    )
+
+
+def checked_positions(pos: Any, state: Tensor, dims: int | None = None) -> Tensor:
+    """Coordinates (n, d) in the float type of the states (n, c) beside them.
+
+    Raises:
+        InputError: as :func:`checked_nodes`, and when there is not one position per node.
+    """
+    pos = checked_nodes(pos, None, state, "pos")
+    if pos.size(0) != state.size(0) or (dims is not None and pos.size(1) != dims):
+        raise InputError(
+            f"expected pos of shape ({state.size(0)}, {'d' if dims is None else dims}), found {tuple(pos.shape)}; "
+            "give every node its position."
+        )
+    return pos
+
+
+def checked_batch(batch: Any, num_nodes: int) -> Tensor | None:
+    """Graph of each node, int64 (n,), or None.
+
+    Raises:
+        InputError: when there is not one number per node, or when they do not ascend from 0 or more. Values are looked
+            at on the CPU only.
+    """
+    if batch is None:
+        return None
+    if not isinstance(batch, Tensor) or batch.dim() != 1 or batch.is_floating_point() or batch.size(0) != num_nodes:
+        found = f"{batch.dtype} {tuple(batch.shape)}" if isinstance(batch, Tensor) else _kind(batch)
+        raise InputError(f"expected batch to number the graph of each of {num_nodes} nodes, found {found}; pass (n,).")
+    batch = batch.long()
+    known = batch.device.type == "cpu" and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+    if known and num_nodes and (int(batch[0]) < 0 or bool((batch.diff() < 0).any())):
+        raise InputError(
+            "expected a batch that ascends from 0, found negative numbers or another order; sort the nodes by graph."
+        )
+    return batch
+
+
+def checked_results(results: Iterable[Tensor], inputs: Iterable[Tensor | None], module: torch.nn.Module) -> None:
+    """Refuse values that are finite, as the weights are, but whose results are not.
+
+    Looked at on the CPU only. What was NaN or infinite already passes, so that training shows its divergence.
+
+    Raises:
+        InputError: when values or their products leave the float type.
+    """
+    results = list(results)
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or any(part.device.type != "cpu" for part in results):
+        return
+    if all(_finite(part) for part in results):
+        return
+    given = [part for part in inputs if part is not None and part.numel()]
+    if all(_finite(part) for part in given) and all(_finite(part) for part in module.parameters()):
+        largest = max((float(part.detach().abs().max()) for part in given), default=0.0)
+        raise InputError(
+            f"expected values whose products fit {results[0].dtype}, found up to {largest:.3g}; "
+            "standardise them, or compute in a wider type."
+        )
+
+
+def _finite(values: Tensor) -> bool:
+    return bool(torch.isfinite(values.detach()).all())
+
+
+def _kind(values: Any) -> str:
+    return "none" if values is None else type(values).__name__
