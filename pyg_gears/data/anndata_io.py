@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
+from pyg_gears.data.named_path import named_path
 from pyg_gears.data.slide import Slide
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import InputError, expect
@@ -100,7 +100,7 @@ def write_layout(
     import anndata
 
     check_output(path)
-    adata = source.copy() if isinstance(source, anndata.AnnData) else anndata.read_h5ad(os.fspath(source))
+    adata = source.copy() if isinstance(source, anndata.AnnData) else anndata.read_h5ad(named_path(source).path)
     n = adata.n_obs
     square: Any = distances  # SciPy's types know no common shape
     shapes = (np.shape(pos), np.shape(confidence), square.shape)
