@@ -6,7 +6,7 @@ import re
 import warnings
 from typing import NamedTuple
 
-from pyg_gears.data.obs_words import obs_words, rows_by_word
+from pyg_gears.data.obs_words import obs_words, read_column, rows_by_word
 from pyg_gears.data.slide import MIN_SPOTS
 from pyg_gears.data.source import Source
 from pyg_gears.errors import expect, nearest_name
@@ -42,7 +42,7 @@ def split_sections(source: Source, key: str, rows: IntArray) -> list[Section]:
         f"{source.name}: expected a column {key!r} of obs that names sections, found {', '.join(columns) or 'no columns'}"
         f"{nearest_name(key, columns)}; name one of them with --section-key, or none.",
     )
-    found = rows_by_word(obs_words(source.read(f"obs/{key}"))[rows])
+    found = rows_by_word(obs_words(read_column(source, "obs", key))[rows])
     parts = [(value, rows[part]) for value, part in found.items()]
     unnamed = len(rows) - sum(len(part) for part in found.values())
     small = [f"{value} ({len(part)})" for value, part in parts if len(part) < MIN_SPOTS]

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 from jaxtyping import Float
 
-from pyg_gears.data.obs_words import obs_words, plain_name, rows_by_word
+from pyg_gears.data.obs_words import obs_words, plain_name, read_column, rows_by_word
 from pyg_gears.data.sections import ONE_SECTION
 from pyg_gears.data.slide import MIN_SPOTS
 from pyg_gears.data.source import Source
@@ -48,7 +48,7 @@ def refuse_several_sections(source: Source, rows: IntArray, pos: Float[np.ndarra
         plain = plain_name(column)
         if plain not in SECTIONS | FIELDS and column != region:
             continue
-        found = rows_by_word(obs_words(source.read(f"obs/{column}"))[rows])
+        found = rows_by_word(obs_words(read_column(source, "obs", column))[rows])
         large = [word for word, part in found.items() if len(part) >= MIN_SPOTS]
         if len(large) >= 2 and _overlap([pos[found[word]] for word in large]):
             shown = ", ".join(large[:3]) + ", ..." * (len(large) > 3)
