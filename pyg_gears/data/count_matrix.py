@@ -46,8 +46,8 @@ def count_matrix(name: str, where: str, table: Any, rows: IntArray) -> csr_array
         len(table.shape) == 2,
         f"{name}: expected numeric counts in {where} (spots x genes), found shape {tuple(table.shape)}; give both axes.",
     )
-    if dtype.itemsize == 2 and dtype.kind == "f":
-        table = table.astype(np.float32)  # SciPy knows no half precision
+    if dtype == np.float16 or not dtype.isnative:
+        table = table.astype(np.float32)  # SciPy knows neither
     counts = csr_array(table)
     if not np.array_equal(rows, np.arange(counts.shape[0])):
         counts = counts[rows]
