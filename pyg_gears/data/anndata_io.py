@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
+from pyg_gears.data.named_path import named_path
 from pyg_gears.data.open_source import open_source
 from pyg_gears.data.slide import Slide
 from pyg_gears.data.whole_file import whole_file
@@ -103,7 +104,7 @@ def write_layout(
     if isinstance(source, anndata.AnnData):
         adata = source.copy()
     else:
-        with open_source(source) as table:
+        with open_source(named_path(source).path) as table:
             adata = table.to_anndata()
     n = adata.n_obs
     square: Any = distances  # SciPy's types know no common shape

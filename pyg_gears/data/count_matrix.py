@@ -14,6 +14,8 @@ from pyg_gears.typing import IntArray
 def count_matrix(name: str, where: str, table: Any, rows: IntArray) -> csr_array:
     """The canonical sparse matrix of a table: dense or sparse, of any width of whole numbers, floats or booleans.
 
+    It may share memory with the table.
+
     Args:
         name: Name of the slide, for messages.
         where: What the table is, such as "X", for messages.
@@ -44,14 +46,16 @@ def count_matrix(name: str, where: str, table: Any, rows: IntArray) -> csr_array
         len(table.shape) == 2,
         f"{name}: expected numeric counts in {where} (spots x genes), found shape {tuple(table.shape)}; give both axes.",
     )
-    if dtype.itemsize == 2 and dtype.kind == "f":
-        table = table.astype(np.float32)  # SciPy knows no half precision
+    if dtype == np.float16 or not dtype.isnative:
+        table = table.astype(np.float32)  # SciPy knows neither
     counts = csr_array(table)
-    # A copy in any case: merging repeated entries must not touch the caller's matrix.
-    counts = counts.copy() if np.array_equal(rows, np.arange(counts.shape[0])) else counts[rows]
+    if not np.array_equal(rows, np.arange(counts.shape[0])):
+        counts = counts[rows]
     with np.errstate(over="ignore"):  # what exceeds float32 becomes infinite, and is refused as that
-        values = counts.data.astype(np.float32)
+        values = counts.data.astype(np.float32, copy=False)
     counts = csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
+    if not counts.has_canonical_format or not values.all():
+        counts = counts.copy()  # the caller's matrix stays as it is
+        counts.sum_duplicates()
+        counts.eliminate_zeros()
     return counts

@@ -17,6 +17,10 @@ from pyg_gears.typing import IntArray
 COUNT_LAYERS = ("counts", "count", "rawcounts", "countsraw", "raw", "umi", "umis", "umicounts", "xcounts", "rawdata")
 """Names of layers that say that they hold counts; case and punctuation do not matter."""
 
+LARGEST_LOGARITHM = 15.0
+MEASURED = 0.9
+"""Share of entries above zero beyond which fractions are measurements, such as those of an atlas, and not counts at all."""
+
 
 def table_key(source: Source, layer: str | None) -> str:
     """The element that ``layer`` names: "X", "raw/X" or "layers/..."; X for none.
@@ -85,6 +89,13 @@ def read_counts(source: Source, layer: str | None, rows: IntArray) -> csr_array:
             return counts
     if problem is None:
         assert found is not None
+        largest, filled = found.data.max(), found.nnz / np.prod(found.shape)
+        if largest <= LARGEST_LOGARITHM and filled <= MEASURED:
+            warnings.warn(
+                f"{source.name}: X holds fractions up to {largest:.3g}, which are taken for corrected counts; if they are "
+                "normalised, name a layer of counts with --layer (--layer X says that they are right).",
+                stacklevel=2,
+            )
         return found
     raise InputError(
         f"{source.name}: expected {'numeric' if found is None else 'raw'} counts in X, found {problem}; "

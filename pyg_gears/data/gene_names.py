@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 
-from pyg_gears.data.obs_words import obs_words
+from pyg_gears.data.obs_words import obs_words, read_column
 from pyg_gears.data.source import Source
 from pyg_gears.errors import expect, nearest_name
 
@@ -37,7 +37,7 @@ def gene_names(source: Source, column: str | None, key: str) -> tuple[str, ...]:
         f"{source.name}: expected a column {column!r} of var with names of genes, found {', '.join(columns) or 'none'}"
         f"{nearest_name(column, columns)}; name one of them with --gene-column.",
     )
-    words = obs_words(names[column] if key == "raw/X" else source.read(f"var/{column}"))
+    words = obs_words(names[column] if key == "raw/X" else read_column(source, "var", column))
     times = Counter(words)
     usable = [word is not None and times[word] == 1 for word in words]
     odd = len(index) - sum(usable)

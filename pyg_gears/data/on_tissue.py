@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from pyg_gears.data.obs_words import obs_words, plain_name
+from pyg_gears.data.obs_words import obs_words, plain_name, read_column
 from pyg_gears.data.source import Source
 from pyg_gears.errors import expect
 from pyg_gears.typing import IntArray
@@ -25,7 +25,7 @@ def rows_on_tissue(source: Source) -> IntArray:
     column = next((key for key in sorted(source.keys("obs")) if plain_name(key) == "intissue"), None)
     if column is None:
         return np.arange(n)
-    words = [None if word is None else word.lower() for word in obs_words(source.read(f"obs/{column}"))]
+    words = [None if word is None else word.lower() for word in obs_words(read_column(source, "obs", column))]
     off, unsaid = np.array([word in OFF for word in words]), np.array([word is None for word in words])
     other = next((word for word in words if word is not None and word not in OFF + ON), None)
     expect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +98,10 @@ def _refuse_other_formats(path: Path) -> None:
     import h5py
 
     expect(path.is_file(), f"expected an .h5ad file at {path}, found nothing; check the path.")
+    expect(
+        os.access(path, os.R_OK),
+        f"expected a file that may be read at {path}, found one without that permission; change it with chmod.",
+    )
     if h5py.is_hdf5(path):
         return
     ending = next((end for end in _CONVERSIONS if path.name.lower().endswith(end)), None)

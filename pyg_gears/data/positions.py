@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pyg_gears.data.obs_words import read_column
 from pyg_gears.data.source import Source
 from pyg_gears.errors import InputError, expect, nearest_name
 
@@ -65,7 +66,7 @@ def read_positions(source: Source, key: str | None) -> np.ndarray:
             "name one of them with --spatial-key.",
         )
         where = f"obs[{pair}]"
-        pos = np.column_stack([_numbers(name, where, source.read(f"obs/{column}")) for column in pair])
+        pos = np.column_stack([_numbers(name, where, read_column(source, "obs", column)) for column in pair])
     shape = pos.shape
     expect(
         len(shape) == 2 and shape[1] == 2,

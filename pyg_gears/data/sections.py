@@ -6,9 +6,7 @@ import re
 import warnings
 from typing import NamedTuple
 
-import numpy as np
-
-from pyg_gears.data.obs_words import obs_words
+from pyg_gears.data.obs_words import obs_words, read_column, rows_by_word
 from pyg_gears.data.slide import MIN_SPOTS
 from pyg_gears.data.source import Source
 from pyg_gears.errors import expect, nearest_name
@@ -44,10 +42,9 @@ def split_sections(source: Source, key: str, rows: IntArray) -> list[Section]:
         f"{source.name}: expected a column {key!r} of obs that names sections, found {', '.join(columns) or 'no columns'}"
         f"{nearest_name(key, columns)}; name one of them with --section-key, or none.",
     )
-    words = obs_words(source.read(f"obs/{key}"))[rows]
-    named = np.array([word is not None for word in words], dtype=bool)
-    values = list(dict.fromkeys(words[named]))
-    parts = [(value, rows[named & (words == value)]) for value in values]
+    found = rows_by_word(obs_words(read_column(source, "obs", key))[rows])
+    parts = [(value, rows[part]) for value, part in found.items()]
+    unnamed = len(rows) - sum(len(part) for part in found.values())
     small = [f"{value} ({len(part)})" for value, part in parts if len(part) < MIN_SPOTS]
     expect(
         len(small) < len(parts),
@@ -60,13 +57,13 @@ def split_sections(source: Source, key: str, rows: IntArray) -> list[Section]:
             f"{', '.join(small[:5])}.",
             stacklevel=2,
         )
-    if not named.all():
+    if unnamed:
         warnings.warn(
-            f"{source.name}: obs[{key!r}] has no value for {(~named).sum()} of {len(rows)} spots, which are left out.",
+            f"{source.name}: obs[{key!r}] has no value for {unnamed} of {len(rows)} spots, which are left out.",
             stacklevel=2,
         )
     parts = [(value, part) for value, part in parts if len(part) >= MIN_SPOTS]
-    if len(values) == 1:
+    if len(found) == 1:
         return [Section("", parts[0][1])]
     suffixes: list[str] = []
     for value, _ in parts:

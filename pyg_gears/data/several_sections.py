@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 
 import numpy as np
 from jaxtyping import Float
 
-from pyg_gears.data.obs_words import obs_words, plain_name
+from pyg_gears.data.obs_words import obs_words, plain_name, read_column, rows_by_word
 from pyg_gears.data.sections import ONE_SECTION
 from pyg_gears.data.slide import MIN_SPOTS
 from pyg_gears.data.source import Source
@@ -27,6 +28,7 @@ SECTIONS = frozenset(
 FIELDS = frozenset(("fov", "fovid", "fovs", "roi", "roiid", "tile", "core"))
 """Names of columns whose values may be parts of one section, next to one another, or sections, over one another."""
 OVERLAP = 0.5
+_ENDING = re.compile(r"(.+)[-_.:]([^-_.:]+)")
 SEVERAL_AT_ONE_PLACE, MANY_AT_ONE_PLACE = 0.05, 0.2
 
 
@@ -46,10 +48,9 @@ def refuse_several_sections(source: Source, rows: IntArray, pos: Float[np.ndarra
         plain = plain_name(column)
         if plain not in SECTIONS | FIELDS and column != region:
             continue
-        words = obs_words(source.read(f"obs/{column}"))[rows]
-        counts = Counter(word for word in words if word is not None)
-        large = [word for word, times in counts.items() if times >= MIN_SPOTS]
-        if len(large) >= 2 and _overlap([pos[words == word] for word in large]):
+        found = rows_by_word(obs_words(read_column(source, "obs", column))[rows])
+        large = [word for word, part in found.items() if len(part) >= MIN_SPOTS]
+        if len(large) >= 2 and _overlap([pos[found[word]] for word in large]):
             shown = ", ".join(large[:3]) + ", ..." * (len(large) > 3)
             raise InputError(
                 f"{source.name}: expected one section, found {len(large)} sections in obs[{column!r}] ({shown}) over one "
@@ -57,8 +58,15 @@ def refuse_several_sections(source: Source, rows: IntArray, pos: Float[np.ndarra
                 f"with section_key={column!r}), or say --section-key {ONE_SECTION} if they are one tissue."
             )
         # A value for each spot or two is no section.
-        if plain in SECTIONS and 2 <= len(counts) <= max(len(rows) / 5, len(large)):
+        if plain in SECTIONS and 2 <= len(found) <= max(len(rows) / 5, len(large)):
             aside = aside or column
+    repeated = _same_spots(source, rows, pos)
+    expect(
+        not repeated,
+        f"{source.name}: expected one section, found the same spots {repeated} over one another by their names, as where "
+        f"several sections were joined; name the column that tells them apart with --section-key, or say --section-key "
+        f"{ONE_SECTION}.",
+    )
     crowded = 1 - len(np.unique(pos, axis=0)) / max(len(pos), 1)
     share = f"{crowded:.0%} of the spots at the very place of another"
     expect(
@@ -84,6 +92,26 @@ def refuse_several_sections(source: Source, rows: IntArray, pos: Float[np.ndarra
             "if these are several sections, name a column with --section-key.",
             stacklevel=2,
         )
+
+
+def _same_spots(source: Source, rows: IntArray, pos: FloatArray) -> str:
+    """How often spots of one name but for its end lie over one another, such as AAC-1-A and AAC-1-B; "" if they do not."""
+    names = source.row_names("obs")
+    parts: dict[str, dict[str, int]] = {}
+    times: Counter[str] = Counter()
+    for row, name in enumerate(names[row] for row in rows):
+        times[name] += 1
+        match = _ENDING.fullmatch(name)
+        stem, end = match.groups() if match else (name, "")
+        # A name that repeats in full stands for a section each time.
+        parts.setdefault(f"{end}/{times[name]}", {})[stem] = row
+    large = [part for part in parts.values() if len(part) >= MIN_SPOTS]
+    for i, one in enumerate(large):
+        for other in large[:i]:
+            shared = [stem for stem in one if stem in other]
+            if len(shared) >= MIN_SPOTS and _overlap([pos[[part[stem] for stem in shared]] for part in (one, other)]):
+                return f"{len(large)} times"
+    return ""
 
 
 def _region_key(source: Source) -> str | None:

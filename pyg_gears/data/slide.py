@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 
+from pyg_gears.data.normalisation import normalisation
 from pyg_gears.errors import expect
 
 MIN_SPOTS = 30
 MIN_CELLS = 3
 MIN_GENES = 2
-LONGEST_NAME = 100
+LONGEST_NAME = 180
 LARGEST_POSITION = 1e12
 
 
@@ -117,7 +118,7 @@ def check_slide_name(name: str) -> None:
     """Check that a slide's name can be part of a file's name, and of a line of a report.
 
     Raises:
-        InputError: for an empty name, ".", "..", more than 100 characters, a slash, or a character that is not printed.
+        InputError: for an empty name, ".", "..", more than 180 bytes, a slash, or a character that is not printed.
     """
     expect(
         isinstance(name, str)
@@ -134,7 +135,8 @@ def check_slide(slide: Slide) -> None:
     """Check that a slide is large enough to learn geometry from.
 
     Raises:
-        InputError: for no positions or such as span no plane, fewer than 30 spots, fewer than 2 genes, or only zeros.
+        InputError: for no positions or such as span no plane, fewer than 30 spots, fewer than 2 genes, only zeros, or
+            values that are plainly normalised.
     """
     expect(
         slide.pos is not None,
@@ -184,7 +186,7 @@ def check_cells(cells: Slide) -> None:
     """Check that there are enough cells and genes to lay out.
 
     Raises:
-        InputError: for fewer than 3 cells, fewer than 2 genes, or counts that are all zero.
+        InputError: for fewer than 3 cells, fewer than 2 genes, only zeros, or values that are plainly normalised.
     """
     expect(
         len(cells) >= MIN_CELLS,
@@ -216,6 +218,8 @@ def _check_expression(slide: Slide) -> None:
         f"{slide.name}: expected at least {MIN_GENES} genes, found {len(slide.genes)}; keep more genes.",
     )
     expect(slide.counts.nnz > 0, f"{slide.name}: expected counts, found only zeros; put raw counts into X.")
+    found = normalisation(slide.counts)
+    expect(found is None, f"{slide.name}: expected raw counts, found {found}; use counts before normalisation.")
 
 
 def _checked_positions(name: str, pos: object, n: int) -> Float[np.ndarray, "n 2"]:

@@ -53,7 +53,9 @@ class Structure(NamedTuple):
             stop = start + len(section.rows)
             cells = tuple(self.cells[row] for row in section.rows)
             pos = None if self.pos is None else self.pos[section.rows]
-            slides.append(Slide(name, counts[start:stop], self.genes, cells, pos))
+            slides.append(
+                Slide(name, counts if len(rows) == stop - start else counts[start:stop], self.genes, cells, pos)
+            )
             (check_cells if pos is None else check_slide)(slides[-1])
             start = stop
         return slides

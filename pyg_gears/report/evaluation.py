@@ -13,6 +13,7 @@ import numpy as np
 from pyg_gears.data.anndata_in import DEFAULT, cells_from_anndata
 from pyg_gears.data.anndata_io import check_output
 from pyg_gears.data.checked_files import checked_files
+from pyg_gears.data.named_path import named_path
 from pyg_gears.data.open_source import open_source
 from pyg_gears.data.read_options import ReadOptions
 from pyg_gears.data.whole_file import whole_file
@@ -74,6 +75,7 @@ def evaluate(
     Raises:
         InputError: for a file that is not a layout, bad references, truth of another shape, or outputs that exist.
     """
+    layout_path = named_path(layout_path).path
     slides, reading = _check_files(layout_path, references, json_path, figures_dir, reading)
     with open_source(layout_path) as source:
         adata = source.to_anndata()

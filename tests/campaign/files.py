@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anndata
 import numpy as np
+import zarr
 
 from pyg_gears.data import read_cells, read_slide
 from pyg_gears.data.open_source import open_source
@@ -64,7 +65,8 @@ def check(path: Path) -> str | None:
     if path.suffix == ".h5ad":
         reference = anndata.read_h5ad(path)
     elif path.suffix == ".zarr":
-        reference = anndata.io.read_zarr(path)
+        # Consolidated metadata is not read by us, and may be what is damaged.
+        reference = anndata.io.read_zarr(zarr.open_group(path, mode="r", use_consolidated=False))
     else:
         reference = whole
     # The reader may take raw or a layer where X is no table of counts, and leaves out spots off the tissue.

@@ -57,7 +57,7 @@ def test_names_may_be_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", ".", "..", "a/b", "a\\b", "two\nlines", "tab\t", "nul\0", "x" * 101, "ä" * 60]
+    "name", ["", " ", ".", "..", "a/b", "a\\b", "two\nlines", "tab\t", "nul\0", "x" * 181, "ä" * 100]
 )
 def test_names_of_slides_that_no_file_can_bear(name: str) -> None:
     with pytest.raises(
@@ -67,6 +67,6 @@ def test_names_of_slides_that_no_file_can_bear(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a", "patient 3, left", "ä" * 40, "..a", "1.5", "x" * 100])
+@pytest.mark.parametrize("name", ["a", "patient 3, left", "ä" * 40, "..a", "1.5", "x" * 180])
 def test_names_of_slides_that_a_file_can_bear(name: str) -> None:
     assert slide_from_anndata(plain_table(), name).name == name

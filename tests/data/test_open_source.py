@@ -173,6 +173,13 @@ def test_folders_and_pipes_that_are_no_data(tmp_path: Path) -> None:
         read_cells(tmp_path / "pipe.h5ad")
 
 
+def test_files_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table().write_h5ad(tmp_path / "cells.h5ad")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # permission bits do not stop root
+    with pytest.raises(InputError, match=r"a file that may be read at .*, found one without that permission; change"):
+        read_cells(tmp_path / "cells.h5ad")
+
+
 def test_the_content_tells_the_format_and_not_the_name(tmp_path: Path) -> None:
     table().write_h5ad(tmp_path / "cells.h5")
     assert len(read_cells(tmp_path / "cells.h5")) == N

@@ -136,3 +136,38 @@ def test_several_libraries_that_no_column_tells_apart_are_heard_of(tmp_path: Pat
     assert "uns['spatial'] holds 2 libraries" in both_ways(table, tmp_path)[1]
     table.obs["library_id"] = "A"  # the part of one section of it
     assert both_ways(table, tmp_path)[1] == ""
+
+
+def joined(names: object, shift: float = 0.0) -> anndata.AnnData:
+    """Two sections of 45 spots, at places of their own, of which only the names tell."""
+    table = plain_table()
+    table.obs_names = names
+    table.obsm["spatial"][45:, 0] += shift
+    return table
+
+
+ENDS = {
+    "joined by anndata": [f"AAC{i % 45}-1-{i // 45}" for i in range(90)],
+    "several lanes": [f"AAC{i % 45}-{1 + i // 45}" for i in range(90)],
+    "the first without an end": [f"AAC{i % 45}" + "_right" * (i // 45) for i in range(90)],
+    "in full": [f"AAC{i % 45}" for i in range(90)],
+}
+
+
+@pytest.mark.parametrize("kind", ENDS)
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
+def test_the_same_names_over_one_another_are_several_sections(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(
+        InputError, match=r"the same spots 2 times over one another by their names.*--section-key none\.$"
+    ):
+        both_ways(joined(ENDS[kind]), tmp_path)
+
+
+def test_other_names_with_ends_are_no_sections(tmp_path: Path) -> None:
+    assert both_ways(joined(ENDS["several lanes"], shift=600), tmp_path)[1] == ""
+    assert both_ways(joined([f"spot_{i}" for i in range(90)]), tmp_path)[1] == ""
+    assert both_ways(joined([f"AAC{i}-1" for i in range(90)]), tmp_path)[1] == ""
+    table = plain_table(900)  # rows and columns of a grid
+    grid = np.stack(np.meshgrid(np.arange(30), np.arange(30)), axis=-1).reshape(-1, 2)
+    table.obs_names, table.obsm["spatial"] = [f"{x}_{y}" for x, y in grid], grid
+    assert both_ways(table, tmp_path)[1] == ""

@@ -100,6 +100,7 @@ def test_too_little_to_learn_from() -> None:
         (make(pos=None), "expected positions, found none"),
         (make(pos=np.ones((40, 2))), "spots at different places, found all at one"),
         (make(counts=csr_array(np.zeros((40, 5)))), "expected counts, found only zeros"),
+        (make(counts=make().counts.log1p()), "expected raw counts, found log-normalised values; use counts"),
     ]:
         with pytest.raises(InputError, match=message):
             check_slide(slide)

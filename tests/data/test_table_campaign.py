@@ -12,5 +12,6 @@ def test_odd_tables_are_read_right_or_refused(first: int) -> None:
 
 
 def test_a_wrong_reading_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyg_gears.data.counts.normalisation", lambda counts: None)
+    for module in ("counts", "slide"):
+        monkeypatch.setattr(f"pyg_gears.data.{module}.normalisation", lambda counts: None)
     assert any("other values than the counts" in (tables.attempt(seed) or "") for seed in range(60))

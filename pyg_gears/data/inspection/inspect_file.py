@@ -52,7 +52,7 @@ def _inspected(path: Path, form: str, size: int, states: tuple[tuple[int, ...], 
     try:
         done = subprocess.run(
             # -P: the folder of the caller must not stand in for h5py.
-            [sys.executable, "-P", "-m", "pyg_gears.data.inspection", form, str(path)],
+            [sys.executable, "-P", "-W", "ignore", "-m", "pyg_gears.data.inspection", form, str(path)],
             env={**os.environ, "PYTHONPATH": _search_path(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
