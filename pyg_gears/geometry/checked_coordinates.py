@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pyg_gears.errors import InputError
+from pyg_gears.geometry.known_values import values_are_known
 
 
 def checked_coordinates(pos: Any, name: str = "pos", *, finite: bool = False) -> Tensor:
@@ -28,7 +29,7 @@ def checked_coordinates(pos: Any, name: str = "pos", *, finite: bool = False) ->
         found = f"{pos.dtype} of shape {tuple(pos.shape)}" if isinstance(pos, Tensor) else found
         raise InputError(f"expected float coordinates of shape (n, d) in {name}, found {found}; convert them first.")
     pos = pos.float() if pos.dtype in (torch.float16, torch.bfloat16) else pos
-    if pos.device.type != "cpu" or pos.numel() == 0 or torch.compiler.is_compiling():
+    if not values_are_known(pos) or pos.numel() == 0:
         return pos
     largest = float(pos.detach().abs().max())
     if finite and not largest < float("inf"):

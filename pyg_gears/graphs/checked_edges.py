@@ -12,6 +12,7 @@ from torch_geometric.typing import SparseTensor
 from torch_geometric.utils import is_torch_sparse_tensor, to_edge_index
 
 from pyg_gears.errors import InputError
+from pyg_gears.geometry.known_values import values_are_known
 
 
 def checked_edges(edges: Any, num_nodes: int, name: str = "edge_index") -> Int[Tensor, "2 e"]:
@@ -49,7 +50,7 @@ def checked_edges(edges: Any, num_nodes: int, name: str = "edge_index") -> Int[T
         # A compiler cannot look inside, but it can take the rows.
         edges = torch.stack([edges[0], edges[1]]) if torch.compiler.is_compiling() else edges.as_tensor()
     edges = edges.long()
-    if edges.device.type == "cpu" and edges.numel() and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+    if values_are_known(edges) and edges.numel():
         low, high = (int(end) for end in edges.aminmax())
         if low < 0 or high >= num_nodes:
             raise InputError(

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import InputError
+from pyg_gears.geometry.known_values import values_are_known
 from pyg_gears.graphs import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.nn.padded_graphs import PaddedGraphs, mask_value, pad_graphs
@@ -80,11 +81,34 @@ class AttentionBias:
         Raises:
             InputError: when there is one.
         """
-        if torch.compiler.is_compiling() or torch.jit.is_tracing() or self.edge_index.device.type != "cpu":
+        if not values_are_known(self.edge_index):
             return
         for name, values in (("gate logits", self.gate_logits), ("a pair bias", self.pair_bias)):
             if values is not None and bool(values.isnan().any()):
                 raise InputError(f"expected {name} without NaN, found some; to leave an edge out, set it to -inf.")
+
+    def check(self, edge_index: Tensor, heads: int) -> None:
+        """Raise unless this is a bias of as many edges, and per head for as many heads.
+
+        Raises:
+            InputError: when it is not.
+        """
+        # A message is written only where it is needed: sizes are symbols to a compiler.
+        e = edge_index.size(1)
+        if self.edge_index.size(1) != e:
+            raise InputError(
+                f"expected a bias of the {e} edges given, found {self.edge_index.size(1)}; build it on these."
+            )
+        given: list[tuple[str, Tensor | None, list[tuple[int, ...]]]] = [
+            ("gate logits", self.gate_logits, [(e,), (e, heads)]),
+            ("a pair bias", self.pair_bias, [(e, heads)]),
+        ]
+        for name, values, allowed in given:
+            if values is not None and values.shape not in allowed:
+                raise InputError(
+                    f"expected {name} of shape {' or '.join(map(str, allowed))}, found {tuple(values.shape)}; "
+                    f"the layer has {heads} heads."
+                )
 
     @property
     def gate(self) -> Float[Tensor, "e a"] | None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyg_gears.errors import InputError
+from pyg_gears.geometry.known_values import values_are_known
 
 
 def checked_nodes(values: Any, channels: int | None, weight: Tensor | None, name: str = "x") -> Tensor:
@@ -78,8 +79,7 @@ def checked_batch(batch: Any, num_nodes: int) -> Tensor | None:
         found = f"{batch.dtype} {tuple(batch.shape)}" if isinstance(batch, Tensor) else _kind(batch)
         raise InputError(f"expected batch to number the graph of each of {num_nodes} nodes, found {found}; pass (n,).")
     batch = batch.long()
-    known = batch.device.type == "cpu" and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
-    if known and num_nodes and (int(batch[0]) < 0 or bool((batch.diff() < 0).any())):
+    if values_are_known(batch) and num_nodes and (int(batch[0]) < 0 or bool((batch.diff() < 0).any())):
         raise InputError(
             "expected a batch that ascends from 0, found negative numbers or another order; sort the nodes by graph."
         )
@@ -95,9 +95,7 @@ def checked_results(results: Iterable[Tensor], inputs: Iterable[Tensor | None], 
         InputError: when values or their products leave the float type.
     """
     results = list(results)
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or any(part.device.type != "cpu" for part in results):
-        return
-    if all(_finite(part) for part in results):
+    if not all(values_are_known(part) for part in results) or all(_finite(part) for part in results):
         return
     given = [part for part in inputs if part is not None and part.numel()]
     if all(_finite(part) for part in given) and all(_finite(part) for part in module.parameters()):

@@ -224,7 +224,7 @@ class IPAConv(MessagePassing):
             raise InputError(
                 "expected gate logits, pair bias and batch inside bias, found them beside it; leave them out."
             )
-        self._check(bias, edge_index)
+        bias.check(edge_index, self.heads)
 
         z = self.norm(s)
         # Under autocast the projection is of a narrower type than the coordinates, and the attention runs in theirs.
@@ -237,7 +237,7 @@ class IPAConv(MessagePassing):
             query, key = pos.new_zeros(2, n, self.heads, 1).unbind()
         geometry = self.geometry if use_geo else None
         # The coordinates ride along with the values: sum_j a_ij (x_j - x_i) = (A x)_i - x_i sum_j a_ij.
-        carried = [value, pos[:, None].expand(-1, self.heads, -1)]
+        carried = torch.cat([value, pos[:, None].expand(-1, self.heads, -1)], dim=-1)
 
         padded = None
         by_edge = self.layout == "edge" or return_terms or torch.compiler.is_compiling() or is_observed(self)
@@ -245,15 +245,16 @@ class IPAConv(MessagePassing):
             padded = bias.padded(auto=self.layout == "auto")
         if padded is not None:
             geo = None if geometry is None else geometry.dense(z, pos, edge_index, padded)
-            query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, torch.cat(carried, dim=-1)))
+            query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, carried))
             attended = dense_attention(query, key, value, bias.dense(padded, pos.dtype), geo, self.qk_clip)
             message, centre = padded.gather(attended.transpose(1, 2)).split([self.head_channels, 2], dim=-1)
             # Where every edge takes part the weights of a node sum to one, or to zero without an edge.
             mass, reached = pos.new_ones(()), bias.reached()
-            if reached is not None or padded.filled is not None:
-                filled = reached if reached is not None else padded.filled[:, None]
-                mass = filled[..., None].to(pos.dtype)
+            if reached is not None:
+                mass = reached[..., None].to(pos.dtype)
                 message, centre = message * mass, centre * mass
+            elif padded.filled is not None:
+                mass = padded.filled[:, None, None].to(pos.dtype)
         else:
             geo = None if geometry is None else geometry(z, pos, edge_index, bias.batch)
             qk = self.edge_updater(edge_index, query=query, key=key)
@@ -263,7 +264,7 @@ class IPAConv(MessagePassing):
                 logits = logits if term is None else logits + term
             alpha = segment_softmax(logits, edge_index[1], n)
             # The mass is sent along: an explainer that scales a message scales its share of the coordinates.
-            carried = torch.cat([*carried, pos.new_ones(n, self.heads, 1)], dim=-1)
+            carried = torch.cat([carried, pos.new_ones(n, self.heads, 1)], dim=-1)
             received = self.propagate(edge_index, carried=carried, alpha=alpha, size=(n, n))
             message, centre, mass = received.split([self.head_channels, 2, 1], dim=-1)
 
@@ -283,25 +284,6 @@ class IPAConv(MessagePassing):
     def message(self, carried_j: Tensor, alpha: Tensor) -> Tensor:
         """Values and coordinates of the source, weighted."""
         return alpha[..., None] * carried_j
-
-    def _check(self, bias: AttentionBias, edge_index: Tensor) -> None:
-        # A message is written only where it is needed: sizes are symbols to a compiler.
-        e = edge_index.size(1)
-        if bias.edge_index.size(1) != e:
-            raise InputError(
-                f"expected a bias of the {e} edges given, found {bias.edge_index.size(1)}; build it on these."
-            )
-        shared, per_head = (e,), (e, self.heads)
-        given: list[tuple[str, Tensor | None, list[tuple[int, ...]]]] = [
-            ("gate logits", bias.gate_logits, [shared, per_head]),
-            ("a pair bias", bias.pair_bias, [per_head]),
-        ]
-        for name, values, allowed in given:
-            if values is not None and values.shape not in allowed:
-                raise InputError(
-                    f"expected {name} of shape {' or '.join(map(str, allowed))}, found {tuple(values.shape)}; "
-                    f"IPAConv has {self.heads} heads."
-                )
 
     def _turn(self, shift: Tensor) -> Tensor:
         """``sum_h A_h shift_h`` for shifts (n, h, 2)."""
