@@ -107,7 +107,7 @@ def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected a readable model"):
         Gears.load(tmp_path)
     torch.save({"format": 99}, tmp_path / "model.pt")
-    with pytest.raises(ValueError, match="expected a model of format 3 to 4"):
+    with pytest.raises(ValueError, match="expected a model of format 3 to 5"):
         Gears.load(tmp_path)
     with pytest.raises(ValueError, match=r"lack|miss"):
         fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
+from pyg_gears.data.leftovers import part_of, remove_parts, removed_at_the_end
 from pyg_gears.data.open_h5ad import index_names, open_h5ad, read_element, reading
 from pyg_gears.data.slide import MIN_CELLS, MIN_GENES, MIN_SPOTS, Slide, check_cells, check_slide
-from pyg_gears.data.whole_file import whole_file
+from pyg_gears.data.whole_file import whole_file, writing
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
@@ -105,15 +106,15 @@ def check_output(path: FilePath) -> None:
         InputError: when it exists, or its folder is missing or not writable.
     """
     path = Path(path)
-    try:
+    with writing(path):
         expect(not path.exists(), f"expected a new file at {path}, found an existing one; remove it or name another.")
         expect(path.parent.is_dir(), f"expected a folder at {path.parent}, found none; create it or name another.")
+        remove_parts(path.parent, of=path)
+    try:
         # Permission bits are not enough (read-only mounts, full disks): write.
-        with whole_file(path) as temporary:
-            temporary.write_bytes(b" ")
-            raise _Untouched
-    except _Untouched:
-        return
+        part = part_of(path)
+        with removed_at_the_end(part.unlink):
+            part.write_bytes(b" ")
     except OSError as error:
         raise InputError(f"expected a writable folder, found {path.parent} ({error.strerror}); name another.") from None
 
@@ -157,6 +158,7 @@ def write_layout(
     confidence: Float[np.ndarray, " n"],
     distances: sparray | spmatrix,
     info: Mapping[str, Any],
+    at_last: Callable[[], None] | None = None,
 ) -> None:
     """Write the source's AnnData with its layout, whole or not at all.
 
@@ -170,6 +172,7 @@ def write_layout(
         confidence: Trust in each cell's place, shape (n,), 0..1.
         distances: Distances in the layout's unit, any SciPy sparse format, shape (n, n).
         info: Recipe, versions, residuals; what HDF5 cannot hold is stored as JSON text.
+        at_last: Called when all is written, just before the file appears.
 
     Raises:
         InputError: when the file exists or cannot be written, or sizes disagree.
@@ -189,11 +192,7 @@ def write_layout(
     adata.obs["gears_confidence"] = np.asarray(confidence)
     adata.obsp["gears_distances"] = csr_array(square)
     adata.uns["gears"] = _storable(dict(info))
-    _write(path, adata)
-
-
-class _Untouched(Exception):
-    """Leaves ``whole_file`` without a file."""
+    _write(path, adata, at_last)
 
 
 class Structure(NamedTuple):
@@ -268,9 +267,12 @@ def _storable(value: Any) -> Any:
     return json.dumps(value, default=str)
 
 
-def _write(path: FilePath, adata: AnnData) -> None:
+def _write(path: FilePath, adata: AnnData, at_last: Callable[[], None] | None = None) -> None:
     import anndata
 
     check_output(path)
-    with whole_file(path) as temporary, anndata.settings.override(allow_write_nullable_strings=True):
-        adata.write_h5ad(temporary, compression="gzip")
+    with whole_file(path) as temporary:
+        with anndata.settings.override(allow_write_nullable_strings=True):
+            adata.write_h5ad(temporary, compression="gzip")
+        if at_last is not None:
+            at_last()
