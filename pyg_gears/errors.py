@@ -8,12 +8,9 @@ import os
 import re
 from collections.abc import Iterable
 
-
 _STORAGE = frozenset(
     getattr(errno, name)
-    for name in (
-        "EACCES EDQUOT EFBIG EIO EISDIR EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOSPC ENOTDIR ENXIO EPERM EROFS ESTALE"
-    ).split()
+    for name in ["EACCES", "EDQUOT", "EFBIG", "EIO", "EISDIR", "EMFILE", "ENAMETOOLONG", "ENFILE", "ENODEV", "ENOENT", "ENOSPC", "ENOTDIR", "ENXIO", "EPERM", "EROFS", "ESTALE"]
 )
 """What a file system answers when it has no room, no permission, or is gone."""
 

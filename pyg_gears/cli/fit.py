@@ -38,15 +38,12 @@ def fit(
     resume: bool,
 ) -> None:
     """Learn how expression relates to geometry from one or more slides."""
-    from pyg_gears.configuration import parse_assignments
-    from pyg_gears.data.checked_files import checked_files
-
     from pyg_gears.cli.stopping import advise
     from pyg_gears.configuration import parse_assignments
-    from pyg_gears.data.checked_files import checked_files
-    from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data import shared_genes
     from pyg_gears.data.cell_differences import check_cells_differ
+    from pyg_gears.data.checked_files import checked_files
+    from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data.leftovers import remove_parts
     from pyg_gears.data.whole_file import whole_file
     from pyg_gears.devices import check_device_name

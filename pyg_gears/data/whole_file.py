@@ -11,6 +11,7 @@ from pyg_gears.data.leftovers import part_of, removed_at_the_end
 from pyg_gears.errors import InputError, storage_reason
 from pyg_gears.typing import FilePath
 
+
 @contextmanager
 def whole_file(path: FilePath) -> Iterator[Path]:
     """Write to a temporary file beside ``path``; it takes the name ``path`` only when the block ends without an error.

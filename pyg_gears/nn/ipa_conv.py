@@ -17,10 +17,10 @@ from pyg_gears.nn.attention_bias import AttentionBias
 from pyg_gears.nn.attention_terms import AttentionTerms, attention_terms
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
-from pyg_gears.nn.qk_scale import MAX_TAU, QKMode, qk_scale, starting_tau
+from pyg_gears.nn.qk_scale import MAX_TAU, qk_scale, starting_tau
+from pyg_gears.typing import Frame, QKMode
 
 Layout = Literal["auto", "edge", "dense"]
-Frame = Literal["free", "rotation"]
 
 
 class IPAConv(MessagePassing):

@@ -31,5 +31,9 @@ class ProgressLines(lightning.Callback):
             self._say(trainer, f"{trainer.global_step} steps")
 
     def _say(self, trainer: Any, done: str) -> None:
-        figures = [f", {name} {float(trainer.callback_metrics[name]):.4g}" for name in SHOWN if name in trainer.callback_metrics]
+        figures = [
+            f", {name} {float(trainer.callback_metrics[name]):.4g}"
+            for name in SHOWN
+            if name in trainer.callback_metrics
+        ]
         print(f"{self.title}: {done}{''.join(figures)}", file=sys.stderr, flush=True)

@@ -62,8 +62,12 @@ def read_sealed(path: FilePath) -> SealedContent:
                 raise ValueError("its bytes do not agree with the checksums in it")
         content = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except Exception as error:  # zip, pickle and torch raise nearly anything for damaged bytes
-        reason = str(error).splitlines()[0] if isinstance(error, ValueError | OSError) and str(error) else "it is damaged"
-        raise InputError(f"expected a readable file of tensors at {path}, found that {reason}; make it again.") from error
+        reason = (
+            str(error).splitlines()[0] if isinstance(error, ValueError | OSError) and str(error) else "it is damaged"
+        )
+        raise InputError(
+            f"expected a readable file of tensors at {path}, found that {reason}; make it again."
+        ) from error
     return SealedContent(content, sealed)
 
 
