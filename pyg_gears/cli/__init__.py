@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 __all__ = ["main"]
@@ -15,8 +16,13 @@ def main(arguments: list[str] | None = None) -> Any:
     """
     from pyg_gears.cli.stopping import signals_stop
 
+    own_process = arguments is None
     # Before anything else is loaded.
-    with signals_stop(own_process=arguments is None):
+    with signals_stop(own_process=own_process):
+        if own_process:
+            from pyg_gears.cli.threads import choose_threads
+
+            choose_threads(os.environ)
         from pyg_gears.cli.command_line import run
 
         run(arguments)

@@ -66,7 +66,15 @@ def fit(
         from pyg_gears.gears import Gears
 
         advise(lambda: "run the same command again" + (" with --resume" if work.is_dir() and not resume else ""))
-        fitted = Gears(recipe).fit(read, query, validate=validate, work_dir=work, device=device)
+        from pyg_gears.training.structure_module import TrainingDiverged
+
+        try:
+            fitted = Gears(recipe).fit(read, query, validate=validate, work_dir=work, device=device)
+        except TrainingDiverged as error:
+            raise InputError(
+                f"expected a training that converges, found that {str(error).partition(';')[0]}; lower training.lr or the loss "
+                "weights and fit into a new folder."
+            ) from error
         for number in range(recipe.training.members):
             with whole_file(out / f"training_{number}.csv") as part:
                 shutil.copyfile(work / f"member_{number}" / "log.csv", part)

@@ -137,6 +137,13 @@ def write_slide(
     Raises:
         InputError: when the file exists or cannot be written.
     """
+    _write(path, slide_anndata(slide, obs=obs, obsm=obsm))
+
+
+def slide_anndata(
+    slide: Slide, *, obs: Mapping[str, np.ndarray] | None = None, obsm: Mapping[str, np.ndarray] | None = None
+) -> AnnData:
+    """A slide or cells as :func:`write_slide` writes them."""
     from anndata import AnnData
 
     adata = AnnData(slide.counts)
@@ -147,7 +154,7 @@ def write_slide(
         adata.obsm["spatial"] = np.array(slide.pos)
     for key, value in (obsm or {}).items():
         adata.obsm[key] = np.asarray(value)
-    _write(path, adata)
+    return adata
 
 
 def write_layout(
@@ -267,12 +274,35 @@ def _storable(value: Any) -> Any:
     return json.dumps(value, default=str)
 
 
-def _write(path: FilePath, adata: AnnData, at_last: Callable[[], None] | None = None) -> None:
-    import anndata
+def store_anndata(path: Path, adata: AnnData) -> None:
+    """Write to ``path`` itself: the temporary one of a :func:`~pyg_gears.data.whole_file.whole_file`.
 
+    The file is made in memory: HDF5 on a full disk fails again whenever it closes something, and ends with a segmentation fault.
+    """
+    import anndata
+    from anndata.io import write_elem
+
+    adata.strings_to_categoricals()
+    if adata.raw is not None:
+        adata.strings_to_categoricals(adata.raw.var)
+    with (
+        anndata.settings.override(allow_write_nullable_strings=True),
+        h5py.File("memory", "w", driver="core", backing_store=False) as file,
+    ):
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        for name in ("X", "raw", "obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
+            part = getattr(adata, name)
+            if part is not None:
+                tables = name not in ("X", "raw", "obs", "var")
+                write_elem(file, name, dict(part) if tables else part, dataset_kwargs={"compression": "gzip"})
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
+
+
+def _write(path: FilePath, adata: AnnData, at_last: Callable[[], None] | None = None) -> None:
     check_output(path)
     with whole_file(path) as temporary:
-        with anndata.settings.override(allow_write_nullable_strings=True):
-            adata.write_h5ad(temporary, compression="gzip")
+        store_anndata(temporary, adata)
         if at_last is not None:
             at_last()

@@ -50,5 +50,6 @@ def writing(path: FilePath) -> Iterator[None]:
         if reason is None:
             raise
         raise InputError(
-            f"expected to be able to write {path}, found {reason!r}; make room or give permission, then run the same again (fit: with --resume)."
+            f"expected to be able to write {path}, found {reason!r}; make room or give permission, then run the same again "
+            "(fit: with --resume)."
         ) from error

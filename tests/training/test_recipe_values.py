@@ -52,7 +52,7 @@ def test_what_no_field_can_mean_is_refused(section: type[Configuration], name: s
         with pytest.raises(InputError, match=r"expected .*[;,] "):
             section(**{name: value})
     if words(annotation):
-        with pytest.raises(InputError, match="did you mean|found"):
+        with pytest.raises(InputError, match="found"):
             section(**{name: "nonesuch"})
 
 

@@ -73,20 +73,24 @@ def experiment(
 
     for path in slides:
         check_h5ad(path, spatial=True)
+    from pyg_gears.data.folder_lock import locked_folder
+    from pyg_gears.data.leftovers import remove_parts
     from pyg_gears.lab.experiments.experiment import PROTOCOLS
     from pyg_gears.lab.experiments.runner import run_experiment
 
-    output = run_experiment(
-        chosen,
-        [read_slide(path) for path in slides],
-        out,
-        recipe=recipe,
-        seeds=numbers,
-        protocols=[one for one in PROTOCOLS if protocol in (one, "both")],
-        folds=None if folds == "all" else [fold for fold in folds.split(",") if fold],
-        processes=processes,
-        device=device,
-    )
+    with locked_folder(out):
+        remove_parts(out)
+        output = run_experiment(
+            chosen,
+            [read_slide(path) for path in slides],
+            out,
+            recipe=recipe,
+            seeds=numbers,
+            protocols=[one for one in PROTOCOLS if protocol in (one, "both")],
+            folds=None if folds == "all" else [fold for fold in folds.split(",") if fold],
+            processes=processes,
+            device=device,
+        )
     click.echo(output.table)
     click.echo(f"wrote {out}")
 
