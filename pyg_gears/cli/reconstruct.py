@@ -52,7 +52,7 @@ def reconstruct(
     check_output(out)
     # A folder beside the output keeps other runs out and, inside, what a stopped one has finished.
     kept = out.with_name(f".{out.name}.shards")
-    with locked_folder(kept):
+    with locked_folder(kept, temporary=True):
         check_output(out)  # another run may have written it until now
         remove_parts(kept)
         query = read_cells(cells)

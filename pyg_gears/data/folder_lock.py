@@ -16,7 +16,7 @@ from pyg_gears.typing import FilePath
 
 
 @contextmanager
-def locked_folder(folder: FilePath) -> Iterator[None]:
+def locked_folder(folder: FilePath, *, temporary: bool = False) -> Iterator[None]:
     """Hold a folder for the block: whoever asks for it meanwhile is refused at once.
 
     The lock is the kernel's, on the folder itself: no file is written, and it ends with the process, however that ends. Folders
@@ -24,12 +24,13 @@ def locked_folder(folder: FilePath) -> Iterator[None]:
 
     Args:
         folder: Made, with its parents, if missing.
+        temporary: Remove the folder too, if it is empty at the end, where it was there before.
 
     Raises:
         InputError: when another run holds it, or it cannot be made.
     """
     folder = Path(folder).absolute()
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = [path for path in (folder, *folder.parents) if not path.exists() or (temporary and path == folder)]
 
     def remove_empty() -> None:
         for path in made:
