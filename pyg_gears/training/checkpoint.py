@@ -62,7 +62,8 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     )
     for name, tensor in _tensors(content):
         expect(
-            tensor.layout == torch.strided
+            tensor.device.type == "cpu"
+            and tensor.layout == torch.strided
             and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
             and bool(torch.isfinite(tensor).all()),
             f"expected finite numbers in {name} of {file}, found NaN, infinity or none at all; fit the model again.",
