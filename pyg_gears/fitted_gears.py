@@ -219,10 +219,15 @@ def _try(fitted: FittedGears) -> None:
     with torch.inference_mode():
         for member in fitted.members:
             member(Batch.from_data_list([fitted.candidates(Data(x=embedded.x))]))
-    confidence = fitted.calibration.predict(fitted.support.scatter(x)) * fitted.support.signal(embedded.features)
+    calibration = fitted.calibration
+    confidence = calibration.predict(fitted.support.scatter(x)) * fitted.support.signal(embedded.features)
     expect(
-        bool(fitted.members) and bool(((confidence >= 0) & (confidence <= 1)).all()),
-        f"expected models and confidences in 0..1, found {len(fitted.members)} models; fit it again.",
+        len(fitted.members) > 0 and len(calibration.spread) == len(calibration.confidence),
+        f"expected models and a calibration, found {len(fitted.members)} models; fit it again.",
+    )
+    expect(
+        all(0 <= value <= 1 for value in (*confidence, *calibration.confidence)),
+        "expected confidences in 0..1, found others; fit it again.",
     )
     names = [*fitted.report["slides"], *fitted.report["held_out"]]
     expect(
