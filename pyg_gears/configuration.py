@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -30,7 +30,12 @@ class Configuration(BaseModel):
     """What messages call the outermost section."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
     )
 
     def __init__(self, **values: Any) -> None:
@@ -48,7 +53,8 @@ class Configuration(BaseModel):
         """Pydantic would read ``true`` as 1."""
         for name, value in values.items() if isinstance(values, Mapping) else ():
             field = cls.model_fields.get(name)
-            if isinstance(value, bool) and field is not None and _is_number(field.annotation):
+            inside = value if isinstance(value, list | tuple) else [value]
+            if field is not None and any(isinstance(item, bool) for item in inside) and _is_number(field.annotation):
                 raise PydanticCustomError("number", "a number", {"field": name, "value": value})
         return values
 
@@ -152,9 +158,19 @@ def _fitting(chosen: Any, default: Any, variants: list[type[Configuration]]) -> 
 
 
 def _is_number(annotation: Any) -> bool:
-    """Whether a field holds numbers, or numbers and None, but no truth value."""
-    parts = set(get_args(annotation)) or {annotation}
-    return bool(parts & {int, float}) and bool not in parts
+    """Whether a field holds numbers, several of them, or numbers and None, but no truth value."""
+
+    def leaves(part: Any) -> Iterator[Any]:
+        if get_origin(part) is Annotated:
+            yield from leaves(get_args(part)[0])
+        elif get_args(part) and get_origin(part) is not Literal:
+            for inner in get_args(part):
+                yield from leaves(inner)
+        else:
+            yield part
+
+    parts = list(leaves(annotation))
+    return bool not in parts and (int in parts or float in parts)
 
 
 def _sections(section: type[BaseModel], name: str) -> list[type[Configuration]]:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-import torch
+import re
+from typing import TYPE_CHECKING
 
 from pyg_gears.errors import expect
+
+if TYPE_CHECKING:
+    import torch
+
+
+def check_device_name(name: str) -> None:
+    """Check the name of a device without loading torch.
+
+    Raises:
+        InputError: for another name than auto, cpu, cuda or cuda:N.
+    """
+    expect(
+        re.fullmatch(r"auto|cpu(:0)?|cuda(:\d+)?", name) is not None,
+        f"expected a device among auto, cpu and cuda, found {name!r}; name one.",
+    )
 
 
 def find_device(name: str | torch.device = "auto") -> torch.device:
@@ -13,6 +29,8 @@ def find_device(name: str | torch.device = "auto") -> torch.device:
     Raises:
         InputError: for a name that torch does not know, or a device that is not there.
     """
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -3,7 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import re
 from collections.abc import Iterable
+
+_STORAGE = frozenset(
+    (
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+    )
+)
+"""What a file system answers when it has no room, no permission, or is gone."""
 
 
 class InputError(ValueError):
@@ -24,3 +45,22 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def storage_reason(error: BaseException | None) -> str | None:
+    """What the file system said, in an error or in one that it came from; None for errors of another kind.
+
+    >>> storage_reason(OSError(28, "No space left on device"))
+    'No space left on device'
+    """
+    while error is not None:
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and isinstance(error, OSError | RuntimeError):
+            # HDF5 puts the number into the text.
+            found = re.search(r"errno = (\d+)", str(error))
+            number = int(found[1]) if found else None
+        if number in _STORAGE:
+            assert number is not None
+            return os.strerror(number)
+        error = error.__cause__ or error.__context__
+    return None

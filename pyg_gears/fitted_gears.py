@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.sparse import csr_array
+from torch_geometric.data import Batch, Data
 
 from pyg_gears import __version__
 from pyg_gears.data import Slide, cells_from_anndata
+from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, encoder_from_state
+from pyg_gears.errors import InputError, expect
 from pyg_gears.layout import (
     ConfidenceCalibration,
     LayoutOutput,
@@ -114,23 +119,24 @@ class FittedGears:
             device: Where the models run: "auto", "cpu" or "cuda".
 
         Raises:
-            InputError: when the cells lack genes of the model, or for another ``adapt``.
+            InputError: when the cells lack genes of the model, for another ``adapt``, or a ``shard_dir`` in use.
         """
         query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
         embedded = self.encoder.embed(query)
         gap = domain_gap(embedded.features, self.support.features, seed=child_seed(seed, "gap"))
         spots = torch.cat(self.support.x)
         x, adapted = adapt_query(embedded.x, spots, gap, self.adapter, adapt=adapt, seed=child_seed(seed, "adapter"))
-        layout = reconstruct_layout(
-            self.members,
-            x,
-            candidates=self.candidates,
-            settings=settings,
-            seed=seed,
-            shard_dir=shard_dir,
-            progress=progress,
-            device=find_device(device),
-        )
+        with nullcontext() if shard_dir is None else locked_folder(shard_dir):
+            layout = reconstruct_layout(
+                self.members,
+                x,
+                candidates=self.candidates,
+                settings=settings,
+                seed=seed,
+                shard_dir=shard_dir,
+                progress=progress,
+                device=find_device(device),
+            )
         confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(embedded.features)
         return Reconstruction(layout.pos, confidence, layout, gap, adapted)
 
@@ -171,6 +177,18 @@ class FittedGears:
             InputError: when there is no readable model.
         """
         content = load_checkpoint(Path(folder))
+        try:
+            return cls._from_content(content)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise InputError(
+                f"expected a model of pyg-gears {content.get('version')} in {folder}, found parts that do not fit "
+                f"({type(error).__name__}: {reason}); read it with the version that wrote it, or fit it again."
+            ) from error
+
+    @classmethod
+    def _from_content(cls, content: Mapping[str, Any]) -> FittedGears:
+        """The model, tried on a few cells: nothing that a file says is taken on trust."""
         recipe = Recipe.read(content["recipe"])
         encoder = encoder_from_state(content["encoder"])
         members = []
@@ -178,7 +196,7 @@ class FittedGears:
             member = build_model(recipe, encoder.out_channels, seed=0)
             member.load_state_dict(state)
             members.append(member.eval())
-        return cls(
+        fitted = cls(
             recipe=recipe,
             encoder=encoder,
             adapter=None if content["adapter"] is None else SCAdapter.from_state_dict(content["adapter"]),
@@ -188,3 +206,31 @@ class FittedGears:
             calibration=ConfidenceCalibration.from_state_dict(content["calibration"]),
             report=content["report"],
         )
+        _try(fitted)
+        return fitted
+
+
+def _try(fitted: FittedGears) -> None:
+    """Run every part once on eight invented cells."""
+    genes = fitted.encoder.genes
+    counts = csr_array(np.arange(1, 1 + 8 * len(genes), dtype=np.float32).reshape(8, -1) % 7)
+    embedded = fitted.encoder.embed(Slide("trial", counts, genes, tuple(f"cell_{i}" for i in range(8))))
+    x = embedded.x if fitted.adapter is None else fitted.adapter(embedded.x)
+    with torch.inference_mode():
+        for member in fitted.members:
+            member(Batch.from_data_list([fitted.candidates(Data(x=embedded.x))]))
+    calibration = fitted.calibration
+    confidence = calibration.predict(fitted.support.scatter(x)) * fitted.support.signal(embedded.features)
+    expect(
+        len(fitted.members) > 0 and len(calibration.spread) == len(calibration.confidence),
+        f"expected models and a calibration, found {len(fitted.members)} models; fit it again.",
+    )
+    expect(
+        all(0 <= value <= 1 for value in (*confidence, *calibration.confidence)),
+        "expected confidences in 0..1, found others; fit it again.",
+    )
+    names = [*fitted.report["slides"], *fitted.report["held_out"]]
+    expect(
+        all(isinstance(name, str) for name in names) and isinstance(fitted.report["held_out_is_block"], bool),
+        "expected names of slides in the report, found something else; fit it again.",
+    )

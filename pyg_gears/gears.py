@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pyg_gears.data import Slide, cells_from_anndata, slide_from_anndata
+from pyg_gears.data import Slide, cells_from_anndata, shared_genes, slide_from_anndata
+from pyg_gears.data.cell_differences import check_cells_differ
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.data.folder_lock import locked_folder
+from pyg_gears.data.leftovers import remove_parts
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import SCAdapter
 from pyg_gears.fitted_gears import FittedGears, Reconstruction
@@ -73,20 +76,24 @@ class Gears:
             The fitted model.
 
         Raises:
-            InputError: for slides that cannot be used together, a model that the recipe's choices cannot make, or a
-                ``work_dir`` of another run.
+            InputError: for slides that cannot be used together, cells that are all alike, a model that the recipe's choices
+                cannot make, or a ``work_dir`` of another run, or one that another run is using.
         """
         named = [s if isinstance(s, Slide) else slide_from_anndata(s, f"slide_{i}") for i, s in enumerate(slides)]
         query = cells if cells is None or isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
         where = find_device(device)
         build_model(self.recipe, 8, seed=0)  # refuses, before any work, fields that cannot be combined
         check_slides(named, query, validate)
+        if query is not None:
+            check_cells_differ(query.subset_genes(shared_genes([*named, query])))
         training = len(named) - (held_out_name(named, validate) is not None)
         check_embedding(self.recipe.embedding, training, cells=query is not None)
         if work_dir is None:
             with tempfile.TemporaryDirectory() as folder:
                 return self._fit(named, query, validate, Path(folder), progress, where)
-        return self._fit(named, query, validate, Path(work_dir), progress, where)
+        with locked_folder(work_dir):
+            remove_parts(Path(work_dir))
+            return self._fit(named, query, validate, Path(work_dir), progress, where)
 
     def _fit(
         self,
@@ -98,7 +105,7 @@ class Gears:
         device: torch.device,
     ) -> FittedGears:
         recipe, seed = self.recipe, self.recipe.training.seed
-        claim_folder(work, fingerprint(recipe, slides, cells, validate))
+        claim_folder(work, fingerprint(recipe, slides, cells, validate), ours=("encoder", "minisets", "member_*"))
         prepared = prepare(recipe, slides, cells, validate, work, progress=progress, device=device)
         members = tuple(
             train_structure(

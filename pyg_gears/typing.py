@@ -33,4 +33,29 @@ FilePath: TypeAlias = str | PathLike[str]
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 """How embeddings are compared."""
 
-__all__ = ["FilePath", "FloatArray", "IntArray", "Metric"]
+Frame: TypeAlias = Literal["free", "rotation"]
+"""Maps of coordinates per attention head: any, or those that commute with rotations."""
+
+GateBound: TypeAlias = Literal["clip", "tanh"]
+"""How a gate keeps its logits within their limit."""
+
+GateTarget: TypeAlias = Literal["walk", "walk2", "mix"]
+"""What a gate is taught: one step of the true random walk, two, or the mean of both."""
+
+QKMode: TypeAlias = Literal["none", "plain", "divided", "published", "learned"]
+"""Scale of the q.k term of an attention."""
+
+RecycleAttention: TypeAlias = Literal["learned", "uniform_after_first", "smoothing_after_first", "hard_gate"]
+"""What the rounds of a recycling model are."""
+
+__all__ = [
+    "FilePath",
+    "FloatArray",
+    "Frame",
+    "GateBound",
+    "GateTarget",
+    "IntArray",
+    "Metric",
+    "QKMode",
+    "RecycleAttention",
+]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +12,14 @@ from anndata import AnnData
 
 from pyg_gears import FittedGears, Gears, Recipe, load
 from pyg_gears.data import simulate_tissue
+from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.encoders import LearnedEncoder
+from pyg_gears.errors import InputError
 from pyg_gears.layout import LayoutSettings
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
 from pyg_gears.training.preparation import candidate_search
+from pyg_gears.training.sealed_file import write_sealed
 
 TINY = {
     "embedding": {"kind": "spatial", "components": 6},
@@ -107,7 +112,7 @@ def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected a readable model"):
         Gears.load(tmp_path)
     torch.save({"format": 99}, tmp_path / "model.pt")
-    with pytest.raises(ValueError, match="expected a model of format 3 to 4"):
+    with pytest.raises(ValueError, match="expected a model of format 3 to 5"):
         Gears.load(tmp_path)
     with pytest.raises(ValueError, match=r"lack|miss"):
         fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))
@@ -213,3 +218,71 @@ def test_devices_are_checked_first(tissue, recipe, fitted) -> None:
         Gears(recipe).fit(tissue.slides, device="gpu", progress=False)
     with pytest.raises(ValueError, match="expected a device among auto, cpu and cuda, found 'gpu'"):
         fitted.reconstruct(tissue.cells, device="gpu", progress=False)
+
+
+def edited(fitted: FittedGears, folder: Path, change: Callable[[dict], None]) -> Path:
+    """A model whose content was changed and sealed again: only what the parts themselves show gives it away."""
+    fitted.save(folder)
+    content = torch.load(folder / "model.pt", weights_only=True)
+    change(content)
+    write_sealed(folder / "model.pt", content)
+    return folder
+
+
+EDITS: dict[str, Callable[[dict], None]] = {
+    "no recipe": lambda c: c.pop("recipe"),
+    "an empty encoder": lambda c: c.update(encoder={}),
+    "another encoder": lambda c: c["encoder"].update(type="nonesuch"),
+    "fewer genes": lambda c: c["encoder"].update(genes=c["encoder"]["genes"][:-1]),
+    "genes of numbers": lambda c: c["encoder"].update(genes=3),
+    "no members": lambda c: c.update(members=[]),
+    "members without a weight": lambda c: c["members"][0].popitem(),
+    "members of another shape": lambda c: c.update(
+        members=[{k: v[:-1] if v.dim() else v for k, v in c["members"][0].items()}]
+    ),
+    "members that are a word": lambda c: c.update(members="abc"),
+    "a recipe of another schema": lambda c: c["recipe"].update(colour="red"),
+    "a recipe of another size": lambda c: c["recipe"]["model"].update(hidden_channels=16),
+    "support without positions": lambda c: c["support"].update(pos=[]),
+    "support of another width": lambda c: c["support"].update(x=[x[:, :-1] for x in c["support"]["x"]]),
+    "an unequal calibration": lambda c: c["calibration"].update(spread=[0.1], confidence=[0.5, 0.4]),
+    "a confidence above one": lambda c: c["calibration"].update(spread=[0.0, 9.0], confidence=[4.0, 3.0]),
+    "a report of tensors": lambda c: c["report"].update(slides=[torch.ones(1)]),
+    "no report": lambda c: c.update(report=None),
+    "an adapter of another width": lambda c: c.update(adapter={"weight": torch.eye(2), "bias": torch.zeros(2)}),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_model_of_foreign_parts_is_refused_with_version_and_remedy(fitted, tmp_path, edit) -> None:
+    folder = edited(fitted, tmp_path / "model", EDITS[edit])
+    with pytest.raises(
+        InputError, match=r"expected a model of pyg-gears \d.*, found parts that do not fit .*fit it again"
+    ):
+        load(folder)
+
+
+def test_a_model_of_format_4_is_read(fitted, tmp_path) -> None:
+    fitted.save(tmp_path)
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    del content["version"]
+    torch.save({**content, "format": 4}, tmp_path / "model.pt")
+    assert load(tmp_path).report == fitted.report
+
+
+def test_a_work_folder_is_used_by_one_fit_at_a_time(tissue, recipe, tmp_path) -> None:
+    with locked_folder(tmp_path / "work"), pytest.raises(InputError, match="expected a folder that no other run uses"):
+        Gears(recipe).fit(tissue.slides, work_dir=tmp_path / "work", progress=False)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_folder_of_shards_is_used_by_one_reconstruction_at_a_time(fitted, tissue, tmp_path) -> None:
+    with locked_folder(tmp_path), pytest.raises(InputError, match="expected a folder that no other run uses"):
+        fitted.reconstruct(tissue.cells, shard_dir=tmp_path, progress=False)
+
+
+def test_cells_that_are_all_alike_are_refused_before_any_work(tissue, recipe, tmp_path) -> None:
+    alike = replace(tissue.cells, counts=tissue.cells.counts[np.zeros(len(tissue.cells), dtype=int)])
+    with pytest.raises(InputError, match="expected cells that differ, found 150 with the same expression"):
+        Gears(recipe).fit(tissue.slides, alike, work_dir=tmp_path / "work", progress=False)
+    assert not (tmp_path / "work").exists()

@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
-from pyg_gears.cli.main import main
+import os
+from typing import Any
 
 __all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line and leave with its exit code.
+
+    Args:
+        arguments: The words after the command's name; those of the process if omitted.
+    """
+    from pyg_gears.cli.stopping import signals_stop
+
+    own_process = arguments is None
+    # Before anything else is loaded.
+    with signals_stop(own_process=own_process):
+        if own_process:
+            from pyg_gears.cli.threads import choose_threads
+
+            choose_threads(os.environ)
+        from pyg_gears.cli.command_line import run
+
+        run(arguments)

@@ -46,25 +46,48 @@ def fit(
     reading: ReadOptions,
 ) -> None:
     """Learn how expression relates to geometry from one or more slides."""
+    from pyg_gears.cli.stopping import advise
     from pyg_gears.configuration import parse_assignments
+    from pyg_gears.data import shared_genes
+    from pyg_gears.data.cell_differences import check_cells_differ
     from pyg_gears.data.checked_files import checked_files
+    from pyg_gears.data.folder_lock import locked_folder
+    from pyg_gears.data.leftovers import remove_parts
+    from pyg_gears.data.whole_file import whole_file
+    from pyg_gears.devices import check_device_name
+    from pyg_gears.training.held_out import check_held_out
+    from pyg_gears.training.recipe import Recipe
 
+    check_device_name(device)
     _check_output(out, resume)
-    fields, changes = _read_config(config), parse_assignments(assignments)
-    with checked_files(slides, cells, reading) as read_files:
-        from pyg_gears.training.recipe import Recipe
-
-        recipe = Recipe.preset(preset).change(fields).change(changes)
-        read, query = read_files()
-
-    from pyg_gears.gears import Gears
-
+    recipe = Recipe.preset(preset).change(_read_config(config)).change(parse_assignments(assignments))
     work = out / "work"
-    fitted = Gears(recipe).fit(read, query, validate=validate, work_dir=work, device=device)
-    fitted.save(out)
-    for number in range(recipe.training.members):
-        shutil.copy(work / f"member_{number}" / "log.csv", out / f"training_{number}.csv")
-    shutil.rmtree(work)
+    with locked_folder(out):
+        _check_output(out, resume)  # another run may have had it until now
+        remove_parts(out)
+        with checked_files(slides, cells, reading) as files:
+            check_held_out(files.names, validate)
+            read, query = files()
+        if query is not None:
+            check_cells_differ(query.subset_genes(shared_genes([*read, query])))
+
+        from pyg_gears.gears import Gears
+
+        advise(lambda: "run the same command again" + (" with --resume" if work.is_dir() and not resume else ""))
+        from pyg_gears.training.structure_module import TrainingDiverged
+
+        try:
+            fitted = Gears(recipe).fit(read, query, validate=validate, work_dir=work, device=device)
+        except TrainingDiverged as error:
+            raise InputError(
+                f"expected a training that converges, found that {str(error).partition(';')[0]}; lower training.lr or the loss "
+                "weights and fit into a new folder."
+            ) from error
+        for number in range(recipe.training.members):
+            with whole_file(out / f"training_{number}.csv") as part:
+                shutil.copyfile(work / f"member_{number}" / "log.csv", part)
+        fitted.save(out)
+        shutil.rmtree(work)
     report = fitted.report
     click.echo(
         f"wrote {out}: E_geo on {', '.join(report['held_out'])} {report['h_gate']:.3f} with the inferred graph, "
@@ -74,8 +97,9 @@ def fit(
 
 def _check_output(out: Path, resume: bool) -> None:
     if resume:
+        # A model beside it was written just before the run was stopped.
         expect(
-            (out / "work").is_dir() and not (out / "model.pt").exists(),
+            (out / "work").is_dir(),
             f"expected a stopped fit in {out}, found {'a finished model' if (out / 'model.pt').exists() else 'none'}; "
             "leave out --resume and choose a new folder.",
         )

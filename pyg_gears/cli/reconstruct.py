@@ -43,30 +43,42 @@ def reconstruct(
     reading: ReadOptions,
 ) -> None:
     """Lay out cells by their expression; coordinates in the file, if any, are not read."""
+    from pyg_gears.configuration import parse_assignments
     from pyg_gears.data import check_output, read_cells, write_layout
+    from pyg_gears.data.folder_lock import locked_folder
+    from pyg_gears.data.leftovers import remove_parts
+    from pyg_gears.devices import check_device_name
     from pyg_gears.errors import expect
+    from pyg_gears.layout.settings import LayoutSettings
+    from pyg_gears.training.model_genes import check_model_genes
 
     expect(
         (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
     )
-    check_output(out)
-    query = read_cells(cells, reading)
-
-    from pyg_gears import load
-    from pyg_gears.configuration import parse_assignments
-    from pyg_gears.layout import LayoutSettings
-
+    check_device_name(device)
     settings = LayoutSettings(samples=samples, patch_size=patch_size).change(parse_assignments(assignments))
-    fitted = load(model)
-    shards = out.with_name(f".{out.name}.shards")
-    found = fitted.reconstruct(query, settings=settings, seed=seed, adapt=adapt, shard_dir=shards, device=device)
-    write_layout(
-        out,
-        cells,
-        pos=found.pos,
-        confidence=found.confidence,
-        distances=found.layout.distances,
-        info=fitted.describe(found, seed),
-    )
-    shutil.rmtree(shards, ignore_errors=True)
+    check_output(out)
+    # A folder beside the output keeps other runs out and, inside, what a stopped one has finished.
+    kept = out.with_name(f".{out.name}.shards")
+    with locked_folder(kept, temporary=True):
+        check_output(out)  # another run may have written it until now
+        remove_parts(kept)
+        query = read_cells(cells, reading)
+        check_model_genes(model / "model.pt", query)
+
+        from pyg_gears import load
+
+        fitted = load(model)
+        found = fitted.reconstruct(
+            query, settings=settings, seed=seed, adapt=adapt, shard_dir=kept / "patches", device=device
+        )
+        write_layout(
+            out,
+            cells,
+            pos=found.pos,
+            confidence=found.confidence,
+            distances=found.layout.distances,
+            info=fitted.describe(found, seed),
+            at_last=lambda: shutil.rmtree(kept / "patches", ignore_errors=True),
+        )
     click.echo(f"wrote {out}: {len(found.pos)} cells, mean confidence {found.confidence.mean():.2f}")

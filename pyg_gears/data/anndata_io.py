@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
+from pyg_gears.data.leftovers import part_of, remove_parts, removed_at_the_end
 from pyg_gears.data.named_path import named_path
 from pyg_gears.data.open_source import open_source
 from pyg_gears.data.slide import Slide
-from pyg_gears.data.whole_file import whole_file
+from pyg_gears.data.whole_file import whole_file, writing
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
@@ -29,15 +31,15 @@ def check_output(path: FilePath) -> None:
         InputError: when it exists, or its folder is missing or not writable.
     """
     path = Path(path)
-    try:
+    with writing(path):
         expect(not path.exists(), f"expected a new file at {path}, found an existing one; remove it or name another.")
         expect(path.parent.is_dir(), f"expected a folder at {path.parent}, found none; create it or name another.")
+        remove_parts(path.parent, of=path)
+    try:
         # Permission bits are not enough (read-only mounts, full disks): write.
-        with whole_file(path) as temporary:
-            temporary.write_bytes(b" ")
-            raise _Untouched
-    except _Untouched:
-        return
+        part = part_of(path)
+        with removed_at_the_end(part.unlink):
+            part.write_bytes(b" ")
     except OSError as error:
         raise InputError(f"expected a writable folder, found {path.parent} ({error.strerror}); name another.") from None
 
@@ -60,6 +62,13 @@ def write_slide(
     Raises:
         InputError: when the file exists or cannot be written.
     """
+    _write(path, slide_anndata(slide, obs=obs, obsm=obsm))
+
+
+def slide_anndata(
+    slide: Slide, *, obs: Mapping[str, np.ndarray] | None = None, obsm: Mapping[str, np.ndarray] | None = None
+) -> AnnData:
+    """A slide or cells as :func:`write_slide` writes them."""
     from anndata import AnnData
 
     adata = AnnData(slide.counts)
@@ -70,7 +79,7 @@ def write_slide(
         adata.obsm["spatial"] = np.array(slide.pos)
     for key, value in (obsm or {}).items():
         adata.obsm[key] = np.asarray(value)
-    _write(path, adata)
+    return adata
 
 
 def write_layout(
@@ -81,6 +90,7 @@ def write_layout(
     confidence: Float[np.ndarray, " n"],
     distances: sparray | spmatrix,
     info: Mapping[str, Any],
+    at_last: Callable[[], None] | None = None,
 ) -> None:
     """Write the source's AnnData with its layout, whole or not at all.
 
@@ -94,6 +104,7 @@ def write_layout(
         confidence: Trust in each cell's place, shape (n,), 0..1.
         distances: Distances in the layout's unit, any SciPy sparse format, shape (n, n).
         info: Recipe, versions, residuals; what HDF5 cannot hold is stored as JSON text.
+        at_last: Called when all is written, just before the file appears.
 
     Raises:
         InputError: when the file exists or cannot be written, or sizes disagree.
@@ -117,11 +128,7 @@ def write_layout(
     adata.obs["gears_confidence"] = np.asarray(confidence)
     adata.obsp["gears_distances"] = csr_array(square)
     adata.uns["gears"] = _storable(dict(info))
-    _write(path, adata)
-
-
-class _Untouched(Exception):
-    """Leaves ``whole_file`` without a file."""
+    _write(path, adata, at_last)
 
 
 def _storable(value: Any) -> Any:
@@ -135,9 +142,35 @@ def _storable(value: Any) -> Any:
     return json.dumps(value, default=str)
 
 
-def _write(path: FilePath, adata: AnnData) -> None:
-    import anndata
+def store_anndata(path: Path, adata: AnnData) -> None:
+    """Write to ``path`` itself: the temporary one of a :func:`~pyg_gears.data.whole_file.whole_file`.
 
+    The file is made in memory: HDF5 on a full disk fails again whenever it closes something, and ends with a segmentation fault.
+    """
+    import anndata
+    from anndata.io import write_elem
+
+    adata.strings_to_categoricals()
+    if adata.raw is not None:
+        adata.strings_to_categoricals(adata.raw.var)
+    with (
+        anndata.settings.override(allow_write_nullable_strings=True),
+        h5py.File("memory", "w", driver="core", backing_store=False) as file,
+    ):
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        for name in ("X", "raw", "obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
+            part = getattr(adata, name)
+            if part is not None:
+                tables = name not in ("X", "raw", "obs", "var")
+                write_elem(file, name, dict(part) if tables else part, dataset_kwargs={"compression": "gzip"})
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
+
+
+def _write(path: FilePath, adata: AnnData, at_last: Callable[[], None] | None = None) -> None:
     check_output(path)
-    with whole_file(path) as temporary, anndata.settings.override(allow_write_nullable_strings=True):
-        adata.write_h5ad(temporary, compression="gzip")
+    with whole_file(path) as temporary:
+        store_anndata(temporary, adata)
+        if at_last is not None:
+            at_last()

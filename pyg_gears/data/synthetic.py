@@ -7,6 +7,7 @@ carries over from one section to the next is the rule, not the picture.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +15,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
-from pyg_gears.data.anndata_io import check_output, write_slide
+from pyg_gears.data.anndata_io import check_output, slide_anndata, store_anndata
 from pyg_gears.data.slide import MIN_CELLS, MIN_SPOTS, Slide
 from pyg_gears.data.tissue import draw_rule, draw_section, draw_types, express, lay_spots, pose_section, scatter_cells
+from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import InputError, expect, nearest_name
 from pyg_gears.typing import FilePath
 
@@ -157,8 +159,13 @@ def write_simulation(
     paths = [folder / f"{slide.name}.h5ad" for slide in (*simulated.slides, simulated.cells)]
     for path in paths:
         check_output(path)
-    for path, slide in zip(paths, simulated.slides, strict=False):
-        write_slide(path, slide)
     label = np.array([f"type_{i}" for i in simulated.cells_type])
-    write_slide(paths[-1], simulated.cells, obs={"cell_type": label}, obsm={"spatial_true": simulated.cells_pos})
+    cells_file = slide_anndata(
+        simulated.cells, obs={"cell_type": label}, obsm={"spatial_true": np.array(simulated.cells_pos)}
+    )
+    with (
+        ExitStack() as stack
+    ):  # all files appear, or none: what is left of a stopped call would be in the next one's way
+        for path, adata in zip(paths, [*map(slide_anndata, simulated.slides), cells_file], strict=True):
+            store_anndata(stack.enter_context(whole_file(path)), adata)
     return paths

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pyg_gears.data.leftovers import part_of, removed_at_the_end
+from pyg_gears.errors import InputError, storage_reason
 from pyg_gears.typing import FilePath
 
 
@@ -24,11 +25,31 @@ def whole_file(path: FilePath) -> Iterator[Path]:
 
     Yields:
         The temporary path to write to; it keeps the suffix.
+
+    Raises:
+        InputError: when the file system refuses it: no room, no permission, too large a file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.part{path.suffix}")
-    try:
+    temporary = part_of(path)
+    with removed_at_the_end(temporary.unlink), writing(path):
         yield temporary
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: FilePath) -> Iterator[None]:
+    """Around writing to ``path``, and nothing else: what the file system refuses is said in one sentence.
+
+    Raises:
+        InputError: when the file system refuses to write.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = storage_reason(error)
+        if reason is None:
+            raise
+        raise InputError(
+            f"expected to be able to write {path}, found {reason!r}; make room or give permission, then run the same again "
+            "(fit: with --resume)."
+        ) from error

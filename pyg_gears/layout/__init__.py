@@ -1,23 +1,31 @@
-"""Layouts: patches of cells are predicted, vote on distances, and one layout is solved from the stitched distances."""
+"""Layouts: patches of cells are predicted, vote on distances, and one layout is solved from the stitched distances.
+
+Names are loaded when first used: settings are checked before torch is loaded.
+"""
 
 from __future__ import annotations
 
-from pyg_gears.layout.confidence import ConfidenceCalibration, row_spearman
-from pyg_gears.layout.consensus import ConsensusOutput, consensus_layout
-from pyg_gears.layout.fill import fill_evenly
-from pyg_gears.layout.locality import LocalityOutput, locality_graph
-from pyg_gears.layout.patch_predictor import PatchPredictor, PredictionOutput
-from pyg_gears.layout.patches import PatchesOutput, draw_patches
-from pyg_gears.layout.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
-from pyg_gears.layout.query import QueryEmbedding, adapt_query
-from pyg_gears.layout.reconstruct import LayoutOutput, reconstruct_layout
-from pyg_gears.layout.scales import group_factor, synchronize_scales
-from pyg_gears.layout.settings import LayoutSettings
-from pyg_gears.layout.solve import SolveOutput, isomap_start, solve_layout
-from pyg_gears.layout.stitch import StitchOutput, stitch_votes
-from pyg_gears.layout.support import TrainingSupport
-from pyg_gears.layout.votes import VotesOutput, collect_votes
-from pyg_gears.layout.weighted_median import weighted_median
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from pyg_gears.layout.confidence import ConfidenceCalibration, row_spearman
+    from pyg_gears.layout.consensus import ConsensusOutput, consensus_layout
+    from pyg_gears.layout.fill import fill_evenly
+    from pyg_gears.layout.locality import LocalityOutput, locality_graph
+    from pyg_gears.layout.median import weighted_median
+    from pyg_gears.layout.patch_predictor import PatchPredictor, PredictionOutput
+    from pyg_gears.layout.patches import PatchesOutput, draw_patches
+    from pyg_gears.layout.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
+    from pyg_gears.layout.query import QueryEmbedding, adapt_query
+    from pyg_gears.layout.reconstruct import LayoutOutput, reconstruct_layout
+    from pyg_gears.layout.scales import group_factor, synchronize_scales
+    from pyg_gears.layout.settings import LayoutSettings
+    from pyg_gears.layout.solve import SolveOutput, isomap_start, solve_layout
+    from pyg_gears.layout.stitch import StitchOutput, stitch_votes
+    from pyg_gears.layout.support import TrainingSupport
+    from pyg_gears.layout.votes import VotesOutput, collect_votes
 
 __all__ = [
     "ConfidenceCalibration",
@@ -51,3 +59,25 @@ __all__ = [
     "synchronize_scales",
     "weighted_median",
 ]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "confidence": ["ConfidenceCalibration", "row_spearman"],
+        "consensus": ["ConsensusOutput", "consensus_layout"],
+        "fill": ["fill_evenly"],
+        "locality": ["LocalityOutput", "locality_graph"],
+        "median": ["weighted_median"],
+        "patch_predictor": ["PatchPredictor", "PredictionOutput"],
+        "patches": ["PatchesOutput", "draw_patches"],
+        "patchwise": ["PatchwiseOutput", "patchwise_layout", "stitch_patches"],
+        "query": ["QueryEmbedding", "adapt_query"],
+        "reconstruct": ["LayoutOutput", "reconstruct_layout"],
+        "scales": ["group_factor", "synchronize_scales"],
+        "settings": ["LayoutSettings"],
+        "solve": ["SolveOutput", "isomap_start", "solve_layout"],
+        "stitch": ["StitchOutput", "stitch_votes"],
+        "support": ["TrainingSupport"],
+        "votes": ["VotesOutput", "collect_votes"],
+    },
+)

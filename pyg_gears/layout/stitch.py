@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pyg_gears.layout.connectivity import connect_pairs
+from pyg_gears.layout.median import weighted_median
 from pyg_gears.layout.votes import VotesOutput
-from pyg_gears.layout.weighted_median import weighted_median
 
 MIN_COMPARISONS = 10
 """Pairs that a patch must share with others of its kind before its disagreement counts (5 cells have 10 pairs)."""

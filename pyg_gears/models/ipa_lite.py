@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.nn import ModuleList
@@ -17,10 +17,9 @@ from pyg_gears.models.recycling import AttentionRound, Round, intervene
 from pyg_gears.models.recycling_model import RecyclingModel
 from pyg_gears.nn import EdgeGate, IPAConv, PairBias
 from pyg_gears.nn.geometry_bias import GeoMode
-from pyg_gears.nn.ipa_conv import Frame, Layout
-from pyg_gears.nn.qk_scale import QKMode
+from pyg_gears.nn.ipa_conv import Layout
+from pyg_gears.typing import Frame, QKMode, RecycleAttention
 
-RecycleAttention = Literal["learned", "uniform_after_first", "smoothing_after_first", "hard_gate"]
 RECYCLE_ATTENTION: tuple[RecycleAttention, ...] = (
     "learned",
     "uniform_after_first",

@@ -16,7 +16,8 @@ from pyg_gears.models.recycling import AttentionRound, Round
 from pyg_gears.models.recycling_model import RecyclingModel
 from pyg_gears.nn import EdgeGate, IPAConv, PairBias
 from pyg_gears.nn.geometry_bias import GeoMode
-from pyg_gears.nn.ipa_conv import Frame, Layout
+from pyg_gears.nn.ipa_conv import Layout
+from pyg_gears.typing import Frame
 
 GATE_WEIGHTS = (0.5, 1.5, 2.0)
 MAX_GATE_WEIGHT = 2.5

@@ -12,7 +12,8 @@ from pyg_gears.models.recycling import AttentionRound, Round
 from pyg_gears.models.recycling_model import RecyclingModel
 from pyg_gears.nn import GateFormer, IPAConv
 from pyg_gears.nn.geometry_bias import GeoMode
-from pyg_gears.nn.ipa_conv import Frame, Layout
+from pyg_gears.nn.ipa_conv import Layout
+from pyg_gears.typing import Frame
 
 
 class TopoIPAR(RecyclingModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -21,8 +21,7 @@ from pyg_gears.nn.edge_pairs import EdgePairs, edge_pairs
 from pyg_gears.nn.observed import is_observed
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
 from pyg_gears.nn.row_norm import centered
-
-GateBound = Literal["clip", "tanh"]
+from pyg_gears.typing import GateBound
 
 
 class GateFormer(MessagePassing):

@@ -20,10 +20,10 @@ from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_pos
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
 from pyg_gears.nn.observed import is_observed
-from pyg_gears.nn.qk_scale import MAX_TAU, QKMode, qk_scale, starting_tau
+from pyg_gears.nn.qk_scale import MAX_TAU, qk_scale, starting_tau
+from pyg_gears.typing import Frame, QKMode
 
 Layout = Literal["auto", "edge", "dense"]
-Frame = Literal["free", "rotation"]
 
 
 class IPAConv(MessagePassing):

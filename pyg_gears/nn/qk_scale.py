@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
 from pyg_gears.errors import expect
+from pyg_gears.typing import QKMode
 
-QKMode = Literal["none", "plain", "divided", "published", "learned"]
 QK_MODES: tuple[QKMode, ...] = ("none", "plain", "divided", "published", "learned")
 
 FIXED_RANGE = (0.5, 4.0)

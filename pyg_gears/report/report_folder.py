@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyg_gears.data.anndata_io import check_output
-from pyg_gears.errors import InputError
+from pyg_gears.data.leftovers import part_of, removed_at_the_end
+from pyg_gears.data.whole_file import writing
 from pyg_gears.typing import FilePath
 
 
@@ -43,16 +44,12 @@ def report_folder(folder: FilePath) -> Iterator[Path]:
         InputError: when the folder cannot be written.
     """
     folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
+    temporary = part_of(folder)
+    with removed_at_the_end(partial(shutil.rmtree, temporary, ignore_errors=True)), writing(folder):
         temporary.mkdir()
         yield temporary
         # An existing empty folder is replaced by the full one in one step.
         os.replace(temporary, folder)
-    except OSError as error:
-        raise InputError(f"expected a writable folder at {folder}, found {error.strerror}; name another.") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyg_gears.targets.gate import GATE_TARGETS, GateTarget, gate_target
+from pyg_gears.targets.gate import GATE_TARGETS, gate_target
 from pyg_gears.targets.multiscale_stress import StressTarget, landmark_count, multiscale_stress_target
 from pyg_gears.targets.random_walk import (
     RandomWalkTarget,
@@ -12,6 +12,7 @@ from pyg_gears.targets.random_walk import (
     random_walk_target,
     walk_steps,
 )
+from pyg_gears.typing import GateTarget
 
 __all__ = [
     "GATE_TARGETS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -10,8 +10,8 @@ from torch import Tensor
 from torch_geometric.utils import scatter, to_dense_adj
 
 from pyg_gears.graphs import checked_edges, edge_lookup
+from pyg_gears.typing import GateTarget
 
-GateTarget = Literal["walk", "walk2", "mix"]
 GATE_TARGETS: tuple[str, ...] = get_args(GateTarget)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from pyg_gears.configuration import Configuration
-from pyg_gears.encoders import AdapterWeights, Normalization
+
+if TYPE_CHECKING:
+    from pyg_gears.encoders import AdapterWeights, Normalization
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -74,6 +76,8 @@ class AdapterRecipe(Configuration):
     @property
     def weights(self) -> AdapterWeights:
         """The weights of its terms."""
+        from pyg_gears.encoders import AdapterWeights
+
         return AdapterWeights(self.coral, self.mmd, self.identity)
 
 
@@ -114,6 +118,8 @@ class EmbeddingSection(Configuration):
     @property
     def normalization(self) -> Normalization:
         """How counts are normalised."""
+        from pyg_gears.encoders import Normalization
+
         return Normalization(self.target_sum, self.transform)
 
 
@@ -220,7 +226,7 @@ class PublishedEmbedding(TrainedEmbedding):
     """Genes read; null for all shared genes, as published."""
     target_sum: Positive = 1e4
     """Counts per spot after scaling."""
-    adapter: AdapterRecipe | None = AdapterRecipe(identity=AdapterWeights.published().identity)
+    adapter: AdapterRecipe | None = AdapterRecipe(identity=1.0)
     """The adapter of cells, with the published weights 10, 10 and 1."""
     hidden: tuple[AtLeastOne, ...] = (512, 256)
     """Widths of the hidden layers, as published."""

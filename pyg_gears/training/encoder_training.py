@@ -200,7 +200,7 @@ def train_networks(
         content = [tuple(slide) for slide in (*slides, *held_out)]
         # The adapter is fitted afterwards.
         chosen = recipe.model_dump(mode="json", exclude={"adapter"})
-        claim_folder(folder, fingerprint(chosen, seed, content, cells))
+        claim_folder(folder, fingerprint(chosen, seed, content, cells), ours=("last.ckpt", "log.csv"))
         last = folder / "last.ckpt"
         callbacks = [
             EpochLog(folder / "log.csv"),
@@ -211,6 +211,7 @@ def train_networks(
         module,
         callbacks,
         progress=progress,
+        title="encoder",
         resume=last,
         max_epochs=-(-recipe.steps // recipe.evaluate_every),
         reload_dataloaders_every_n_epochs=1,

@@ -30,6 +30,18 @@ class EpochLog(lightning.Callback):
         row = {"epoch": float(trainer.current_epoch), "lr": float(trainer.optimizers[0].param_groups[0]["lr"])}
         row.update({name: float(value) for name, value in trainer.callback_metrics.items()})
         self.rows.append(row)
+        self._write()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the rows of a checkpoint, and write them: the file may be gone or damaged."""
+        self.rows = list(state_dict["rows"])
+        self._write()
+
+    def _write(self) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns)
@@ -37,11 +49,3 @@ class EpochLog(lightning.Callback):
         writer.writerows(self.rows)
         with whole_file(self.path) as part:
             part.write_text(text.getvalue())
-
-    def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the rows of a checkpoint."""
-        self.rows = list(state_dict["rows"])

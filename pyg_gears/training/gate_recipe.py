@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import torch
 from pydantic import Field, model_validator
 
 from pyg_gears.configuration import Configuration
 from pyg_gears.errors import expect
-from pyg_gears.nn import EdgeGate, GateFormer, ProjectedGate
-from pyg_gears.nn.gate_former import GateBound
-from pyg_gears.targets import GateTarget
 from pyg_gears.training.schedules import linear_ramp
+from pyg_gears.typing import GateBound, GateTarget
+
+if TYPE_CHECKING:
+    import torch
+
+    from pyg_gears.nn import EdgeGate, GateFormer
 
 RANK_MARGIN = 1.0
 
@@ -92,6 +94,8 @@ class GateTraining(Configuration):
         """
         if self.projection is None:
             return self.network(in_channels, heads)
+        from pyg_gears.nn import ProjectedGate
+
         channels = self.projection.channels
         return ProjectedGate(self.network(channels, heads), in_channels, channels)
 
@@ -122,6 +126,8 @@ class EdgeGateRecipe(GateTraining):
 
     def network(self, in_channels: int, heads: int) -> EdgeGate:
         """An edge gate with first weights from torch's global generator."""
+        from pyg_gears.nn import EdgeGate
+
         return EdgeGate(in_channels, self.channels, heads=heads if self.per_head else None)
 
 
@@ -156,6 +162,8 @@ class GateFormerRecipe(GateTraining):
 
     def network(self, in_channels: int, heads: int) -> GateFormer:
         """A contextual gate with first weights from torch's global generator; its logits are shared by the model's heads."""
+        from pyg_gears.nn import GateFormer
+
         return GateFormer(in_channels, self.channels, self.heads, self.layers, self.dropout, self.limit, self.bound)
 
 

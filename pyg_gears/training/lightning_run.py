@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +16,17 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from pyg_gears.training.progress_lines import ProgressLines
+from pyg_gears.training.sealed_file import read_kept
+from pyg_gears.training.whole_checkpoints import WholeCheckpoints
+
 
 def run(
     module: lightning.LightningModule,
     callbacks: list[Any],
     *,
     progress: bool,
+    title: str = "training",
     device: torch.device | str = "cpu",
     resume: Path | None = None,
     **options: Any,
@@ -29,9 +36,10 @@ def run(
     Args:
         module: What to train.
         callbacks: Lightning callbacks; without any, nothing is written.
-        progress: Show a progress bar.
+        progress: Show a progress bar on a terminal, and elsewhere a line per epoch on stderr.
+        title: What is trained, for these lines.
         device: The device; its random generators are left as they were.
-        resume: A checkpoint from which to go on, if it exists.
+        resume: A checkpoint from which to go on, if it is there and whole.
         options: Further arguments of Lightning's Trainer.
 
     Raises:
@@ -39,26 +47,29 @@ def run(
     """
     # Lightning and the loaders draw from the global generator.
     device = torch.device(device)
-    on_gpu = device.type == "cuda"
+    on_gpu, bar = device.type == "cuda", sys.stderr.isatty() and sys.stdout.isatty()
     with _quiet(), torch.random.fork_rng([device] if on_gpu else []):
         trainer = lightning.Trainer(
             accelerator="gpu" if on_gpu else "cpu",
             devices=[device.index or 0] if on_gpu else 1,
-            callbacks=callbacks + ([TQDMProgressBar(leave=True)] if progress else []),
+            callbacks=callbacks + ([TQDMProgressBar(leave=True) if bar else ProgressLines(title)] if progress else []),
             logger=False,
             enable_checkpointing=bool(callbacks),
-            enable_progress_bar=progress,
+            enable_progress_bar=progress and bar,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
+            plugins=[WholeCheckpoints()],
             **options,
         )
-        start = resume if resume is not None and resume.exists() else None
+        start = None if resume is None or read_kept(resume) is None else resume
+        handler = signal.getsignal(signal.SIGINT)
         try:
             trainer.fit(module, ckpt_path=start, weights_only=True)
         except SystemExit as stop:
             # Lightning turns both into an exit and leaves further ones without effect.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, handler)
             raise KeyboardInterrupt from stop
 
 

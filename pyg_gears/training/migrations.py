@@ -7,7 +7,9 @@ from typing import Any
 
 from pyg_gears.errors import InputError, expect
 
-FORMAT = 4
+FORMAT = 5
+SEALED = 5
+"""The first format whose files carry a checksum."""
 Content = dict[str, Any]
 
 
@@ -65,7 +67,12 @@ def _from_3(content: Content, file: object) -> Content:
     }
 
 
-STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3}
+def _from_4(content: Content, file: object) -> Content:
+    """pyg-gears 0.2 before checksums."""
+    return {**content, "format": 5, "version": "0.2.0"}
+
+
+STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3, 4: _from_4}
 """What reads a format, by its number."""
 
 

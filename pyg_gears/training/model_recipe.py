@@ -1,18 +1,21 @@
-"""What a run can choose about the structure model: one variant per model, each with its own fields."""
+"""What a run can choose about the structure model: one variant per model, each with its own fields.
+
+Networks are imported when they are built: a recipe is checked before torch is loaded.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pyg_gears.configuration import Configuration
 from pyg_gears.errors import expect
-from pyg_gears.models import IPAR, GateEGNN, IPALite, TopoIPAR
-from pyg_gears.models.ipa_lite import RecycleAttention
-from pyg_gears.nn.ipa_conv import Frame
-from pyg_gears.nn.qk_scale import QKMode
 from pyg_gears.training.gate_recipe import EdgeGateRecipe, GateFormerRecipe, GateRecipe
+from pyg_gears.typing import Frame, QKMode, RecycleAttention
+
+if TYPE_CHECKING:
+    from pyg_gears.models import IPAR, GateEGNN, IPALite, TopoIPAR
 
 
 class GeoRecipe(Configuration):
@@ -94,6 +97,8 @@ class IPALiteRecipe(RecyclingRecipe):
 
     def build(self, in_channels: int) -> IPALite:
         """The model with first weights from torch's global generator."""
+        from pyg_gears.models import IPALite
+
         return IPALite(
             in_channels,
             **self._shared(in_channels, self.gate),
@@ -125,6 +130,8 @@ class IPARRecipe(RecyclingRecipe):
 
     def build(self, in_channels: int) -> IPAR:
         """The model with first weights from torch's global generator."""
+        from pyg_gears.models import IPAR
+
         return IPAR(
             in_channels,
             **self._shared(in_channels, self.gate),
@@ -155,6 +162,8 @@ class TopoIPARRecipe(RecyclingRecipe):
 
     def build(self, in_channels: int) -> TopoIPAR:
         """The model with first weights from torch's global generator."""
+        from pyg_gears.models import TopoIPAR
+
         return TopoIPAR(
             in_channels,
             **self._shared(in_channels, self.gate),
@@ -189,6 +198,8 @@ class GateEGNNRecipe(Configuration):
 
     def build(self, in_channels: int) -> GateEGNN:
         """The model with first weights from torch's global generator."""
+        from pyg_gears.models import GateEGNN
+
         return GateEGNN(
             in_channels,
             hidden_channels=self.hidden_channels,

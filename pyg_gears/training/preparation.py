@@ -12,10 +12,11 @@ from torch import Tensor
 
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, SlidePart, shared_genes, split_slides
 from pyg_gears.encoders import Encoder, fit_candidate_projection, variable_genes
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import expect
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.encoder_training import fit_encoder
 from pyg_gears.training.graph_recipe import GraphRecipe
+from pyg_gears.training.held_out import check_held_out, held_out_slide
 from pyg_gears.training.minisets import recipe_minisets
 from pyg_gears.training.projection_training import fit_gate_projection
 from pyg_gears.training.recipe import Recipe
@@ -59,10 +60,8 @@ def candidate_search(recipe: Recipe, projection: Tensor | None) -> CandidateGrap
 
 
 def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:
-    """The slide that validates: the one named, else the last of three or more, else none (a block of each)."""
-    if validate is None and len(slides) >= 3:
-        return slides[-1].name
-    return validate
+    """The name of the slide that validates; see :func:`~pyg_gears.training.held_out.held_out_slide`."""
+    return held_out_slide([slide.name for slide in slides], validate)
 
 
 def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | None) -> None:
@@ -78,16 +77,7 @@ def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | N
         f"expected slides with different names, found {', '.join(names)}; name them NAME=path.",
     )
     shared_genes([*slides, cells] if cells is not None else slides)
-    if validate is not None:
-        expect(
-            validate in names,
-            f"expected --validate to name one of the slides {', '.join(names)}, found {validate!r}"
-            f"{nearest_name(validate, names)}; use the file's stem.",
-        )
-        expect(
-            len(slides) > 1,
-            f"expected a slide other than {validate} to train on, found none; add slides or leave out --validate.",
-        )
+    check_held_out(names, validate)
 
 
 def prepare(

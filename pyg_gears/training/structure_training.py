@@ -11,13 +11,13 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor
 
 from pyg_gears.data import MinisetDataset
-from pyg_gears.data.whole_file import whole_file
 from pyg_gears.models import GatedModel, StructureModel
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.lightning_run import run
 from pyg_gears.training.pretraining_module import PretrainingModule
 from pyg_gears.training.recipe import Recipe
+from pyg_gears.training.sealed_file import read_kept, read_sealed, write_sealed
 from pyg_gears.training.structure_module import CAPPED_ENERGY, SELECTION_ENERGY, StructureModule
 
 
@@ -34,7 +34,8 @@ def train_structure(
 ) -> StructureModel:
     """Pretrain the gate and the initial coordinates, train the model, and return the weights of the best validation epoch.
 
-    A folder that already holds a checkpoint is resumed; on one device the result is that of an unbroken run.
+    A folder that already holds a checkpoint is resumed; on one device the result is that of an unbroken run. Damaged files in it
+    are made anew.
 
     Args:
         recipe: The recipe.
@@ -51,32 +52,62 @@ def train_structure(
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = build_model(recipe, train.slides[0].x.size(1), seed, projection)
-    finished = folder / "finished.pt"
-    if finished.exists():  # early stopping leaves no trace in a checkpoint: asked again, it would train on
-        model.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True))
+    finished, log = folder / "finished.pt", EpochLog(folder / "log.csv")
+    done = read_kept(finished)
+    if done is not None:
+        model.load_state_dict(done["model"])
+        log.load_state_dict(done["log"])
         return model.eval()
-    last = folder / "last.ckpt"
-    options: dict[str, Any] = {"device": torch.device(device), "gradient_clip_val": recipe.training.clip or None}
-    if not last.exists() and isinstance(model, GatedModel):
-        _pretrain(model, recipe, train, validation, seed, progress, options)
-    module = StructureModule(model, recipe, train, validation, seed=seed)
-    every_epoch: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
-    best = ModelCheckpoint(folder, "best", monitor=SELECTION_ENERGY, **every_epoch)
-    # Apart from the best: `save_last` would only be written along with it.
-    newest = ModelCheckpoint(folder, "last", **every_epoch)
-    # Not strict: before the cap there is nothing to judge by, and no patience is lost.
-    stop = EarlyStopping(
-        CAPPED_ENERGY, patience=recipe.training.patience, strict=False, check_on_train_epoch_end=True, min_delta=0.0
-    )
-    callbacks = [EpochLog(folder / "log.csv"), stop, best, newest]
-    run(module, callbacks, progress=progress, resume=last, max_epochs=recipe.training.epochs, **options)
-    state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    newest = read_kept(last)
+    if newest is None or read_kept(best) is None:
+        # The one is of no use without the other.
+        newest = None
+        last.unlink(missing_ok=True)
+    if newest is not None and _stopped(newest, recipe.training.patience):
+        # Asked again, Lightning would train on.
+        log.load_state_dict(newest["callbacks"][log.state_key])
+    else:
+        options: dict[str, Any] = {"device": torch.device(device), "gradient_clip_val": recipe.training.clip or None}
+        if newest is None and isinstance(model, GatedModel):
+            _pretrain(model, recipe, train, validation, seed, progress, options)
+        module = StructureModule(model, recipe, train, validation, seed=seed)
+        every_epoch: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
+        callbacks = [
+            log,
+            # Not strict: before the cap there is nothing to judge by, and no patience is lost.
+            EarlyStopping(
+                CAPPED_ENERGY,
+                patience=recipe.training.patience,
+                strict=False,
+                check_on_train_epoch_end=True,
+                min_delta=0.0,
+            ),
+            ModelCheckpoint(folder, "best", monitor=SELECTION_ENERGY, **every_epoch),
+            # Apart from the best: `save_last` would only be written along with it.
+            ModelCheckpoint(folder, "last", **every_epoch),
+        ]
+        run(
+            module,
+            callbacks,
+            progress=progress,
+            title=f"structure model {folder.name}",
+            resume=last,
+            max_epochs=recipe.training.epochs,
+            **options,
+        )
+    state = read_sealed(best).content["state_dict"]
     prefix = "model."  # a pretrained gate may lie beside it
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     model.cpu().load_state_dict(state)
-    with whole_file(finished) as part:
-        torch.save(model.state_dict(), part)
+    write_sealed(finished, {"model": model.state_dict(), "log": log.state_dict()})
     return model.eval()
+
+
+def _stopped(checkpoint: dict[str, Any], patience: int) -> bool:
+    """Whether the training ended early with this checkpoint."""
+    states = [state for name, state in checkpoint["callbacks"].items() if name.startswith("EarlyStopping")]
+    return any(state["wait_count"] >= patience for state in states)
 
 
 def _pretrain(
@@ -95,4 +126,4 @@ def _pretrain(
     if plan.evaluate_every is not None:
         measure = {"val_check_interval": plan.evaluate_every, "check_val_every_n_epoch": None}
     module = PretrainingModule(model, recipe, train, validation, seed=seed)
-    run(module, [], progress=progress, max_steps=plan.steps, **measure, **options)
+    run(module, [], progress=progress, title="pretraining", max_steps=plan.steps, **measure, **options)

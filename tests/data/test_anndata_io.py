@@ -312,11 +312,11 @@ def test_a_kill_during_writing_leaves_no_half_file(tmp_path: Path) -> None:
 
 
 def test_a_failing_writer_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: anndata.AnnData, path: Path, **_: object) -> None:
-        Path(path).write_bytes(b"half")
+    def fail(path: Path, adata: anndata.AnnData) -> None:
+        path.write_bytes(b"half")
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(anndata.AnnData, "write_h5ad", fail)
+    monkeypatch.setattr("pyg_gears.data.anndata_io.store_anndata", fail)
     with pytest.raises(RuntimeError, match="disk full"):
         write_layout(tmp_path / "out.h5ad", table(), **layout_of(N))
     assert list(tmp_path.iterdir()) == []

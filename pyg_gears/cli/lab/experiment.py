@@ -82,20 +82,24 @@ def experiment(
     from pyg_gears.data.checked_files import read_files
 
     read = read_files(slides, options=reading).slides
+    from pyg_gears.data.folder_lock import locked_folder
+    from pyg_gears.data.leftovers import remove_parts
     from pyg_gears.lab.experiments.experiment import PROTOCOLS
     from pyg_gears.lab.experiments.runner import run_experiment
 
-    output = run_experiment(
-        chosen,
-        read,
-        out,
-        recipe=recipe,
-        seeds=numbers,
-        protocols=[one for one in PROTOCOLS if protocol in (one, "both")],
-        folds=None if folds == "all" else [fold for fold in folds.split(",") if fold],
-        processes=processes,
-        device=device,
-    )
+    with locked_folder(out):
+        remove_parts(out)
+        output = run_experiment(
+            chosen,
+            read,
+            out,
+            recipe=recipe,
+            seeds=numbers,
+            protocols=[one for one in PROTOCOLS if protocol in (one, "both")],
+            folds=None if folds == "all" else [fold for fold in folds.split(",") if fold],
+            processes=processes,
+            device=device,
+        )
     click.echo(output.table)
     click.echo(f"wrote {out}")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import threading
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +21,7 @@ from tqdm import tqdm
 
 from pyg_gears.data import Slide
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.data.leftovers import remove_leftovers
 from pyg_gears.devices import find_device
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.lab.experiments.criterion import Verdict
@@ -233,10 +237,19 @@ def _one_thread(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _quiet() -> None:
-    """Leave Ctrl-C to the first process, which ends the others, and drop warnings that imports raise."""
+    """Leave Ctrl-C to the first process and end with it, however it ends; drop warnings that imports raise."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def _end_with(parent: int) -> None:
+    """End this process, and what it has not finished, when its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    remove_leftovers()
+    os._exit(1)
 
 
 def _records(tasks: Sequence[RunTask]) -> tuple[RunRecord, ...]:

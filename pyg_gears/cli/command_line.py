@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 import warnings
@@ -11,7 +13,8 @@ import click
 
 from pyg_gears import __version__
 from pyg_gears.cli.lazy_group import LazyGroup
-from pyg_gears.errors import InputError
+from pyg_gears.cli.stopping import EXIT_CODES, advice, stopped_line
+from pyg_gears.errors import InputError, storage_reason
 
 COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "demo", "lab")
 
@@ -27,8 +30,8 @@ def _say(message: Warning | str, *_: Any, **__: Any) -> None:
     click.echo(f"pyg-gears: warning: {' '.join(str(message).split())}", err=True)
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line and leave with its exit code."""
+def run(arguments: list[str] | None = None) -> Any:
+    """Run a command and leave with its exit code."""
     # Import-time deprecations inside PyG and Lightning are no message to a user.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -42,11 +45,21 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"pyg-gears: {' '.join(message.split())}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            "pyg-gears: stopped; finished work is kept, run the same command again (fit: with --resume)", err=True
-        )
-        sys.exit(130)
-    except Exception:
+        click.echo(stopped_line(), err=True, nl=False)
+        sys.exit(EXIT_CODES[signal.SIGINT])
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        reason = storage_reason(error)
+        if reason is not None:
+            where = f" {error.filename}" if isinstance(error, OSError) and error.filename else ""
+            click.echo(
+                f"pyg-gears: expected to be able to use the disk{where}, found {reason!r}; make room or give permission, then "
+                f"{advice()}.",
+                err=True,
+            )
+            sys.exit(2)
         traceback.print_exc()
         click.echo("pyg-gears: this is a failure of ours, please report it with the lines above", err=True)
         sys.exit(1)

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from pyg_gears.cli.threads import choose_threads
+
+
+def test_one_thread_that_sleeps_unless_the_user_says_otherwise() -> None:
+    found: dict[str, str] = {}
+    choose_threads(found)
+    assert found == {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    chosen = {"OMP_NUM_THREADS": "8", "OMP_WAIT_POLICY": "active"}
+    choose_threads(chosen)
+    assert chosen == {"OMP_NUM_THREADS": "8", "OMP_WAIT_POLICY": "active"}
