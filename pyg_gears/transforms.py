@@ -15,7 +15,8 @@ from torch_geometric.transforms import BaseTransform
 
 from pyg_gears.errors import InputError, expect
 from pyg_gears.geometry import checked_coordinates
-from pyg_gears.graphs import candidate_graph, checked_edges
+from pyg_gears.graphs import candidate_graph
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.targets import (
     GATE_TARGETS,
     GateTarget,

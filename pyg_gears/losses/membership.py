@@ -12,7 +12,7 @@ from torch_geometric.utils import scatter
 
 from pyg_gears.errors import InputError, expect
 from pyg_gears.geometry import checked_coordinates, gauge_fix
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 
 
 class Membership(NamedTuple):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyg_gears.errors import InputError
 from pyg_gears.geometry.known_values import values_are_known
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.nn.padded_graphs import PaddedGraphs, mask_value, pad_graphs
 

@@ -10,7 +10,7 @@ from torch.nn.functional import gelu
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import expect
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_results
 from pyg_gears.nn.edge_pairs import edge_pairs
 from pyg_gears.nn.observed import is_observed

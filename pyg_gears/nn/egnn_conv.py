@@ -9,7 +9,7 @@ from torch.nn import Linear, Sequential, SiLU
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
 
 

@@ -11,7 +11,7 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Sequential
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import expect
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_results
 from pyg_gears.nn.dense_attention import dense_attention

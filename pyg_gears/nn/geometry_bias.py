@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
 from pyg_gears.nn.padded_graphs import PaddedGraphs
 

@@ -12,7 +12,7 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, Parameter, Sequential
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError, expect
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.nn.attention_bias import AttentionBias
 from pyg_gears.nn.attention_terms import AttentionTerms, attention_terms

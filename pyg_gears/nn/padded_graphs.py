@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 
 MAX_DENSE_NODES = 2048
 MAX_CELLS_PER_EDGE = 20

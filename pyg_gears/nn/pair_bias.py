@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import Linear
 from torch.nn.functional import gelu
 
-from pyg_gears.graphs import checked_edges
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_results
 from pyg_gears.nn.edge_pairs import edge_pairs
 from pyg_gears.nn.pair_mlp import pair_mlp

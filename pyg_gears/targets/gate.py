@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.utils import scatter, to_dense_adj
 
-from pyg_gears.graphs import checked_edges, edge_lookup
+from pyg_gears.graphs import edge_lookup
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.typing import GateTarget
 
 GATE_TARGETS: tuple[str, ...] = get_args(GateTarget)
