@@ -199,6 +199,7 @@ DAMAGED: dict[str, tuple[Edit, str]] = {
         "obs names a column twice",
     ),
     "other names": (put("obsm/frame/_index", np.array([f"x{i}" for i in range(N)], "S")), "obsm/frame has other names"),
+    "unknown element": (lambda f: f.move("layers", "layers_"), "an AnnData object has no element layers_"),
     "columns are numbers": (attribute("obs", "column-order", [1, 2]), "the columns of obs are not named"),
     "index is a number": (attribute("var", "_index", 3), "var"),
     "index missing": (remove("var/_index"), "var has no column _index"),
@@ -524,6 +525,15 @@ def zipped(path: Path, names: dict[str, bytes] | None = None, top: str = "") -> 
         for name, value in (names or {}).items():
             archive.writestr(name, value)
     return archive_path
+
+
+def test_text_in_a_store_has_no_null_characters(tmp_path: Path) -> None:
+    import zarr
+
+    path = written_store(tmp_path)
+    notes = zarr.open_group(path, mode="r+", use_consolidated=False)["obs/note"]
+    notes[3] = "a\0b"
+    assert "text in obs/note has null characters" in verdict(path, "zarr")["found"]
 
 
 def test_archives(store: Path) -> None:

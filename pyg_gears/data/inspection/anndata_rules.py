@@ -20,6 +20,7 @@ _VERSIONS = {
     **dict.fromkeys(("numeric-scalar", "categorical"), ("0.2.0",)),
     "dataframe": ("0.1.0", "0.2.0"),
 }
+_ELEMENTS = {"X", "obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns", "raw"}
 _GROUPS = {"anndata", "raw", "dict", "csr_matrix", "csc_matrix", "awkward-array", "dataframe", "categorical"}
 _GROUPS |= {"nullable-integer", "nullable-boolean", "nullable-string-array"}
 _KINDS = {
@@ -51,6 +52,9 @@ def check_anndata(root: Node) -> None:
         # Tables of before 0.7, or none: the reader says so.
         root.visit()
         return
+    for name in root.children:
+        if name not in _ELEMENTS and not name.startswith("raw."):
+            raise Unfit(f"an AnnData object has no element {printable(name)}")
     _check(root)
     n, g = _rows(obs), _rows(var)
     for name, leading in _aligned(n, g).items():

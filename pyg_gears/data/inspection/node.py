@@ -72,10 +72,13 @@ def check_values(node: Node, slab: np.ndarray) -> None:
         Unfit: when they are not.
     """
     if node.kind == "T":
+        values = slab.ravel().tolist()
         try:
-            b"\n".join(text for text in slab.ravel().tolist() if isinstance(text, bytes)).decode()
+            text = b"\n".join(value for value in values if isinstance(value, bytes)).decode()
         except UnicodeDecodeError:
             raise Unfit(f"text in {node.called} is not UTF-8") from None
+        if "\0" in text or any("\0" in value for value in values if isinstance(value, str)):
+            raise Unfit(f"text in {node.called} has null characters, which cannot be written again")
     if node.kind == "b" and slab.size and np.asarray(slab).view(np.uint8).max() > 1:
         raise Unfit(f"truth values in {node.called} are neither 0 nor 1")
 
