@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
@@ -16,6 +15,7 @@ from pyg_gears.data.leftovers import part_of, remove_parts, removed_at_the_end
 from pyg_gears.data.named_path import named_path
 from pyg_gears.data.open_source import open_source
 from pyg_gears.data.slide import Slide
+from pyg_gears.data.store_anndata import store_anndata
 from pyg_gears.data.whole_file import whole_file, writing
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
@@ -140,32 +140,6 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str | bool | int | float | np.generic):
         return value
     return json.dumps(value, default=str)
-
-
-def store_anndata(path: Path, adata: AnnData) -> None:
-    """Write to ``path`` itself: the temporary one of a :func:`~pyg_gears.data.whole_file.whole_file`.
-
-    The file is made in memory: HDF5 on a full disk fails again whenever it closes something, and ends with a segmentation fault.
-    """
-    import anndata
-    from anndata.io import write_elem
-
-    adata.strings_to_categoricals()
-    if adata.raw is not None:
-        adata.strings_to_categoricals(adata.raw.var)
-    with (
-        anndata.settings.override(allow_write_nullable_strings=True),
-        h5py.File("memory", "w", driver="core", backing_store=False) as file,
-    ):
-        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
-        for name in ("X", "raw", "obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
-            part = getattr(adata, name)
-            if part is not None:
-                tables = name not in ("X", "raw", "obs", "var")
-                write_elem(file, name, dict(part) if tables else part, dataset_kwargs={"compression": "gzip"})
-        file.flush()
-        image = file.id.get_file_image()
-    path.write_bytes(image)
 
 
 def _write(path: FilePath, adata: AnnData, at_last: Callable[[], None] | None = None) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pyg_gears.data.anndata_io import check_output
 from pyg_gears.data.leftovers import part_of, removed_at_the_end
-from pyg_gears.data.whole_file import writing
+from pyg_gears.errors import InputError
 from pyg_gears.typing import FilePath
 
 
@@ -45,11 +45,16 @@ def report_folder(folder: FilePath) -> Iterator[Path]:
     """
     folder = Path(folder)
     temporary = part_of(folder)
-    with removed_at_the_end(partial(shutil.rmtree, temporary, ignore_errors=True)), writing(folder):
-        temporary.mkdir()
-        yield temporary
-        # An existing empty folder is replaced by the full one in one step.
-        os.replace(temporary, folder)
+    with removed_at_the_end(partial(shutil.rmtree, temporary, ignore_errors=True)):
+        try:
+            temporary.mkdir()
+            yield temporary
+            # An existing empty folder is replaced by the full one in one step.
+            os.replace(temporary, folder)
+        except OSError as error:
+            raise InputError(
+                f"expected a writable folder at {folder}, found {error.strerror}; make room or name another."
+            ) from error
 
 
 def plain(value: Any) -> Any:

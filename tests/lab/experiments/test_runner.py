@@ -277,3 +277,19 @@ def test_what_cannot_be_run_is_refused_before_any_work(experiment, recipe, slide
         variants=[{"label": "late", "changes": {"model": {"geo": {"kind": "rbf", "start": 9}}}}],
     )
     refused("expected model.geo.start in", chosen=late)
+
+
+def test_a_process_ends_when_its_parent_is_gone(monkeypatch) -> None:
+    parents, cleared = iter([7, 7, 1]), []
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(runner.os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(runner.os, "_exit", leave)
+    monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(runner, "remove_leftovers", lambda: cleared.append(True))
+    with pytest.raises(SystemExit) as stop:
+        runner._end_with(7)
+    assert stop.value.code == 1
+    assert cleared == [True]
