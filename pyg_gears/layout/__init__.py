@@ -16,6 +16,7 @@ from pyg_gears.layout.settings import LayoutSettings
 from pyg_gears.layout.solve import SolveOutput, isomap_start, solve_layout
 from pyg_gears.layout.stitch import StitchOutput, stitch_votes
 from pyg_gears.layout.support import TrainingSupport
+from pyg_gears.layout.unplaced import with_unplaced
 from pyg_gears.layout.votes import VotesOutput, collect_votes
 from pyg_gears.layout.weighted_median import weighted_median
 
@@ -50,4 +51,5 @@ __all__ = [
     "stitch_votes",
     "synchronize_scales",
     "weighted_median",
+    "with_unplaced",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyg_gears.errors import InputError, expect
 
-FORMAT = 4
+FORMAT = 5
 Content = dict[str, Any]
 
 
@@ -65,7 +65,12 @@ def _from_3(content: Content, file: object) -> Content:
     }
 
 
-STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3}
+def _from_4(content: Content, file: object) -> Content:
+    """pyg-gears 0.2: nothing is known of the training spots' genes, so cells must have all of them."""
+    return {**content, "format": 5, "training_genes": None}
+
+
+STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3, 4: _from_4}
 """What reads a format, by its number."""
 
 
