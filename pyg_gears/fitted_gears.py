@@ -148,7 +148,7 @@ class FittedGears:
             gap,
             self.adapter,
             adapt=adapt,
-            fitted_with_cells=self.report["cells"] > 0,
+            fitted_with_cells=bool(self.report.get("cells")),
             seed=child_seed(seed, "adapt"),
         )
         layout = reconstruct_layout(

@@ -12,6 +12,7 @@ import torch
 
 from pyg_gears.data import Slide
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.data.gene_overlap import FEW_SHARED
 from pyg_gears.data.given import Given, given_cells, given_slides
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import SCAdapter, TrainingGenes
@@ -91,7 +92,7 @@ class Gears:
         held_out = held_out_name(named, validate)
         check_embedding(self.recipe.embedding, len(named) - (held_out is not None), cells=query is not None)
         parts = choose_parts(self.recipe, named, query, held_out)
-        _advise(named, query)
+        _advise(parts)
         key = fingerprint(self.recipe, named, query, validate)
         if work_dir is None:
             with tempfile.TemporaryDirectory() as folder:
@@ -149,12 +150,13 @@ class Gears:
         )
 
 
-def _advise(slides: Sequence[Slide], cells: Slide | None) -> None:
+def _advise(parts: Parts) -> None:
     """Say at once what a user would learn from a refusal of the cells after the training."""
-    if cells is None and len(slides) == 1:
+    if parts.cells is None and (len(parts.names) == 1 or len(parts.genes) < FEW_SHARED):
+        source = f"of {parts.names[0]} alone" if len(parts.names) == 1 else f"of {len(parts.names)} slides"
         warnings.warn(
-            f"fitted without cells, on the genes of {slides[0].name} alone: cells that lack a tenth of these can't be laid out; "
-            "if you have the cells, name them now (pyg-gears fit ... --cells CELLS).",
+            f"fitted without cells, on the {len(parts.genes)} genes {source}: cells that lack a tenth of these can't be laid "
+            "out; if you have the cells, name them now (pyg-gears fit ... --cells CELLS).",
             stacklevel=3,
         )
 

@@ -50,6 +50,7 @@ def fit(
         read, query = read_files()
 
     from pyg_gears.gears import Gears
+    from pyg_gears.report import fit_verdict
 
     work = out / "work"
     fitted = Gears(recipe).fit(read, query, validate=validate, work_dir=work, device=device)
@@ -57,11 +58,7 @@ def fit(
     for number in range(recipe.training.members):
         shutil.copy(work / f"member_{number}" / "log.csv", out / f"training_{number}.csv")
     shutil.rmtree(work)
-    report = fitted.report
-    click.echo(
-        f"wrote {out}: E_geo on {', '.join(report['held_out'])} {report['h_gate']:.3f} with the inferred graph, "
-        f"{report['t_edge']:.3f} with the true one"
-    )
+    click.echo(f"wrote {out}: {fit_verdict(fitted.report)}")
 
 
 def _check_output(out: Path, resume: bool) -> None:

@@ -106,10 +106,22 @@ def _in_memory(adata: AnnData) -> AnnData:
     """The AnnData itself, or a copy where X is on disk or of half precision, which SciPy does not know."""
     if adata.isbacked:
         adata = adata.to_memory()
-    if getattr(adata.X, "dtype", None) == np.float16:
-        adata = adata.copy()
-        adata.X = adata.X.astype(np.float32)  # type: ignore[union-attr]
-    return adata
+    if getattr(adata.X, "dtype", None) != np.float16:
+        return adata
+    from anndata import AnnData
+
+    # Not AnnData.copy: it fails for sparse X of this type.
+    found = AnnData(
+        adata.X.astype(np.float32),  # type: ignore[union-attr]
+        obs=adata.obs,
+        var=adata.var,
+        uns=dict(adata.uns),
+        obsm=dict(adata.obsm),
+        layers=dict(adata.layers),
+    )
+    if adata.raw is not None:
+        found.raw = adata.raw.to_adata()
+    return found
 
 
 def _kind(value: object) -> str:
