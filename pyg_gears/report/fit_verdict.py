@@ -26,10 +26,11 @@ def fit_verdict(report: Mapping[str, Any]) -> str:
         f"E_geo on {held_out}, where the truth has 0: {energy:.3f} with the inferred graph, {report['t_edge']:.3f} with the true "
         "one"
     )
-    verdicts = [
-        f"{_comparison(energy, rival)} {TITLES[name]} ({rival:.3f})" for name, rival in report.get("rivals", {}).items()
-    ]
-    return f"{text}; {', '.join(verdicts)}" if verdicts else text
+    verdicts: dict[str, list[str]] = {}
+    for name, rival in report.get("rivals", {}).items():
+        verdicts.setdefault(_comparison(energy, rival), []).append(f"{TITLES[name]} ({rival:.3f})")
+    words = [f"{verdict} {' and '.join(rivals)}" for verdict, rivals in verdicts.items()]
+    return f"{text}; {', '.join(words)}" if words else text
 
 
 def _comparison(energy: float, rival: float) -> str:
