@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pyg_gears.data import Slide
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.gene_overlap import FEW_SHARED
 from pyg_gears.data.given import Given, given_cells, given_slides
@@ -31,6 +30,7 @@ from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.rival_energies import rival_energies
 from pyg_gears.training.structure_training import train_structure
 from pyg_gears.typing import FilePath
+
 
 class Gears:
     """How expression relates to geometry in a tissue, to be learned from a few slides.
@@ -69,8 +69,8 @@ class Gears:
         Args:
             slides: Slides with positions, each a path, an AnnData or a ``Slide``: a list (a file is named by its stem, an AnnData
                 "slide_0", "slide_1", ... by its place), or a dict of them by name.
-            cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that brings
-                them to the training spots (``embedding.adapter``).
+            cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that
+                brings them to the training spots (``embedding.adapter``).
             validate: Name of the slide held out for early stopping and confidence; by default the last of three or more
                 slides, and with fewer a spatial block of each.
             work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.

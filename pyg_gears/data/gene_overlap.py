@@ -55,7 +55,9 @@ def check_overlap(files: Sequence[Slide], *, stacklevel: int = 2) -> None:
         found = f"{smallest.name} has {panel} genes, of which all are used"
         advice = f"panels of fewer than {FEW_SHARED} genes tell places apart less well, so trust the layouts less"
     else:
-        found = f"the files share {len(common)} genes, {share:.1%} of the smallest panel ({smallest.name}: {panel} genes)"
+        found = (
+            f"the files share {len(common)} genes, {share:.1%} of the smallest panel ({smallest.name}: {panel} genes)"
+        )
         advice = "the others are dropped; use one gene naming in all files"
     warnings.warn(f"few genes: {found}; {hint or advice}.", stacklevel=stacklevel + 1)
 

@@ -112,7 +112,7 @@ def _in_memory(adata: AnnData) -> AnnData:
 
     # Not AnnData.copy: it fails for sparse X of this type.
     found = AnnData(
-        adata.X.astype(np.float32),  # type: ignore[union-attr]
+        adata.X.astype(np.float32),
         obs=adata.obs,
         var=adata.var,
         uns=dict(adata.uns),

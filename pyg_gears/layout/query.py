@@ -67,7 +67,7 @@ def adapt_query(
     if far and adapt == "auto" and adapter is not None:
         return QueryEmbedding(adapter(x), True)
     if far:
-        match = "reconstruct with --adapt match (adapt=\"match\")"
+        match = 'reconstruct with --adapt match (adapt="match")'
         if adapter is not None:
             advice = f"leave out --adapt none, or {match}"
         else:

@@ -90,7 +90,8 @@ def evaluate_layout(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> dic
     placed = placed_cells(pos)
     if not placed.all() and len(truth) == len(placed):
         warnings.warn(
-            f"{int((~placed).sum())} of {len(placed)} cells have no place (NaN): they are left out of the metrics.", stacklevel=2
+            f"{int((~placed).sum())} of {len(placed)} cells have no place (NaN): they are left out of the metrics.",
+            stacklevel=2,
         )
         pos, truth = pos[placed], truth[placed]
     distances = distance_agreement(pos, truth, seed=seed)

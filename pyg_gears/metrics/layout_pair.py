@@ -73,7 +73,9 @@ def as_layout(pos: LayoutLike, name: str) -> Float[np.ndarray, "n 2"]:
 def placed_cells(pos: LayoutLike) -> Bool[np.ndarray, " n"]:
     """Cells that have a place, shape (n,): ``reconstruct`` gives cells without counts NaN for both coordinates."""
     values = np.asarray(pos.detach().cpu() if isinstance(pos, Tensor) else pos)
-    return ~np.isnan(values).all(axis=-1) if values.ndim == 2 and values.dtype.kind == "f" else np.ones(len(values), bool)
+    return (
+        ~np.isnan(values).all(axis=-1) if values.ndim == 2 and values.dtype.kind == "f" else np.ones(len(values), bool)
+    )
 
 
 def in_gauge(pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:

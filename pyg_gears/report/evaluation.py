@@ -56,7 +56,8 @@ def evaluate(
     Returns:
         The report:
 
-        * ``layout``, ``cells`` (those that have a place), ``unplaced``, ``truth_key`` (None without truth), ``references``, ``label_key``,
+        * ``layout``, ``cells`` (those that have a place), ``unplaced``, ``truth_key`` (None without truth), ``references``,
+          ``label_key``,
           ``community_neighbors``, ``community_resolution``, ``seed`` and ``notes`` (sentences);
         * ``methods``: name -> metrics of ``metrics.evaluate_layout``, ours under "gears";
         * ``confidence``: rho of ``metrics.confidence_agreement``;

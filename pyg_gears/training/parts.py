@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-
 from pyg_gears.data import Slide, SlidePart, check_cells, check_slide, shared_genes, split_slides
 from pyg_gears.data.counted import counted
 from pyg_gears.data.slide import MIN_CELLS, MIN_SPOTS
@@ -72,8 +71,8 @@ def choose_parts(recipe: Recipe, slides: Sequence[Slide], cells: Slide | None, h
     genes = variable_genes([part.spots for part in split.train], chosen.genes, chosen.normalization)
     train, kept_out = (tuple(_on_genes(part, genes) for part in side) for side in (split.train, split.held_out))
     query = None if cells is None else counted(shared[-1].subset_genes(genes)).slide
-    left = {part.slide_id: part.slide for part in (*train, *kept_out)}
-    final = [left[number] for number in range(len(slides))] + ([] if query is None else [query])
+    by_id = {part.slide_id: part.slide for part in (*train, *kept_out)}
+    final = [by_id[number] for number in range(len(slides))] + ([] if query is None else [query])
     for file, rest in zip(files, final, strict=True):
         _check_left(file, rest)
     for part in (*train, *kept_out):

@@ -120,9 +120,7 @@ def prepare(
     """
     check_slides(slides, cells, validate)
     parts = choose_parts(recipe, slides, cells, held_out_name(slides, validate))
-    return prepare_parts(
-        recipe, parts, work, cells_in_training=cells_in_training, progress=progress, device=device
-    )
+    return prepare_parts(recipe, parts, work, cells_in_training=cells_in_training, progress=progress, device=device)
 
 
 def prepare_parts(

@@ -12,7 +12,9 @@ def section(seed: int, noise: float, n: int = 250) -> tuple[np.ndarray, np.ndarr
     rng = np.random.default_rng(seed)
     place = rng.normal(size=(n, 2))
     turn = np.linalg.qr(rng.normal(size=(2, 2)))[0]
-    return np.concatenate([place, rng.normal(size=(n, 2))], axis=1) + noise * rng.normal(size=(n, 4)), 50 * place @ turn + 3
+    return np.concatenate([place, rng.normal(size=(n, 2))], axis=1) + noise * rng.normal(
+        size=(n, 4)
+    ), 50 * place @ turn + 3
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -92,7 +92,9 @@ def test_a_tenth_is_too_much_and_anything_is_without_knowledge_of_the_training()
     training = TrainingGenes.of(SLIDES, NORMALIZATIONS[0])
     cells = section(2)
     check_missing(cells.subset_genes(GENES[3:]), GENES, training, "remedy")
-    with pytest.raises(InputError, match=r"s2: expected all 40 genes of the model, found 4 missing, for instance g0, g1, g2; x"):
+    with pytest.raises(
+        InputError, match=r"s2: expected all 40 genes of the model, found 4 missing, for instance g0, g1, g2; x"
+    ):
         check_missing(cells.subset_genes(GENES[4:]), GENES, training, "x")
     check_missing(cells, GENES, None, "x")
     with pytest.raises(InputError, match="found 1 missing, for instance g0; x"):
@@ -106,3 +108,11 @@ def test_state_survives() -> None:
     assert torch.equal(again.share, training.share)
     assert torch.equal(again.variance, training.variance)
     assert TrainingGenes.from_state(None) is None
+
+
+def test_shallow_cells_are_trusted_by_their_share_of_the_shallowest_spots() -> None:
+    training = TrainingGenes.of(SLIDES, NORMALIZATIONS[0])
+    depths = np.concatenate([slide.counts.toarray().sum(axis=1) for slide in SLIDES])
+    assert training.depth == pytest.approx(np.quantile(depths, 0.05))
+    found = training.trust(np.array([1.0, training.depth / 4, training.depth, 1e6]))
+    np.testing.assert_allclose(found, [1 / training.depth, 0.25, 1.0, 1.0])

@@ -44,7 +44,11 @@ def test_foreign_cells_without_an_adapter_are_reported_and_still_embedded() -> N
     [
         (None, {}, r"fit with them \(pyg-gears fit \.\.\. --cells CELLS\), or reconstruct with --adapt match"),
         (None, {"fitted_with_cells": True}, r"same tissue; reconstruct with --adapt match"),
-        (SCAdapter(4), {"fitted_with_cells": True, "adapt": "none"}, r"leave out --adapt none, or reconstruct with --adapt"),
+        (
+            SCAdapter(4),
+            {"fitted_with_cells": True, "adapt": "none"},
+            r"leave out --adapt none, or reconstruct with --adapt",
+        ),
     ],
 )
 def test_nobody_is_told_to_do_what_was_done(adapter, options, words: str) -> None:

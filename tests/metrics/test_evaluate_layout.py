@@ -102,5 +102,8 @@ def test_half_a_place_or_none_at_all_is_refused() -> None:
     pos[3, 0] = np.nan
     with pytest.raises(InputError, match="expected finite predicted positions, found 1 cells"):
         evaluate_layout(pos, truth)
-    with pytest.warns(UserWarning, match="60 of 60 cells"), pytest.raises(InputError, match="at least 6 cells, found 0"):
+    with (
+        pytest.warns(UserWarning, match="60 of 60 cells"),
+        pytest.raises(InputError, match="at least 6 cells, found 0"),
+    ):
         evaluate_layout(np.full((60, 2), np.nan), truth)

@@ -62,7 +62,9 @@ def test_spots_that_are_empty_in_the_chosen_genes_alone_are_left_out_too(tiny_re
 
 def test_too_few_spots_with_counts_are_refused(tiny_recipe, tissue) -> None:
     slide, cells = tissue.slides[0], tissue.cells
-    with pytest.raises(InputError, match=rf"slide_0: expected at least 30 spots with counts .*found 29 of {len(slide)}"):
+    with pytest.raises(
+        InputError, match=rf"slide_0: expected at least 30 spots with counts .*found 29 of {len(slide)}"
+    ):
         choose_parts(tiny_recipe, [emptied(slide, list(range(len(slide) - 29)))], None, None)
     with pytest.raises(InputError, match=rf"cells: expected at least 3 cells with counts .*found 2 of {len(cells)}"):
         choose_parts(tiny_recipe, [slide], emptied(cells, list(range(len(cells) - 2))), None)
@@ -91,4 +93,6 @@ def test_one_spot_that_differs_is_enough(tiny_recipe, tissue) -> None:
     counts[4, 0] += 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        choose_parts(tiny_recipe, tissue.slides, dataclasses.replace(tissue.cells, counts=counts), tissue.slides[2].name)
+        choose_parts(
+            tiny_recipe, tissue.slides, dataclasses.replace(tissue.cells, counts=counts), tissue.slides[2].name
+        )
