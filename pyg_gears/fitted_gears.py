@@ -26,6 +26,7 @@ from pyg_gears.encoders import (
     SCAdapter,
     TrainingGenes,
     check_missing,
+    check_varied,
     complete_genes,
     domain_gap,
     encoder_from_state,
@@ -139,8 +140,8 @@ class FittedGears:
             device: Where the models run: "auto", "cpu" or "cuda".
 
         Raises:
-            InputError: when the cells lack a tenth of the model's genes, fewer than 3 have counts in them, or for another
-                ``adapt``.
+            InputError: when the cells lack a tenth of the model's genes, fewer than 3 have counts in them, all are alike,
+                or for another ``adapt``.
         """
         where = find_device(device)
         query, kept, share = self._readable(given_cells(cells))
@@ -189,6 +190,7 @@ class FittedGears:
             f"{cells.name}: expected at least {MIN_CELLS} cells with counts in the {len(genes)} genes of the model, found "
             f"{len(found)} of {len(cells)}; check X (raw counts), or fit again with --cells CELLS.",
         )
+        check_varied(found, self.recipe.embedding.normalization)
         if len(found) < len(cells):
             warnings.warn(
                 f"{len(cells) - len(found)} of {len(cells)} cells have no count in the {len(genes)} genes of the model: they get "

@@ -225,6 +225,19 @@ def test_what_is_no_slide_no_recipe_and_no_cells_is_refused(fitted, tissue, reci
         fitted.reconstruct([tissue.cells])
 
 
+def test_cells_that_nothing_tells_apart_are_refused(fitted, tissue) -> None:
+    alike = np.outer(1 + np.arange(150) % 3, tissue.cells.counts.toarray()[0])
+    with pytest.raises(
+        InputError, match="cells: expected cells that differ in the share of their genes, found all 150 alike"
+    ):
+        fitted.reconstruct(replace(tissue.cells, counts=alike), progress=False)
+
+
+def test_a_name_to_validate_that_is_none_is_refused(tissue, recipe) -> None:
+    with pytest.raises(InputError, match=r"expected --validate to name one of the slides slide_0, slide_1, found 3"):
+        Gears(recipe).fit(tissue.slides, validate=3, progress=False)
+
+
 def test_files_all_alike_are_refused_before_anything_is_written(tissue, recipe, tmp_path) -> None:
     alike = replace(tissue.cells, counts=np.tile(tissue.cells.counts.toarray()[:1] + 1, (150, 1)))
     flat = replace(tissue.slides[0], counts=np.ones(tissue.slides[0].counts.shape, np.float32))

@@ -20,6 +20,7 @@ from pyg_gears.encoders.published_encoder import PublishedEncoder
 from pyg_gears.encoders.registry import encoder_from_state, register_encoder
 from pyg_gears.encoders.single_cell_adapter import AdapterWeights, SCAdapter
 from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within, spatial_infonce
+from pyg_gears.encoders.varied import check_varied
 from pyg_gears.encoders.vicreg import VICRegOutput, vicreg
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "VICRegOutput",
     "center",
     "check_missing",
+    "check_varied",
     "complete_genes",
     "coral",
     "domain_gap",

@@ -10,14 +10,12 @@ from pyg_gears.data import Slide, SlidePart, check_cells, check_slide, shared_ge
 from pyg_gears.data.counted import counted
 from pyg_gears.data.slide import MIN_CELLS, MIN_SPOTS
 from pyg_gears.data.splits import MIN_BLOCK
-from pyg_gears.encoders import Normalization, normalize_expression, variable_genes
+from pyg_gears.encoders import check_varied, variable_genes
 from pyg_gears.errors import expect
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.recipe import Recipe
 
 BLOCK = 0.2
-MIN_SPAN = 1e-4
-"""Range of a gene's normalised expression below which spots are alike: rounding makes less than 1e-5 of it."""
 
 
 class Parts(NamedTuple):
@@ -82,9 +80,9 @@ def choose_parts(recipe: Recipe, slides: Sequence[Slide], cells: Slide | None, h
             f"{part.slide.name}: expected at least {MIN_BLOCK // 2} spots with counts on each side of the split, found {size}; "
             "use a larger section, or name a slide to hold out.",
         )
-        _check_varied(part.spots, chosen.normalization, "spots")
+        check_varied(part.spots, chosen.normalization, "spots")
     if query is not None:
-        _check_varied(query, chosen.normalization, "cells")
+        check_varied(query, chosen.normalization, "cells")
     dropped = [
         f"{file.name} {len(file) - len(rest)} of {len(file)}"
         for file, rest in zip(files, final, strict=True)
@@ -115,14 +113,3 @@ def _check_left(file: Slide, left: Slide) -> None:
         f"{len(file)}; use a larger sample, or files that share more genes.",
     )
     (check_slide if file.pos is not None else check_cells)(left)
-
-
-def _check_varied(slide: Slide, normalization: Normalization, what: str) -> None:
-    """Refuse spots (or cells) of one and the same profile: nothing can be learned from them."""
-    expression = normalize_expression(slide, normalization)
-    span = (expression.max(axis=0) - expression.min(axis=0)).toarray()
-    expect(
-        bool(span.max() > MIN_SPAN),
-        f"{slide.name}: expected {what} that differ in the share of their genes, found all {len(slide)} alike; check X (raw "
-        "counts of several genes), or leave the file out.",
-    )

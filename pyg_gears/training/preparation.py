@@ -81,7 +81,7 @@ def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | N
         expect(
             validate in names,
             f"expected --validate to name one of the slides {', '.join(names)}, found {validate!r}"
-            f"{nearest_name(validate, names)}; use the file's stem.",
+            f"{nearest_name(str(validate), names)}; use the file's stem.",
         )
         expect(
             len(slides) > 1,
