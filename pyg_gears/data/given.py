@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pyg_gears.data.anndata_io import cells_from_anndata, read_cells, read_slide, slide_from_anndata
+from pyg_gears.data import cells_from_anndata, read_cells, read_slide, slide_from_anndata
 from pyg_gears.data.slide import Slide, check_cells, check_slide
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath

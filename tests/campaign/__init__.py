@@ -1,1 +1,1 @@
-"""Random odd inputs, one kind a module: each offers ``attempt(seed)`` and ``describe(seed)``."""
+"""Random attempts to break the package: ``python -m tests.campaign --minutes N`` runs them for as long as wanted."""
