@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 from torch_geometric.data import Batch, Data
 
 from pyg_gears import __version__
-from pyg_gears.data import Slide, cells_from_anndata
+from pyg_gears.data import Slide
+from pyg_gears.data.cell_differences import check_cells_differ
+from pyg_gears.data.counted import counted
 from pyg_gears.data.folder_lock import locked_folder
+from pyg_gears.data.gene_overlap import naming_hint
+from pyg_gears.data.given import Given, given_cells
+from pyg_gears.data.slide import MIN_CELLS
 from pyg_gears.devices import find_device
-from pyg_gears.encoders import DomainGap, Encoder, SCAdapter, domain_gap, encoder_from_state
+from pyg_gears.encoders import (
+    DomainGap,
+    Encoder,
+    SCAdapter,
+    TrainingGenes,
+    check_missing,
+    complete_genes,
+    domain_gap,
+    encoder_from_state,
+)
 from pyg_gears.errors import InputError, expect
 from pyg_gears.layout import (
     ConfidenceCalibration,
@@ -28,6 +43,7 @@ from pyg_gears.layout import (
     TrainingSupport,
     adapt_query,
     reconstruct_layout,
+    with_unplaced,
 )
 from pyg_gears.models import StructureModel
 from pyg_gears.seeds import child_seed
@@ -38,17 +54,16 @@ from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import FilePath
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
 
 @dataclass(frozen=True)
 class Reconstruction:
     """A layout with its confidence.
 
     Attributes:
-        pos: Coordinates in the gauge (centred, RMS radius 1, longest axis first), shape (n, 2).
-        confidence: Per cell in [0, 1]: the rank correlation that its distances are expected to have with the true ones.
+        pos: Coordinates in the gauge (centred, RMS radius 1, longest axis first), shape (n, 2); NaN for cells without a count,
+            which have no place.
+        confidence: Per cell in [0, 1]: the rank correlation that its distances are expected to have with the true ones; 0
+            without a place.
         layout: The layout with sparse distances and residuals.
         gap: How far the cells lie from the training spots in the embedding, before any adapter.
         adapted: Whether the cells went through an adapter.
@@ -73,7 +88,9 @@ class FittedGears:
         members: The structure models, in eval mode.
         support: Embeddings and positions of the training spots, for the confidence.
         calibration: From a cell's support to its confidence.
-        report: Slides, held-out slides, numbers of genes and cells, energies on validation.
+        training_genes: What the training spots hold of each gene, for cells that lack a few genes or have few counts; None for
+            models saved before version 0.3.
+        report: Slides, held-out slides, numbers of genes and cells, energies on validation, of the model and of the rivals.
     """
 
     recipe: Recipe
@@ -83,6 +100,7 @@ class FittedGears:
     members: tuple[StructureModel, ...]
     support: TrainingSupport
     calibration: ConfidenceCalibration
+    training_genes: TrainingGenes | None
     report: Mapping[str, Any]
 
     @property
@@ -97,7 +115,7 @@ class FittedGears:
 
     def reconstruct(
         self,
-        cells: Slide | AnnData,
+        cells: Given,
         *,
         settings: LayoutSettings | None = None,
         seed: int = 0,
@@ -108,8 +126,15 @@ class FittedGears:
     ) -> Reconstruction:
         """Lay out cells from their expression alone; coordinates that they may carry are not read.
 
+        Cells without a count in the model's genes get no place and take no part in the layout of the others. Cells that lack
+        less than a tenth of the model's genes are completed by the training spots' mean; their confidence is multiplied by the
+        share of the training spots' variance that lies in the other genes, where the length of the features has not lowered it
+        more. Both give a warning. (500 spots of hippocampus 4 without a random 9 % of 3000 genes: confidence 0.60 to 0.55, rank
+        correlation with the true distances 0.70 to 0.70; without the 9 % that vary most: 0.32, and 0.63.) Cells with fewer counts
+        than nearly all training spots have less confidence in proportion.
+
         Args:
-            cells: Cells with the model's genes.
+            cells: Cells with the model's genes: a path, an AnnData or a ``Slide``.
             settings: Settings of the layout; the defaults if omitted.
             seed: Same seed, same layout.
             adapt: "auto": the adapter of a model that was fitted with cells, when these lie far from the training spots;
@@ -119,13 +144,22 @@ class FittedGears:
             device: Where the models run: "auto", "cpu" or "cuda".
 
         Raises:
-            InputError: when the cells lack genes of the model, for another ``adapt``, or a ``shard_dir`` in use.
+            InputError: when the cells lack a tenth of the model's genes, fewer than 3 have counts in them, all are alike,
+                for another ``adapt``, or a ``shard_dir`` in use.
         """
-        query = cells if isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
+        where = find_device(device)
+        query, kept, share = self._readable(given_cells(cells))
         embedded = self.encoder.embed(query)
         gap = domain_gap(embedded.features, self.support.features, seed=child_seed(seed, "gap"))
-        spots = torch.cat(self.support.x)
-        x, adapted = adapt_query(embedded.x, spots, gap, self.adapter, adapt=adapt, seed=child_seed(seed, "adapter"))
+        x, adapted = adapt_query(
+            embedded.x,
+            torch.cat(self.support.x),
+            gap,
+            self.adapter,
+            adapt=adapt,
+            fitted_with_cells=bool(self.report.get("cells")),
+            seed=child_seed(seed, "adapter"),
+        )
         with nullcontext() if shard_dir is None else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,
@@ -135,10 +169,51 @@ class FittedGears:
                 seed=seed,
                 shard_dir=shard_dir,
                 progress=progress,
-                device=find_device(device),
+                device=where,
             )
-        confidence = self.calibration.predict(self.support.scatter(x)) * self.support.signal(embedded.features)
+        confidence = np.zeros(len(kept))
+        # Missing genes shorten the features as well: the lower of the two, so that their loss does not count twice.
+        signal = min(self.support.signal(embedded.features), share)
+        confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal
+        if self.training_genes is not None:
+            confidence[kept] *= self.training_genes.trust(self.encoder.depths(query))
+        layout = with_unplaced(layout, kept)
         return Reconstruction(layout.pos, confidence, layout, gap, adapted)
+
+    def _readable(self, cells: Slide) -> tuple[Slide, Bool[np.ndarray, " n"], float]:
+        """Cells with counts on all genes of the model, which ones those are, and the share of variance that was measured."""
+        genes = self.encoder.genes
+        known = set(cells.genes)
+        panels = [("the model", genes), (cells.name, cells.genes)]
+        hint = naming_hint(panels, sum(gene in known for gene in genes))
+        again = "fit again on the genes that slides and cells share: pyg-gears fit ... --cells CELLS"
+        check_missing(cells, genes, self.training_genes, hint or again)
+        measured = [gene for gene in genes if gene in known]
+        found, kept = counted(cells.subset_genes(measured))
+        expect(
+            len(found) >= MIN_CELLS,
+            f"{cells.name}: expected at least {MIN_CELLS} cells with counts in the {len(genes)} genes of the model, found "
+            f"{len(found)} of {len(cells)}; check X (raw counts), or fit again with --cells CELLS.",
+        )
+        check_cells_differ(found)
+        if len(found) < len(cells):
+            warnings.warn(
+                f"{len(cells) - len(found)} of {len(cells)} cells have no count in the {len(genes)} genes of the model: they get "
+                "no place (NaN) and confidence 0.",
+                stacklevel=3,
+            )
+        if len(measured) == len(genes):
+            return found, kept, 1.0
+        assert self.training_genes is not None
+        completed = complete_genes(found, genes, self.training_genes)
+        lost = completed.missing
+        warnings.warn(
+            f"{cells.name} lacks {len(lost)} of the {len(genes)} genes of the model (for instance {', '.join(lost[:3])}): they "
+            f"are completed by the training spots' mean, and confidence is lowered, as they hold {1 - completed.kept:.1%} of the "
+            "training spots' variance.",
+            stacklevel=3,
+        )
+        return completed.cells, kept, completed.kept
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """The origin of a layout, for its file: recipe, versions, residuals, the model's validation."""
@@ -165,6 +240,7 @@ class FittedGears:
             "members": [dict(member.state_dict()) for member in self.members],
             "support": self.support.state_dict(),
             "calibration": self.calibration.state_dict(),
+            "training_genes": None if self.training_genes is None else self.training_genes._asdict(),
             "report": dict(self.report),
         }
         save_checkpoint(Path(folder), content)
@@ -204,6 +280,7 @@ class FittedGears:
             members=tuple(members),
             support=TrainingSupport.from_state_dict(content["support"]),
             calibration=ConfidenceCalibration.from_state_dict(content["calibration"]),
+            training_genes=TrainingGenes.from_state(content["training_genes"]),
             report=content["report"],
         )
         _try(fitted)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from pyg_gears.data import Slide, cells_from_anndata, shared_genes, slide_from_anndata
-from pyg_gears.data.cell_differences import check_cells_differ
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.folder_lock import locked_folder
+from pyg_gears.data.gene_overlap import FEW_SHARED
+from pyg_gears.data.given import Given, given_cells, given_slides
 from pyg_gears.data.leftovers import remove_parts
 from pyg_gears.devices import find_device
-from pyg_gears.encoders import SCAdapter
+from pyg_gears.encoders import SCAdapter, TrainingGenes
+from pyg_gears.errors import expect
 from pyg_gears.fitted_gears import FittedGears, Reconstruction
 from pyg_gears.layout import ConfidenceCalibration, TrainingSupport, reconstruct_layout, row_spearman
 from pyg_gears.models import StructureModel
@@ -25,13 +26,12 @@ from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.encoder_training import check_embedding
 from pyg_gears.training.oracle import mean_energies
-from pyg_gears.training.preparation import Prepared, check_slides, held_out_name, prepare
+from pyg_gears.training.parts import Parts, choose_parts
+from pyg_gears.training.preparation import Prepared, check_slides, held_out_name, prepare_parts
 from pyg_gears.training.recipe import Recipe
+from pyg_gears.training.rival_energies import rival_energies
 from pyg_gears.training.structure_training import train_structure
 from pyg_gears.typing import FilePath
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 class Gears:
@@ -48,12 +48,16 @@ class Gears:
     load = staticmethod(FittedGears.load)
 
     def __init__(self, recipe: Recipe | None = None) -> None:
+        expect(
+            recipe is None or isinstance(recipe, Recipe),
+            f"expected a Recipe, found {type(recipe).__name__}; make one with Recipe.preset(...).change(...).",
+        )
         self.recipe = recipe or Recipe.preset("standard")
 
     def fit(
         self,
-        slides: Sequence[Slide | AnnData],
-        cells: Slide | AnnData | None = None,
+        slides: Iterable[Given] | Mapping[str, Given],
+        cells: Given | None = None,
         *,
         validate: str | None = None,
         work_dir: FilePath | None = None,
@@ -62,10 +66,13 @@ class Gears:
     ) -> FittedGears:
         """Learn from slides.
 
+        Spots and cells without a count in the genes that the model reads are left out, with a warning.
+
         Args:
-            slides: Slides with positions; an AnnData is named "slide_0", "slide_1", ... by its place.
-            cells: Cells without positions; their expression joins the encoder's fit, and an adapter is fitted that brings
-                them to the training spots (``embedding.adapter``).
+            slides: Slides with positions, each a path, an AnnData or a ``Slide``: a list (a file is named by its stem, an AnnData
+                "slide_0", "slide_1", ... by its place), or a dict of them by name.
+            cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that
+                brings them to the training spots (``embedding.adapter``).
             validate: Name of the slide held out for early stopping and confidence; by default the last of three or more
                 slides, and with fewer a spatial block of each.
             work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.
@@ -79,34 +86,41 @@ class Gears:
             InputError: for slides that cannot be used together, cells that are all alike, a model that the recipe's choices
                 cannot make, or a ``work_dir`` of another run, or one that another run is using.
         """
-        named = [s if isinstance(s, Slide) else slide_from_anndata(s, f"slide_{i}") for i, s in enumerate(slides)]
-        query = cells if cells is None or isinstance(cells, Slide) else cells_from_anndata(cells, "cells")
         where = find_device(device)
         build_model(self.recipe, 8, seed=0)  # refuses, before any work, fields that cannot be combined
+        named = given_slides(slides)
+        query = None if cells is None else given_cells(cells)
         check_slides(named, query, validate)
-        if query is not None:
-            check_cells_differ(query.subset_genes(shared_genes([*named, query])))
-        training = len(named) - (held_out_name(named, validate) is not None)
-        check_embedding(self.recipe.embedding, training, cells=query is not None)
+        held_out = held_out_name(named, validate)
+        check_embedding(self.recipe.embedding, len(named) - (held_out is not None), cells=query is not None)
+        parts = choose_parts(self.recipe, named, query, held_out)
+        _advise(parts)
+        key = fingerprint(self.recipe, named, query, validate)
         if work_dir is None:
             with tempfile.TemporaryDirectory() as folder:
-                return self._fit(named, query, validate, Path(folder), progress, where)
+                return self._fit(parts, Path(folder), key, progress, where)
         with locked_folder(work_dir):
             remove_parts(Path(work_dir))
-            return self._fit(named, query, validate, Path(work_dir), progress, where)
+            return self._fit(parts, Path(work_dir), key, progress, where)
 
-    def _fit(
-        self,
-        slides: list[Slide],
-        cells: Slide | None,
-        validate: str | None,
-        work: Path,
-        progress: bool,
-        device: torch.device,
-    ) -> FittedGears:
+    def _fit(self, parts: Parts, work: Path, key: str, progress: bool, device: torch.device) -> FittedGears:
         recipe, seed = self.recipe, self.recipe.training.seed
-        claim_folder(work, fingerprint(recipe, slides, cells, validate), ours=("encoder", "minisets", "member_*"))
-        prepared = prepare(recipe, slides, cells, validate, work, progress=progress, device=device)
+        claim_folder(work, key, ours=("encoder", "minisets", "member_*"))
+        prepared = prepare_parts(recipe, parts, work, progress=progress, device=device)
+        spots = [(slide.x, slide.pos) for slide in prepared.train.slides]
+        support = TrainingSupport.build(spots, prepared.features)
+        adapter = None
+        if parts.cells is not None and recipe.embedding.adapter is not None:
+            # Before the models: cells that no adapter can be fitted to are refused without a training.
+            chosen = recipe.embedding.adapter
+            adapter = SCAdapter.fit(
+                prepared.encoder.encode(parts.cells),
+                torch.cat(support.x),
+                weights=chosen.weights,
+                steps=chosen.steps,
+                lr=chosen.lr,
+                seed=child_seed(seed, "adapter"),
+            )
         members = tuple(
             train_structure(
                 recipe,
@@ -120,19 +134,6 @@ class Gears:
             )
             for number in range(recipe.training.members)
         )
-        spots = [(slide.x, slide.pos) for slide in prepared.train.slides]
-        support = TrainingSupport.build(spots, prepared.features)
-        adapter = None
-        if cells is not None and recipe.embedding.adapter is not None:
-            chosen = recipe.embedding.adapter
-            adapter = SCAdapter.fit(
-                prepared.encoder.encode(cells),
-                torch.cat(support.x),
-                weights=chosen.weights,
-                steps=chosen.steps,
-                lr=chosen.lr,
-                seed=child_seed(seed, "adapter"),
-            )
         return FittedGears(
             recipe=recipe,
             encoder=prepared.encoder,
@@ -141,14 +142,27 @@ class Gears:
             members=members,
             support=support,
             calibration=_calibrate(prepared, members, support, device),
+            training_genes=TrainingGenes.of([part.spots for part in parts.train], recipe.embedding.normalization),
             report={
-                "slides": [slide.name for slide in slides],
+                "slides": parts.names,
                 "held_out": [slide.name for slide in prepared.validation.slides],
                 "held_out_is_block": prepared.blocks,
-                "cells": 0 if cells is None else len(cells),
+                "cells": 0 if parts.cells is None else len(parts.cells),
                 "genes": len(prepared.encoder.genes),
                 **_mean_energies(prepared, members, recipe.training.node_budget, device),
+                "rivals": rival_energies(prepared.train, prepared.validation, seed=seed),
             },
+        )
+
+
+def _advise(parts: Parts) -> None:
+    """Say at once what a user would learn from a refusal of the cells after the training."""
+    if parts.cells is None and (len(parts.names) == 1 or len(parts.genes) < FEW_SHARED):
+        source = f"of {parts.names[0]} alone" if len(parts.names) == 1 else f"of {len(parts.names)} slides"
+        warnings.warn(
+            f"fitted without cells, on the {len(parts.genes)} genes {source}: cells that lack a tenth of these can't be laid "
+            "out; if you have the cells, name them now (pyg-gears fit ... --cells CELLS).",
+            stacklevel=3,
         )
 
 

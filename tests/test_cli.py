@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import anndata
@@ -97,6 +99,33 @@ def test_reconstruct_and_evaluate(model, simulated, tmp_path, capsys) -> None:
     assert run("evaluate", layout, *references) == 2
 
 
+def test_cells_without_counts_are_named_in_both_streams(model, simulated, tmp_path, capsys) -> None:
+    cells = anndata.read_h5ad(simulated / "cells.h5ad")
+    counts = cells.X.toarray()
+    counts[[0, 9]] = 0
+    cells.X = counts
+    cells.write_h5ad(tmp_path / "holes.h5ad")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert run("reconstruct", model, tmp_path / "holes.h5ad", "--out", tmp_path / "layout.h5ad") == 0
+    said = capsys.readouterr()
+    assert "60 cells, 2 of them without a place, mean confidence" in said.out
+    assert "warning: 2 of 60 cells have no count in the" in said.err
+    found = anndata.read_h5ad(tmp_path / "layout.h5ad")
+    assert np.flatnonzero(np.isnan(found.obsm["X_gears"]).all(axis=1)).tolist() == [0, 9]
+    assert found.obs["gears_confidence"].iloc[[0, 9]].tolist() == [0, 0]
+
+
+def test_cells_of_one_profile_are_refused_before_a_folder_is_made(simulated, tmp_path, capsys) -> None:
+    cells = anndata.read_h5ad(simulated / "cells.h5ad")
+    cells.X = np.tile(cells.X.toarray()[:1] + 1, (60, 1))
+    cells.write_h5ad(tmp_path / "alike.h5ad")
+    out = tmp_path / "model"
+    assert run("fit", simulated / "slide_0.h5ad", "--cells", tmp_path / "alike.h5ad", "--out", out, *SETTINGS) == 2
+    assert "alike: expected cells that differ, found 60 with the same expression" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_a_killed_fit_resumes(simulated, tmp_path, monkeypatch, capsys) -> None:
     from pyg_gears.training.structure_module import StructureModule
 
@@ -116,8 +145,14 @@ def test_a_killed_fit_resumes(simulated, tmp_path, monkeypatch, capsys) -> None:
     assert run(*call) == 2
     assert "--resume" in capsys.readouterr().err
     assert run(*call, "--set", "training.lr=0.1", "--resume") == 2
+    capsys.readouterr()
     assert run(*call, "--resume") == 0
     assert (out / "model.pt").exists()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.search(
+        r"E_geo on slide_0 \(a block of each\), where the truth has 0: \d+\.\d+ with the inferred graph", last
+    )
+    assert re.search(r"(better than|level with|worse than) kNN regression \(\d+\.\d+\)", last)
     assert run(*call, "--resume") == 2
 
 

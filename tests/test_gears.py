@@ -207,7 +207,7 @@ def test_a_fit_that_fails_leaves_what_was_fitted(tissue, recipe, fitted, tmp_pat
 
 def test_a_run_folder_is_claimed_before_the_encoder_is_trained(tissue, recipe, tmp_path, monkeypatch) -> None:
     Gears(recipe).fit(tissue.slides, work_dir=tmp_path, progress=False)
-    monkeypatch.setattr("pyg_gears.gears.prepare", lambda *a, **k: pytest.fail("the encoder was trained"))
+    monkeypatch.setattr("pyg_gears.gears.prepare_parts", lambda *a, **k: pytest.fail("the encoder was trained"))
     other = recipe.change({"embedding": {"components": 5}})
     with pytest.raises(ValueError, match="expected the recipe, slides and cells of the run begun in"):
         Gears(other).fit(tissue.slides, work_dir=tmp_path, progress=False)

@@ -72,6 +72,7 @@ def fit(
             check_cells_differ(query.subset_genes(shared_genes([*read, query])))
 
         from pyg_gears.gears import Gears
+        from pyg_gears.report import fit_verdict
 
         advise(lambda: "run the same command again" + (" with --resume" if work.is_dir() and not resume else ""))
         from pyg_gears.training.structure_module import TrainingDiverged
@@ -88,11 +89,7 @@ def fit(
                 shutil.copyfile(work / f"member_{number}" / "log.csv", part)
         fitted.save(out)
         shutil.rmtree(work)
-    report = fitted.report
-    click.echo(
-        f"wrote {out}: E_geo on {', '.join(report['held_out'])} {report['h_gate']:.3f} with the inferred graph, "
-        f"{report['t_edge']:.3f} with the true one"
-    )
+    click.echo(f"wrote {out}: {fit_verdict(fitted.report)}")
 
 
 def _check_output(out: Path, resume: bool) -> None:

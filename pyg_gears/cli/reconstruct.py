@@ -81,4 +81,7 @@ def reconstruct(
             info=fitted.describe(found, seed),
             at_last=lambda: shutil.rmtree(kept / "patches", ignore_errors=True),
         )
-    click.echo(f"wrote {out}: {len(found.pos)} cells, mean confidence {found.confidence.mean():.2f}")
+    unplaced = found.layout.report["unplaced"]
+    placed = f"{len(found.pos)} cells" + (f", {unplaced} of them without a place" if unplaced else "")
+    mean = found.confidence.sum() / (len(found.pos) - unplaced)
+    click.echo(f"wrote {out}: {placed}, mean confidence {mean:.2f}")

@@ -11,8 +11,12 @@ from pyg_gears.errors import expect
 _ROUNDING = 1e-6
 
 
-def check_cells_differ(cells: Slide) -> None:
-    """Check that the expression of cells, as shares of their counts, is not the same in all.
+def check_cells_differ(cells: Slide, what: str = "cells") -> None:
+    """Check that the expression of cells, as shares of their counts, is not the same in all; depths are no difference.
+
+    Args:
+        cells: Cells or spots.
+        what: "cells" or "spots", for the message.
 
     Raises:
         InputError: when it is.
@@ -24,6 +28,6 @@ def check_cells_differ(cells: Slide) -> None:
     spread = (shares.max(axis=0) - shares.min(axis=0)).toarray() if len(depth) else np.zeros(1)
     expect(
         float(spread.max()) > _ROUNDING,
-        f"{cells.name}: expected cells that differ, found {len(cells)} with the same expression; give cells with their own "
+        f"{cells.name}: expected {what} that differ, found {len(cells)} with the same expression; give {what} with their own "
         "counts.",
     )

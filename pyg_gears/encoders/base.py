@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
+from pyg_gears.encoders.smoothing import cell_depths
 
 
 class EmbeddingOutput(NamedTuple):
@@ -62,6 +64,10 @@ class Encoder(Protocol):
     def features(self, slide: Slide) -> Float[Tensor, "n f"]:
         """The features alone; see :meth:`embed`."""
         return self.embed(slide).features
+
+    def depths(self, slide: Slide) -> Float[np.ndarray, " n"]:
+        """Counts that the embedding of every spot or cell rests on, those that it borrows from neighbours included."""
+        return cell_depths(slide.subset_genes(self.genes))
 
     def state(self) -> Mapping[str, Any]:
         """Tensors and plain values for :meth:`from_state`, with the name of the class under ``type``."""

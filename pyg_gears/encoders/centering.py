@@ -49,7 +49,8 @@ def normalize_expression(slide: Slide, normalization: Normalization | None = Non
         f"expected transform among {', '.join(TRANSFORMS)}, found {transform!r}{nearest_name(transform, TRANSFORMS)}; name one.",
     )
     counts = slide.counts
-    total = np.asarray(counts.sum(axis=1), dtype=np.float64).reshape(-1)
+    # In float64: counts near the largest float32 would sum to infinity, and their spots become empty.
+    total = np.asarray(counts.sum(axis=1, dtype=np.float64)).reshape(-1)
     factor = np.divide(target_sum, total, out=np.zeros_like(total), where=total > 0)
     scaled = sparse.csr_array(sparse.diags_array(factor) @ counts)
     scaled.data = np.log1p(scaled.data) if transform == "log1p" else np.sqrt(scaled.data)

@@ -29,7 +29,7 @@ from pyg_gears.encoders.components import (
 )
 from pyg_gears.encoders.linear_encoder import LinearEncoder
 from pyg_gears.encoders.registry import register_encoder
-from pyg_gears.encoders.smoothing import median_depth, smooth_shallow
+from pyg_gears.encoders.smoothing import borrowed_depths, cell_depths, median_depth, smooth_shallow
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.graphs import knn
 from pyg_gears.seeds import random_stream
@@ -162,8 +162,16 @@ class ComponentEncoder(LinearEncoder):
         expression = normalize_expression(slide, self.normalization)
         weight = self.components.double().numpy() / self.scale
         values = expression @ weight - gene_statistics(expression).mean @ weight
-        x = smooth_shallow(torch.from_numpy(values.astype(np.float32)), median_depth([slide]) / max(self.depth, 1e-12))
+        x = smooth_shallow(torch.from_numpy(values.astype(np.float32)), self._depth_ratio(slide))
         return EmbeddingOutput(x, x)
+
+    def depths(self, slide: Slide) -> Float[np.ndarray, " n"]:
+        """Counts that the embedding of every spot or cell rests on, those that it borrows from neighbours included."""
+        slide = slide.subset_genes(self.genes)
+        return borrowed_depths(cell_depths(slide), self._depth_ratio(slide))
+
+    def _depth_ratio(self, slide: Slide) -> float:
+        return median_depth([slide]) / max(self.depth, 1e-12)
 
     def state(self) -> Mapping[str, Any]:
         """Plain values and tensors for :meth:`from_state`."""

@@ -135,6 +135,10 @@ class LearnedEncoder(Encoder):
             total += _directions(member, features) @ rotation
         return EmbeddingOutput(total / (len(self.members) * self.scale), features)
 
+    def depths(self, slide: Slide) -> Float[np.ndarray, " n"]:
+        """Counts that the front encoder's features of every spot or cell rest on."""
+        return self.front.depths(slide)
+
     def state(self) -> Mapping[str, Any]:
         """Plain values and tensors for :meth:`from_state`."""
         return {

@@ -16,8 +16,8 @@ def gauge_fix(
 
     .. math:: x_i' = (x_i - \bar x) / \max(\mathrm{RMS}, 10^{-6}), \quad \mathrm{RMS} = \sqrt{\tfrac1n \sum_i \|x_i - \bar x\|^2}
 
-    Differentiable everywhere, also where all points coincide (they stay at the origin). Half precision is computed in
-    float32.
+    Differentiable everywhere, also where all points coincide (they stay at the origin). Nodes without a place (NaN) keep none
+    and take no part. Half precision is computed in float32.
 
     Args:
         pos: Coordinates, shape (n, d), any unit.
@@ -35,13 +35,15 @@ def gauge_fix(
         # Half precision holds neither the square of the least RMS nor that of a coordinate beyond 255.
         return gauge_fix(pos.float(), batch, num_graphs).to(pos.dtype)
     if batch is None:
-        centred = pos - pos.mean(dim=0, keepdim=True)
-        return centred / _rms(centred.square().sum(dim=-1).mean())
+        centred = pos - pos.nanmean(dim=0, keepdim=True)
+        return centred / _rms(centred.square().sum(dim=-1).nanmean())
     b = num_graphs if num_graphs is not None else (int(batch.max()) + 1 if batch.numel() else 0)
-    count = pos.new_zeros(b).index_add(0, batch, pos.new_ones(pos.size(0))).clamp(min=1)
-    mean = pos.new_zeros(b, pos.size(1)).index_add(0, batch, pos) / count[:, None]
+    placed = ~pos.isnan().any(dim=-1)
+    count = pos.new_zeros(b).index_add(0, batch, placed.to(pos.dtype)).clamp(min=1)
+    mean = pos.new_zeros(b, pos.size(1)).index_add(0, batch, pos.where(placed[:, None], 0.0)) / count[:, None]
     centred = pos - mean[batch]
-    mean_square = pos.new_zeros(b).index_add(0, batch, centred.square().sum(dim=-1)) / count
+    square = centred.square().sum(dim=-1).where(placed, 0.0)
+    mean_square = pos.new_zeros(b).index_add(0, batch, square) / count
     return centred / _rms(mean_square)[batch, None]
 
 
@@ -49,12 +51,13 @@ def principal_frame(pos: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
     """Gauge-fix and turn the longest axis to x, with each axis' sign chosen so that its skewness is positive.
 
     The deterministic pose in which layouts are written and drawn; a proper choice among all rotations and mirrors
-    of the same layout. Where the two variances coincide the axes are arbitrary, as they must be.
+    of the same layout. Where the two variances coincide the axes are arbitrary, as they must be. Nodes without a place (NaN)
+    keep none.
     """
     x = gauge_fix(pos)
-    _, _, axes = torch.linalg.svd(x, full_matrices=False)
+    _, _, axes = torch.linalg.svd(x.nan_to_num(), full_matrices=False)
     x = x @ axes.T
-    sign = torch.where(x.pow(3).sum(dim=0) < 0, -1.0, 1.0).to(x.dtype)
+    sign = torch.where(x.pow(3).nansum(dim=0) < 0, -1.0, 1.0).to(x.dtype)
     return x * sign
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyg_gears.layout.solve import SolveOutput, isomap_start, solve_layout
     from pyg_gears.layout.stitch import StitchOutput, stitch_votes
     from pyg_gears.layout.support import TrainingSupport
+    from pyg_gears.layout.unplaced import with_unplaced
     from pyg_gears.layout.votes import VotesOutput, collect_votes
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "stitch_votes",
     "synchronize_scales",
     "weighted_median",
+    "with_unplaced",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -78,6 +80,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "solve": ["SolveOutput", "isomap_start", "solve_layout"],
         "stitch": ["StitchOutput", "stitch_votes"],
         "support": ["TrainingSupport"],
+        "unplaced": ["with_unplaced"],
         "votes": ["VotesOutput", "collect_votes"],
     },
 )

@@ -34,6 +34,7 @@ def adapt_query(
     adapter: SCAdapter | None,
     *,
     adapt: str = "auto",
+    fitted_with_cells: bool = False,
     seed: int = 0,
 ) -> QueryEmbedding:
     """Apply the adapter that is asked for, and warn when cells without one lie far from the training spots.
@@ -47,6 +48,7 @@ def adapt_query(
         gap: How far the cells lie from the training spots; fewer than 100 cells are never far.
         adapter: The adapter fitted with the model, if any.
         adapt: "auto" (the model's adapter, for far cells), "none", or "match" (a new one, fitted to these cells).
+        fitted_with_cells: Whether the model was fitted with cells: to fit with them is then no advice.
         seed: Seed of a new adapter.
 
     Returns:
@@ -65,9 +67,14 @@ def adapt_query(
     if far and adapt == "auto" and adapter is not None:
         return QueryEmbedding(adapter(x), True)
     if far:
+        match = 'reconstruct with --adapt match (adapt="match")'
+        if adapter is not None:
+            advice = f"leave out --adapt none, or {match}"
+        else:
+            advice = match if fitted_with_cells else f"fit with them (pyg-gears fit ... --cells CELLS), or {match}"
         warnings.warn(
             f"these cells lie far from the training spots (covariance {gap.covariance:.2f}, MMD {gap.mmd:.3f}): expect little "
-            "of the layout unless they are of the same tissue; fit with --cells, or reconstruct with --adapt match.",
+            f"of the layout unless they are of the same tissue; {advice}.",
             stacklevel=3,
         )
     return QueryEmbedding(x, False)

@@ -16,7 +16,7 @@ from pyg_gears.metrics.labels import (
     community_purity,
     layout_morans_i,
 )
-from pyg_gears.metrics.layout_pair import LayoutPair, layout_pair
+from pyg_gears.metrics.layout_pair import LayoutPair, layout_pair, placed_cells
 from pyg_gears.metrics.neighborhoods import NeighborhoodAgreement, neighborhood_agreement
 from pyg_gears.metrics.pose import PoseAgreement, align, pose_agreement
 
@@ -51,6 +51,7 @@ __all__ = [
     "local_rmse",
     "neighborhood_agreement",
     "pair_distances",
+    "placed_cells",
     "pose_agreement",
     "roc_curve",
 ]

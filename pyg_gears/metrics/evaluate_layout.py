@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 from pyg_gears.metrics.calibration import calibration_error, local_rmse
 from pyg_gears.metrics.collapse import collapse_statistics
 from pyg_gears.metrics.distances import distance_agreement
 from pyg_gears.metrics.edges import edge_agreement
 from pyg_gears.metrics.energy import energy_agreement
-from pyg_gears.metrics.layout_pair import LayoutLike
+from pyg_gears.metrics.layout_pair import LayoutLike, placed_cells
 from pyg_gears.metrics.neighborhoods import neighborhood_agreement
 from pyg_gears.metrics.pose import pose_agreement
 
@@ -67,6 +69,8 @@ def evaluate_layout(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> dic
     Above 2000 cells, pairs (two million) and minisets (energy), above 5000 the rows of the neighbourhood metrics (2000
     cells against all), are drawn by the seed. Each family's function documents its own choices.
 
+    Cells without a place (NaN in both coordinates, as ``reconstruct`` gives cells without counts) are left out, with a warning.
+
     Args:
         pos: Predicted coordinates, shape (n, 2), tensor or array, any unit and pose; n >= 6.
         truth: True coordinates of the same cells, shape (n, 2).
@@ -83,6 +87,13 @@ def evaluate_layout(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> dic
     >>> evaluate_layout(-3 * truth[:, ::-1], truth)["trust_20"]
     1.0
     """
+    placed = placed_cells(pos)
+    if not placed.all() and len(truth) == len(placed):
+        warnings.warn(
+            f"{int((~placed).sum())} of {len(placed)} cells have no place (NaN): they are left out of the metrics.",
+            stacklevel=2,
+        )
+        pos, truth = pos[placed], truth[placed]
     distances = distance_agreement(pos, truth, seed=seed)
     edges = edge_agreement(pos, truth, seed=seed)
     neighborhoods = neighborhood_agreement(pos, truth, seed=seed)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -68,6 +68,14 @@ def as_layout(pos: LayoutLike, name: str) -> Float[np.ndarray, "n 2"]:
     bad = int((~np.isfinite(values).all(axis=1)).sum())
     expect(bad == 0, f"expected finite {name} positions, found {bad} cells with NaN or infinity; drop those cells.")
     return values
+
+
+def placed_cells(pos: LayoutLike) -> Bool[np.ndarray, " n"]:
+    """Cells that have a place, shape (n,): ``reconstruct`` gives cells without counts NaN for both coordinates."""
+    values = np.asarray(pos.detach().cpu() if isinstance(pos, Tensor) else pos)
+    return (
+        ~np.isnan(values).all(axis=-1) if values.ndim == 2 and values.dtype.kind == "f" else np.ones(len(values), bool)
+    )
 
 
 def in_gauge(pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:

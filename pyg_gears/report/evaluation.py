@@ -64,7 +64,8 @@ def evaluate(
     Returns:
         The report:
 
-        * ``layout``, ``cells``, ``truth_key`` (None without truth), ``references``, ``label_key``,
+        * ``layout``, ``cells`` (those that have a place), ``unplaced``, ``truth_key`` (None without truth), ``references``,
+          ``label_key``,
           ``community_neighbors``, ``community_resolution``, ``seed`` and ``notes`` (sentences);
         * ``methods``: name -> metrics of ``metrics.evaluate_layout``, ours under "gears";
         * ``confidence``: rho of ``metrics.confidence_agreement``;
@@ -79,6 +80,7 @@ def evaluate(
     slides, reading = _check_files(layout_path, references, json_path, figures_dir, reading)
     with open_source(layout_path) as source:
         adata = source.to_anndata()
+    adata, unplaced = _placed(adata, Path(layout_path).stem)
     cells = cells_from_anndata(adata, Path(layout_path).stem, reading)
     truth = _truth(adata, truth_key, Path(layout_path).stem)
     labels, label_key = _labels(adata, label_key)
@@ -91,10 +93,11 @@ def evaluate(
     if slides:
         layouts |= simple_rivals(slides, cells, seed=seed)
     confidence = np.asarray(adata.obs["gears_confidence"], dtype=np.float64)
-    notes = _notes(truth, truth_key, slides, labels)
+    notes = _notes(truth, truth_key, slides, labels, unplaced)
     report: dict[str, Any] = {
         "layout": os.fspath(layout_path),
         "cells": adata.n_obs,
+        "unplaced": unplaced,
         "truth_key": truth_key if truth is not None else None,
         "references": [slide.name for slide in slides],
         "label_key": label_key,
@@ -188,8 +191,26 @@ def _labels(adata: AnnData, key: str | None) -> tuple[np.ndarray | None, str | N
     return None, None
 
 
-def _notes(truth: FloatArray | None, key: str, slides: Sequence[Any], labels: np.ndarray | None) -> list[str]:
+def _placed(adata: AnnData, name: str) -> tuple[AnnData, int]:
+    """The cells that have a place, and the number of the others."""
+    from pyg_gears.metrics import placed_cells
+
+    pos = np.asarray(adata.obsm["X_gears"])
+    expect(
+        pos.ndim == 2 and pos.shape[1] == 2 and pos.dtype.kind in "fiu",
+        f"{name}: expected a layout of shape (n, 2) in obsm['X_gears'], found {pos.dtype} of shape {pos.shape}; make one with "
+        "pyg-gears reconstruct.",
+    )
+    placed = placed_cells(pos)
+    return (adata, 0) if placed.all() else (adata[placed].copy(), int((~placed).sum()))
+
+
+def _notes(
+    truth: FloatArray | None, key: str, slides: Sequence[Any], labels: np.ndarray | None, unplaced: int
+) -> list[str]:
     notes = []
+    if unplaced:
+        notes.append(f"{unplaced} cells have no place (they have no count in the model's genes): they are left out.")
     if truth is None:
         notes.append(f"No true positions in obsm[{key!r}]: only checks that need no truth were made.")
     if not slides:

@@ -68,8 +68,8 @@ def _from_3(content: Content, file: object) -> Content:
 
 
 def _from_4(content: Content, file: object) -> Content:
-    """pyg-gears 0.2 before checksums."""
-    return {**content, "format": 5, "version": "0.2.0"}
+    """pyg-gears 0.2 before checksums; what the training spots hold of each gene is unknown, so cells must have all of them."""
+    return {**content, "format": 5, "version": "0.2.0", "training_genes": None}
 
 
 STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3, 4: _from_4}

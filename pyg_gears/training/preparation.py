@@ -10,19 +10,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, SlidePart, shared_genes, split_slides
-from pyg_gears.encoders import Encoder, fit_candidate_projection, variable_genes
+from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, SlidePart
+from pyg_gears.data.gene_overlap import check_overlap
+from pyg_gears.encoders import Encoder, fit_candidate_projection
 from pyg_gears.errors import expect
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.encoder_training import fit_encoder
 from pyg_gears.training.graph_recipe import GraphRecipe
 from pyg_gears.training.held_out import check_held_out, held_out_slide
 from pyg_gears.training.minisets import recipe_minisets
+from pyg_gears.training.parts import Parts, choose_parts
 from pyg_gears.training.projection_training import fit_gate_projection
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph
-
-BLOCK = 0.2
 
 
 class Prepared(NamedTuple):
@@ -65,7 +65,7 @@ def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:
 
 
 def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | None) -> None:
-    """Check that slides (and cells) can be used together, before any work.
+    """Check that slides (and cells) can be used together, before any work; few shared genes give a warning.
 
     Raises:
         InputError: for no slides, duplicated names, an unknown name to hold out, or too few shared genes.
@@ -76,7 +76,7 @@ def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | N
         len(set(names)) == len(names),
         f"expected slides with different names, found {', '.join(names)}; name them NAME=path.",
     )
-    shared_genes([*slides, cells] if cells is not None else slides)
+    check_overlap([*slides, cells] if cells is not None else slides, stacklevel=3)
     check_held_out(names, validate)
 
 
@@ -110,32 +110,37 @@ def prepare(
         InputError: for no slides, duplicated or unknown names, or too few shared genes.
     """
     check_slides(slides, cells, validate)
-    seed, chosen = recipe.training.seed, recipe.embedding
-    common = shared_genes([*slides, cells] if cells is not None else slides)
-    split = split_slides(
-        [slide.subset_genes(common) for slide in slides],
-        held_out_name(slides, validate),
-        fraction=BLOCK,
-        seed=child_seed(seed, "split"),
-    )
-    genes = variable_genes([part.spots for part in split.train], chosen.genes, chosen.normalization)
-    train_parts, held_out_parts = ([_on_genes(part, genes) for part in side] for side in (split.train, split.held_out))
+    parts = choose_parts(recipe, slides, cells, held_out_name(slides, validate))
+    return prepare_parts(recipe, parts, work, cells_in_training=cells_in_training, progress=progress, device=device)
+
+
+def prepare_parts(
+    recipe: Recipe,
+    parts: Parts,
+    work: Path | None,
+    *,
+    cells_in_training: bool = False,
+    progress: bool = False,
+    device: torch.device | str = "cpu",
+) -> Prepared:
+    """:func:`prepare` from parts that were chosen before: fit the encoder, and set up minisets."""
+    seed = recipe.training.seed
     fit = fit_encoder(
-        chosen,
-        [part.spots for part in train_parts],
-        None if cells is None else cells.subset_genes(genes),
-        [(part.slide, torch.from_numpy(part.inside)) for part in held_out_parts],
+        recipe.embedding,
+        [part.spots for part in parts.train],
+        parts.cells,
+        [(part.slide, torch.from_numpy(part.inside)) for part in parts.held_out],
         seed=child_seed(seed, "encoder"),
         cells_in_training=cells_in_training,
         folder=work and work / "encoder",
         progress=progress,
         device=device,
     )
-    train = [_embedded(part, found.x) for part, found in zip(train_parts, fit.train, strict=True)]
+    train = [_embedded(part, found.x) for part, found in zip(parts.train, fit.train, strict=True)]
     # A held-out block is embedded with its whole slide, whose mean centres it.
     held_out = [
         _embedded(part, found.x[torch.from_numpy(part.inside)])
-        for part, found in zip(held_out_parts, fit.held_out, strict=True)
+        for part, found in zip(parts.held_out, fit.held_out, strict=True)
     ]
     cache = work and work / "minisets"
     candidates = candidate_search(recipe, _projection(recipe, train, cache, device))
@@ -152,7 +157,7 @@ def prepare(
             cache=cache,
         ),
         features=torch.cat([found.features for found in fit.train]),
-        blocks=split.blocks,
+        blocks=parts.blocks,
     )
 
 
@@ -176,10 +181,6 @@ def _projection(
         seed=child_seed(seed, "projection"),
         device=device,
     )
-
-
-def _on_genes(part: SlidePart, genes: Sequence[str]) -> SlidePart:
-    return part._replace(slide=part.slide.subset_genes(genes))
 
 
 def _embedded(part: SlidePart, x: Float[Tensor, "n c"]) -> EmbeddedSlide:

@@ -42,3 +42,24 @@ def test_principal_frame_is_one_pose_for_all_similarities(seed: int) -> None:
         [2.0, 1.0]
     )
     torch.testing.assert_close(principal_frame(similarity(pos, seed)), principal_frame(pos))
+
+
+@pytest.mark.parametrize("frame", [gauge_fix, principal_frame, lambda pos: gauge_fix(pos, torch.zeros(40).long(), 1)])
+def test_nodes_without_a_place_keep_none_and_take_no_part(frame) -> None:
+    pos = torch.randn(40, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    kept = torch.ones(40, dtype=torch.bool)
+    kept[[0, 7, 39]] = False
+    holes = pos.clone()
+    holes[~kept] = torch.nan
+    found = frame(holes)
+    assert found[~kept].isnan().all()
+    expected = principal_frame(pos[kept]) if frame is principal_frame else gauge_fix(pos[kept])
+    torch.testing.assert_close(found[kept], expected)
+
+
+def test_a_graph_that_is_nowhere_leaves_the_others_alone() -> None:
+    pos = torch.randn(20, 2, generator=torch.Generator().manual_seed(1))
+    batch = torch.arange(20) // 10
+    holes = pos.clone()
+    holes[:10] = torch.nan
+    torch.testing.assert_close(gauge_fix(holes, batch)[10:], gauge_fix(pos[10:]))

@@ -39,6 +39,24 @@ def test_foreign_cells_without_an_adapter_are_reported_and_still_embedded() -> N
         assert torch.equal(found.x, x)
 
 
+@pytest.mark.parametrize(
+    ("adapter", "options", "words"),
+    [
+        (None, {}, r"fit with them \(pyg-gears fit \.\.\. --cells CELLS\), or reconstruct with --adapt match"),
+        (None, {"fitted_with_cells": True}, r"same tissue; reconstruct with --adapt match"),
+        (
+            SCAdapter(4),
+            {"fitted_with_cells": True, "adapt": "none"},
+            r"leave out --adapt none, or reconstruct with --adapt",
+        ),
+    ],
+)
+def test_nobody_is_told_to_do_what_was_done(adapter, options, words: str) -> None:
+    with pytest.warns(UserWarning, match=words) as heard:
+        adapted(cloud(200, 1, 0.1), adapter, **options)
+    assert ("fit with them" in str(heard[0].message)) == (not options)
+
+
 def test_few_cells_are_never_far() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

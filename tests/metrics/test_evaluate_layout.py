@@ -84,3 +84,26 @@ def test_tensors_and_arrays_agree() -> None:
 def test_bad_input_is_one_sentence(pos: np.ndarray, truth: np.ndarray, text: str) -> None:
     with pytest.raises(InputError, match=text):
         evaluate_layout(pos, truth)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.as_tensor])
+def test_cells_without_a_place_are_left_out_and_counted(convert) -> None:
+    pos, truth = _layouts(60)
+    placed = np.ones(60, dtype=bool)
+    placed[[0, 31]] = False
+    pos[~placed] = np.nan
+    with pytest.warns(UserWarning, match=r"2 of 60 cells have no place \(NaN\): they are left out"):
+        found = evaluate_layout(convert(pos), convert(truth))
+    assert found == pytest.approx(evaluate_layout(pos[placed], truth[placed]), nan_ok=True)
+
+
+def test_half_a_place_or_none_at_all_is_refused() -> None:
+    pos, truth = _layouts(60)
+    pos[3, 0] = np.nan
+    with pytest.raises(InputError, match="expected finite predicted positions, found 1 cells"):
+        evaluate_layout(pos, truth)
+    with (
+        pytest.warns(UserWarning, match="60 of 60 cells"),
+        pytest.raises(InputError, match="at least 6 cells, found 0"),
+    ):
+        evaluate_layout(np.full((60, 2), np.nan), truth)

@@ -58,6 +58,15 @@ def test_what_cannot_be_read_names_who_can() -> None:
         upgrade({"format": 1}, "model.pt")
 
 
+def test_nothing_is_known_of_the_genes_of_older_models() -> None:
+    found = upgrade(content(), "model.pt")
+    assert found["training_genes"] is None
+    four = {**found, "format": 4}
+    del four["training_genes"]
+    assert upgrade(four, "model.pt") == found
+    assert load(FORMAT_3).training_genes is None
+
+
 def test_terms_without_weight_and_unused_fields_are_left_out() -> None:
     found = upgrade(content(), "model.pt")
     recipe = found["recipe"]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyg_gears.data.anndata_in import DEFAULT
 from pyg_gears.data.checked_files import checked_files, read_files
+from pyg_gears.data.counted import counted
 from pyg_gears.data.read_options import ReadOptions
+from pyg_gears.data.slide import check_slide
 from pyg_gears.errors import expect
 from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.typing import FilePath
@@ -113,8 +115,10 @@ def diagnose(
     from pyg_gears.lab.report import measure_probes, write_report
 
     chosen = diagnosis_probes() if probes is None else probes
-    slides = []
-    for slide in read_files(slide_paths, options=reading).slides:
+    slides, notes = [], []
+    for slide, empty in (_with_counts(one, encoder.genes) for one in read_files(slide_paths, options=reading).slides):
+        if empty:
+            notes.append(f"{slide.name}: {empty} spots without a count in the genes of the model are left out")
         drawn = fixed_minisets(encoder, recipe, slide.subset_genes(encoder.genes), minisets, seed, candidates)
         status = SEEN if slide.name in seen else VALIDATED if slide.name in validated else HELD_OUT
         slides.append(SlideSubject(slide.name, status, drawn, slide))
@@ -154,8 +158,19 @@ def diagnose(
             f"{one['name']}: {one['spots']} spots, {one['status']}; minisets of {min(one['sizes'])} to {max(one['sizes'])} spots"
             for one in head["slides"]  # type: ignore[attr-defined]
         ),
+        *notes,
     ]
     return write_report(out, head, lines, measured, write_maps)
+
+
+def _with_counts(slide: Slide, genes: Sequence[str]) -> tuple[Slide, int]:
+    """The spots that have a count in some genes, with all their genes, and the number of the others."""
+    kept = counted(slide.subset_genes(genes)).kept
+    if kept.all():
+        return slide, 0
+    found = slide.select(kept)
+    check_slide(found)
+    return found, len(slide) - len(found)
 
 
 def check_diagnosis(

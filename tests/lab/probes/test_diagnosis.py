@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import anndata
 import pytest
 import torch
 
 from pyg_gears.data import simulate_tissue, write_simulation, write_slide
 from pyg_gears.data.anndata_in import read_slide
 from pyg_gears.errors import InputError
-from pyg_gears.lab.probes import collapse_rate, gap_decomposition, gate_probe
+from pyg_gears.lab.probes import collapse_rate, gap_decomposition, gate_probe, gate_scores
 from pyg_gears.lab.probes.diagnosis import check_diagnosis, diagnose, diagnosis_probes, fixed_minisets
 from pyg_gears.lab.probes.focus_maps import QUERIES
 from pyg_gears.training import Recipe
@@ -230,3 +231,26 @@ def test_a_second_run_gives_the_same(files, prepared, members, out, tmp_path) ->
     first = json.loads((out / "report.json").read_text())["probes"]
     for name, found in json.loads(json.dumps(again["probes"])).items():
         assert found == first[name][1:]
+
+
+def test_spots_without_a_count_are_left_out_and_named(files, prepared, members, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    slide = anndata.read_h5ad(files[2])
+    counts = slide.X.toarray()
+    counts[[1, 8]] = 0
+    slide.X = counts
+    slide.write_h5ad(tmp_path / "holes.h5ad")
+    report = diagnose(
+        members[:1],
+        prepared.encoder,
+        RECIPE,
+        [tmp_path / "holes.h5ad"],
+        tmp_path / "report",
+        candidates=prepared.candidates,
+        minisets=2,
+        maps=0,
+        probes=[gate_scores.PROBE],
+    )
+    assert report["slides"][0]["spots"] == 58
+    text = (tmp_path / "report" / "report.txt").read_text()
+    assert "holes: 2 spots without a count in the genes of the model are left out" in text

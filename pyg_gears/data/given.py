@@ -1,0 +1,130 @@
+"""Slides and cells as a caller may give them in Python: paths, AnnData, ``Slide``, a list or a mapping of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from pyg_gears.data import cells_from_anndata, read_cells, read_slide, slide_from_anndata
+from pyg_gears.data.slide import Slide, check_cells, check_slide
+from pyg_gears.errors import InputError, expect
+from pyg_gears.typing import FilePath
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Given: TypeAlias = "Slide | AnnData | FilePath"
+"""One slide, or cells: a ``Slide``, an AnnData (in memory, backed, or a view; it is never changed) or an ``.h5ad`` file."""
+
+
+def given_slides(slides: Iterable[Given] | Mapping[str, Given]) -> list[Slide]:
+    """The slides of a list, or of a mapping from their names.
+
+    Args:
+        slides: A file is named by its stem, an AnnData "slide_0", "slide_1", ... by its place; a mapping names all of them.
+
+    Raises:
+        InputError: for anything else, none, a slide that is given twice, or one that cannot be used.
+    """
+    from anndata import AnnData
+
+    remedy = "pass a list of AnnData, paths or Slide, or a dict of them by name"
+    single = isinstance(slides, AnnData | Slide | str | os.PathLike)
+    expect(
+        not single,
+        f"expected a list of slides, found one {type(slides).__name__} alone; put it into a list, [slide].",
+    )
+    # Rows of a table would pass for slides.
+    table = hasattr(slides, "shape") or hasattr(slides, "columns")
+    expect(
+        isinstance(slides, Iterable) and not table and not isinstance(slides, bytes),
+        f"expected a list of slides, found {_kind(slides)}; {remedy}.",
+    )
+    if isinstance(slides, Mapping):
+        named: list[tuple[str | None, Any]] = [(str(name), slide) for name, slide in slides.items()]
+    else:
+        named = [(None, slide) for slide in slides]
+    expect(len(named) > 0, f"expected at least one slide, found none; {remedy}.")
+    first: dict[object, int] = {}
+    for number, (_, slide) in enumerate(named):
+        key = Path(slide).resolve() if isinstance(slide, str | os.PathLike) else id(slide)
+        expect(
+            key not in first,
+            f"expected every slide once, found the same one in places {first.get(key)} and {number}; leave one out.",
+        )
+        first[key] = number
+    return [_slide(slide, name, number) for number, (name, slide) in enumerate(named)]
+
+
+def given_cells(cells: Given) -> Slide:
+    """Cells, of which coordinates are not read.
+
+    Args:
+        cells: A file is named by its stem, an AnnData "cells".
+
+    Raises:
+        InputError: for anything else, or cells that cannot be used.
+    """
+    from anndata import AnnData
+
+    if isinstance(cells, Slide):
+        check_cells(cells)
+        return cells
+    if isinstance(cells, str | os.PathLike):
+        return read_cells(cells)
+    expect(
+        isinstance(cells, AnnData),
+        f"expected cells as an AnnData, a path or a Slide, found {_kind(cells)}; pass one of these.",
+    )
+    assert isinstance(cells, AnnData)
+    return cells_from_anndata(_in_memory(cells), "cells")
+
+
+def _slide(slide: Any, name: str | None, number: int) -> Slide:
+    from anndata import AnnData
+
+    if isinstance(slide, AnnData):
+        return slide_from_anndata(_in_memory(slide), name or f"slide_{number}")
+    if isinstance(slide, Slide):
+        check_slide(slide)
+        found = slide
+    elif isinstance(slide, str | os.PathLike):
+        found = read_slide(slide)
+    else:
+        raise InputError(
+            f"expected slides as AnnData, paths or Slide, found {_kind(slide)} in place {number}; pass one of these."
+        )
+    return found if name is None else replace(found, name=name)
+
+
+def _in_memory(adata: AnnData) -> AnnData:
+    """The AnnData itself, or a copy where X is on disk or of half precision, which SciPy does not know."""
+    if adata.isbacked:
+        adata = adata.to_memory()
+    if getattr(adata.X, "dtype", None) != np.float16:
+        return adata
+    from anndata import AnnData
+
+    # Not AnnData.copy: it fails for sparse X of this type.
+    found = AnnData(
+        adata.X.astype(np.float32),
+        obs=adata.obs,
+        var=adata.var,
+        uns=dict(adata.uns),
+        obsm=dict(adata.obsm),
+        layers=dict(adata.layers),
+    )
+    if adata.raw is not None:
+        found.raw = adata.raw.to_adata()
+    return found
+
+
+def _kind(value: object) -> str:
+    shape = getattr(value, "shape", None)
+    name = "nothing (None)" if value is None else type(value).__name__
+    return name if shape is None else f"{name} of shape {tuple(shape)}"

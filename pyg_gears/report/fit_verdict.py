@@ -1,0 +1,39 @@
+"""What the energies of a fit mean, in one line: beside the truth and beside simple regressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+LEVEL = 0.05
+"""Relative difference below which energies are level: about their deviation between seeds."""
+
+TITLES = {"knn_regression": "kNN regression", "ridge": "ridge regression"}
+
+
+def fit_verdict(report: Mapping[str, Any]) -> str:
+    """E_geo of a fit on what it held out, and whether simple regressions on the same embedding do better.
+
+    Args:
+        report: ``FittedGears.report``.
+
+    Returns:
+        One line without a full stop.
+    """
+    energy = report["h_gate"]
+    held_out = ", ".join(report["held_out"]) + (" (a block of each)" if report["held_out_is_block"] else "")
+    text = (
+        f"E_geo on {held_out}, where the truth has 0: {energy:.3f} with the inferred graph, {report['t_edge']:.3f} with the true "
+        "one"
+    )
+    verdicts: dict[str, list[str]] = {}
+    for name, rival in report.get("rivals", {}).items():
+        verdicts.setdefault(_comparison(energy, rival), []).append(f"{TITLES[name]} ({rival:.3f})")
+    words = [f"{verdict} {' and '.join(rivals)}" for verdict, rivals in verdicts.items()]
+    return f"{text}; {', '.join(words)}" if words else text
+
+
+def _comparison(energy: float, rival: float) -> str:
+    if abs(energy - rival) <= LEVEL * max(energy, rival):
+        return "level with"
+    return "better than" if energy < rival else "worse than"
