@@ -13,7 +13,7 @@ from pyg_gears import __version__
 from pyg_gears.cli.lazy_group import LazyGroup
 from pyg_gears.errors import InputError
 
-COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "demo", "lab")
+COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "report", "demo", "lab")
 
 
 @click.group(cls=LazyGroup, package="pyg_gears.cli", commands=COMMANDS)

@@ -1,0 +1,32 @@
+"""``pyg-gears report``: a layout as one interactive HTML file."""
+
+from __future__ import annotations
+
+import click
+
+from pyg_gears.errors import expect
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
+@click.option("--out", required=True, help="File to write (.html).")
+@click.option("--truth", default="spatial", help="Field of obsm with the true positions, shown where it exists.")
+@click.option(
+    "--reference", "references", multiple=True, metavar="SLIDE.h5ad ...", help="Training slides for the rivals."
+)
+@click.option("--gene", "genes", multiple=True, metavar="NAME", help="A gene that is to be on the page; repeatable.")
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs and cells.")
+def report(
+    files: tuple[str, ...], out: str, truth: str, references: tuple[str, ...], genes: tuple[str, ...], seed: int
+) -> None:
+    """Write a page to look at a layout: genes, confidence, selected cells, metrics; it needs no network."""
+    from pyg_gears.report.layout_page import write_layout_page
+
+    # `--reference A B C` gives the option A; B and C arrive as files after the layout.
+    layout, more = files[0], files[1:]
+    expect(
+        not more or bool(references),
+        f"expected one layout, found {len(files)} files; name training slides after --reference.",
+    )
+    write_layout_page(layout, out, truth_key=truth, references=(*references, *more), genes=genes, seed=seed)
+    click.echo(f"wrote {out}: open it in a browser")

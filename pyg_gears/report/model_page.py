@@ -1,0 +1,194 @@
+"""``write_model_page``: what a fit has learned, as one HTML file in the model's folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from pyg_gears.data import Slide
+from pyg_gears.fitted_gears import FittedGears, Reconstruction
+from pyg_gears.layout import ConfidenceCalibration, row_spearman
+from pyg_gears.report.explorer import explorer_data, explorer_html
+from pyg_gears.report.html_parts import chart, copied, items, paragraph, section, table, text
+from pyg_gears.report.layout_figures import drawn_together
+from pyg_gears.report.layout_origin import training_sentences
+from pyg_gears.report.page_charts import lines
+from pyg_gears.report.page_file import page_html, plotly_source, write_page
+from pyg_gears.report.report_folder import plain
+from pyg_gears.typing import FilePath
+
+PAGE = "fit_report.html"
+HELD_OUT_SPOTS = 5000
+"""A larger held-out slide is not laid out for the page: it would take as long as ``reconstruct`` does."""
+DATA_BUDGET = 8_000_000
+"""Characters that the held-out slide may take."""
+QUALITY_BINS = 10
+CURVES = (
+    ("loss", "loss", ("loss",)),
+    ("energy", "E_geo on the held-out minisets", ("h_gate", "t_edge")),
+    ("gate", "gate precision on the held-out minisets", ("gate_precision",)),
+)
+CURVE_NAMES = {"h_gate": "inferred graph", "t_edge": "true graph"}
+
+
+def write_model_page(folder: FilePath, fitted: FittedGears, slides: Sequence[Slide] = ()) -> Path:
+    """Write ``fit_report.html``: curves, the held-out layout, calibration of the confidence, the gate.
+
+    Args:
+        folder: The model's folder; training logs in it (``training_0.csv``, ...) become curves.
+        fitted: The model.
+        slides: The slides of the fit. The first held-out one is laid out, if it was held out whole and has at most 5000
+            spots.
+
+    Returns:
+        The page.
+
+    Raises:
+        ImportError: without plotly.
+    """
+    plotly_source()
+    folder = Path(folder)
+    logs = [read_log(path) for path in sorted(folder.glob("training_*.csv"))]
+    held_out = _held_out(fitted, slides)
+    found = None if held_out is None else fitted.reconstruct(held_out, adapt="none", progress=False)
+    path = folder / PAGE
+    write_page(path, model_page(folder.resolve().name, fitted, logs, held_out, found))
+    return path
+
+
+def model_page(
+    name: str,
+    fitted: FittedGears,
+    logs: Sequence[Mapping[str, Float[np.ndarray, " e"]]],
+    held_out: Slide | None,
+    found: Reconstruction | None,
+) -> str:
+    """The page of a model as HTML; ``found`` is the layout of the slide ``held_out``."""
+    charts: dict[str, Any] = {}
+    data, scatter, quality = None, "", None
+    if held_out is not None and found is not None and held_out.pos is not None:
+        quality = row_spearman(found.pos, held_out.pos)
+        data, scatter = _scatter(held_out, found, quality)
+    body = "".join([
+        f"<h1>Model {text(name)}</h1>",
+        items(training_sentences(fitted.report)),
+        section("The held-out slide", scatter or paragraph(_why_none(fitted))),
+        _calibration(fitted.calibration, found, quality, charts),
+        _gate(fitted.report, logs, charts),
+        _curves(logs, charts),
+        section("Recipe", copied("Recipe", json.dumps(plain(fitted.recipe.as_dict()), indent=2, ensure_ascii=False))),
+    ])  # fmt: skip
+    return page_html(f"Model {name}", body, cells=data, charts=charts)
+
+
+def read_log(path: Path) -> dict[str, Float[np.ndarray, " e"]]:
+    """Columns of a training log; an empty field is NaN."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
+
+
+def _held_out(fitted: FittedGears, slides: Sequence[Slide]) -> Slide | None:
+    names = () if fitted.report.get("held_out_is_block") else fitted.report.get("held_out", ())
+    fitting = [s for s in slides if s.name in names and s.pos is not None and len(s) <= HELD_OUT_SPOTS]
+    return fitting[0] if fitting else None
+
+
+def _why_none(fitted: FittedGears) -> str:
+    if fitted.report.get("held_out_is_block"):
+        return "A block of each slide was held out, and no whole slide: there is no layout of one to show."
+    return "It is not shown, since it was not at hand or is large: lay it out with pyg-gears reconstruct and pyg-gears report."
+
+
+def _scatter(slide: Slide, found: Reconstruction, quality: Float[np.ndarray, " n"]) -> tuple[dict[str, Any], str]:
+    import pandas as pd
+
+    assert slide.pos is not None
+    aligned, true = drawn_together(found.pos, slide.pos)
+    data, notes = explorer_data(
+        slide,
+        [(f"Layout of {slide.name}, turned onto the truth", aligned), ("Truth", true)],
+        found.pos,
+        found.confidence,
+        pd.DataFrame({"rank correlation reached": quality}),
+        genes=(),
+        budget=DATA_BUDGET,
+        seed=0,
+    )
+    intro = f"The {len(slide):,} spots of {slide.name}, which chose the epoch but never trained a network."
+    return data, paragraph(intro) + explorer_html() + items(notes)
+
+
+def _calibration(
+    calibration: ConfidenceCalibration,
+    found: Reconstruction | None,
+    quality: Float[np.ndarray, " n"] | None,
+    charts: dict[str, Any],
+) -> str:
+    parts = []
+    if calibration.calibrated:
+        curve = {"confidence": (calibration.spread, calibration.confidence)}
+        charts["calibration"] = lines(
+            curve, "scatter of the training spots that resemble a cell (RMS radii)", "confidence"
+        )
+        parts.append(chart("calibration", "From scatter to confidence, as learned from what was held out"))
+    if found is not None and quality is not None:
+        order = np.array_split(np.argsort(found.confidence, kind="stable"), QUALITY_BINS)
+        means = [(found.confidence[bin].mean(), quality[bin].mean()) for bin in order if len(bin)]
+        charts["reached"] = lines(
+            {"spots": tuple(zip(*means, strict=True))}, "confidence", "rank correlation reached", diagonal=True
+        )
+        parts.append(
+            chart("reached", "Confidence and rank correlation reached on the held-out slide, tenths of the spots")
+        )
+        parts.append(
+            paragraph(
+                "The curve was fitted to this slide, so that it lies near the diagonal; another slide tells more."
+            )
+        )
+    return section("Calibration of the confidence", f'<div class="row">{"".join(parts)}</div>')
+
+
+def _gate(report: Mapping[str, Any], logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
+    rows = [(label, f"{report[key]:.3f}") for key, label in (
+        ("h_gate", "E_geo with the inferred graph and its gate"),
+        ("t_edge", "E_geo with the true graph, without a gate"),
+    ) if key in report]  # fmt: skip
+    parts = [table("Mean of the models on the held-out minisets, where the truth has 0", ("graph", "E_geo"), rows)]
+    if "h_gate" in report and "t_edge" in report:
+        cost = report["h_gate"] - report["t_edge"]
+        parts.append(
+            paragraph(f"The inferred graph costs {cost:+.3f}; what the true graph leaves is the structure model's own.")
+        )
+    return section("The gate", *parts, _chart(*CURVES[2], logs, charts))
+
+
+def _curves(logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
+    if not logs:
+        return section("Training", paragraph("The folder holds no training log."))
+    drawn = "".join(_chart(*curve, logs, charts) for curve in CURVES[:2])
+    return section("Training", f'<div class="row">{drawn}</div>')
+
+
+def _chart(
+    name: str, title: str, columns: Sequence[str], logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]
+) -> str:
+    curves = {
+        ", ".join(filter(None, (f"model {k}" if len(logs) > 1 else "", CURVE_NAMES.get(column, "")))) or title: (
+            log["epoch"],
+            log[column],
+        )
+        for k, log in enumerate(logs)
+        for column in columns
+        if column in log
+    }
+    if not curves:
+        return ""
+    charts[name] = lines(curves, "epoch", title)
+    return chart(name, f"{title[0].upper()}{title[1:]} by epoch")
