@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pyg_gears.errors import InputError, expect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyg_gears.data import Slide
+    from pyg_gears.fitted_gears import FittedGears
 
 
 @click.command()
@@ -62,6 +68,16 @@ def fit(
         f"wrote {out}: E_geo on {', '.join(report['held_out'])} {report['h_gate']:.3f} with the inferred graph, "
         f"{report['t_edge']:.3f} with the true one"
     )
+    _write_page(out, fitted, read)
+
+
+def _write_page(out: Path, fitted: FittedGears, slides: Sequence[Slide]) -> None:
+    from pyg_gears.report.model_page import write_model_page
+
+    try:
+        click.echo(f"wrote {write_model_page(out, fitted, slides)}: open it in a browser")
+    except ImportError as error:
+        click.echo(f"wrote no page of the model. {error}")
 
 
 def _check_output(out: Path, resume: bool) -> None:

@@ -20,13 +20,19 @@ def report(
     files: tuple[str, ...], out: str, truth: str, references: tuple[str, ...], genes: tuple[str, ...], seed: int
 ) -> None:
     """Write a page to look at a layout: genes, confidence, selected cells, metrics; it needs no network."""
-    from pyg_gears.report.layout_page import write_layout_page
-
     # `--reference A B C` gives the option A; B and C arrive as files after the layout.
     layout, more = files[0], files[1:]
     expect(
         not more or bool(references),
         f"expected one layout, found {len(files)} files; name training slides after --reference.",
     )
+    from pyg_gears.report.page_file import plotly_source
+
+    try:
+        plotly_source()
+    except ImportError as error:
+        raise click.ClickException(str(error)) from None
+    from pyg_gears.report.layout_page import write_layout_page
+
     write_layout_page(layout, out, truth_key=truth, references=(*references, *more), genes=genes, seed=seed)
     click.echo(f"wrote {out}: open it in a browser")

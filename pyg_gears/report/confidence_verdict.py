@@ -21,7 +21,7 @@ def confidence_verdict(confidence: Float[np.ndarray, " n"]) -> list[str]:
     confidence = confidence[np.isfinite(confidence)]
     if not len(confidence):
         return ["No cell has a confidence."]
-    mean = float(confidence.mean())
+    mean = round(float(confidence.mean()), 2)  # as it is read
     _, name, advice = next(level for level in LEVELS if mean >= level[0])
     shares = [(low, label, float((confidence >= low).mean())) for low, label, _ in LEVELS[:2]]
     return [

@@ -10,10 +10,10 @@ from jaxtyping import Float
 
 from pyg_gears.data import Slide
 from pyg_gears.report.html_parts import json_text
+from pyg_gears.report.packed_values import packed_names, packed_numbers
 from pyg_gears.report.page_columns import page_columns
 from pyg_gears.report.page_file import asset
 from pyg_gears.report.page_genes import page_genes
-from pyg_gears.report.packed_values import packed_names, packed_numbers
 from pyg_gears.seeds import random_stream
 
 if TYPE_CHECKING:

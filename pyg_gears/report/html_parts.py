@@ -19,10 +19,10 @@ def text(value: object) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON for a script element: no character in it can end the element or open a tag.
+    r"""JSON for a script element: no character in it can end the element or open a tag.
 
     >>> json_text("</script>")
-    '"\\\\u003c/script\\\\u003e"'
+    '"\\u003c/script\\u003e"'
     """
     safe = json.dumps(value, allow_nan=False, separators=(",", ":"))
     for character in "<>&":

@@ -83,7 +83,7 @@ def layout_page(
     """
     pos = np.asarray(adata.obsm["X_gears"], dtype=np.float64)
     confidence = np.asarray(adata.obs["gears_confidence"], dtype=np.float64)
-    placed = np.isfinite(pos).all(axis=1)
+    placed = np.asarray(np.isfinite(pos).all(axis=1))
     kept = adata if placed.all() else adata[placed].copy()
     origin = layout_origin(adata.uns)
     verdict = confidence_verdict(confidence[placed])
@@ -142,7 +142,7 @@ def _head(
         ),
     ]
     if not placed.all():
-        lost = [names[i] for i in np.flatnonzero(~placed)]
+        lost = [name for name, known in zip(names, placed, strict=True) if not known]
         more = f", and {len(lost) - UNPLACED_NAMES:,} more" if len(lost) > UNPLACED_NAMES else ""
         parts.append(
             f'<details id="unplaced"><summary>{len(lost):,} of {len(placed):,} cells are not placed</summary>'

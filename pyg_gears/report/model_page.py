@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -29,12 +29,22 @@ HELD_OUT_SPOTS = 5000
 DATA_BUDGET = 8_000_000
 """Characters that the held-out slide may take."""
 QUALITY_BINS = 10
-CURVES = (
-    ("loss", "loss", ("loss",)),
-    ("energy", "E_geo on the held-out minisets", ("h_gate", "t_edge")),
-    ("gate", "gate precision on the held-out minisets", ("gate_precision",)),
+
+
+class Curve(NamedTuple):
+    """A chart over the epochs: its columns in the training log, with the name that each has in the legend."""
+
+    name: str
+    title: str
+    columns: Mapping[str, str]
+    limits: tuple[float, float] | None = None
+
+
+TRAINING = (
+    Curve("loss", "loss", {"loss": ""}),
+    Curve("energy", "E_geo on the held-out minisets", {"h_gate": "inferred graph", "t_edge": "true graph"}),
 )
-CURVE_NAMES = {"h_gate": "inferred graph", "t_edge": "true graph"}
+GATE = Curve("gate", "gate precision on the held-out minisets", {"gate_precision": ""}, (0.0, 1.05))
 
 
 def write_model_page(folder: FilePath, fitted: FittedGears, slides: Sequence[Slide] = ()) -> Path:
@@ -139,56 +149,50 @@ def _calibration(
         )
         parts.append(chart("calibration", "From scatter to confidence, as learned from what was held out"))
     if found is not None and quality is not None:
-        order = np.array_split(np.argsort(found.confidence, kind="stable"), QUALITY_BINS)
-        means = [(found.confidence[bin].mean(), quality[bin].mean()) for bin in order if len(bin)]
-        charts["reached"] = lines(
-            {"spots": tuple(zip(*means, strict=True))}, "confidence", "rank correlation reached", diagonal=True
-        )
+        spots = {"spots": _tenths(found.confidence, quality)}
+        charts["reached"] = lines(spots, "confidence", "rank correlation reached", diagonal=True)
         parts.append(
             chart("reached", "Confidence and rank correlation reached on the held-out slide, tenths of the spots")
         )
-        parts.append(
-            paragraph(
-                "The curve was fitted to this slide, so that it lies near the diagonal; another slide tells more."
-            )
-        )
+        parts.append(paragraph("Confidence was fitted to this slide: that the two agree on it is no test."))
     return section("Calibration of the confidence", f'<div class="row">{"".join(parts)}</div>')
 
 
+def _tenths(confidence: Float[np.ndarray, " n"], quality: Float[np.ndarray, " n"]) -> tuple[list[float], list[float]]:
+    """Mean confidence and mean quality of tenths of the spots by confidence; equal confidences stay together."""
+    edges = np.unique(np.quantile(confidence, np.linspace(0, 1, QUALITY_BINS + 1)))
+    tenth = np.searchsorted(edges[1:-1], confidence, side="right")
+    parts = [tenth == k for k in np.unique(tenth)]
+    return [float(confidence[part].mean()) for part in parts], [float(quality[part].mean()) for part in parts]
+
+
 def _gate(report: Mapping[str, Any], logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
-    rows = [(label, f"{report[key]:.3f}") for key, label in (
-        ("h_gate", "E_geo with the inferred graph and its gate"),
-        ("t_edge", "E_geo with the true graph, without a gate"),
-    ) if key in report]  # fmt: skip
-    parts = [table("Mean of the models on the held-out minisets, where the truth has 0", ("graph", "E_geo"), rows)]
-    if "h_gate" in report and "t_edge" in report:
+    names = {"h_gate": "inferred graph, with its gate", "t_edge": "true graph, without a gate"}
+    rows = [(name, f"{report[key]:.3f}") for key, name in names.items() if key in report]
+    parts = [table("Mean of the models on the held-out minisets; the truth has 0", ("graph", "E_geo"), rows)]
+    if len(rows) == len(names):
         cost = report["h_gate"] - report["t_edge"]
         parts.append(
             paragraph(f"The inferred graph costs {cost:+.3f}; what the true graph leaves is the structure model's own.")
         )
-    return section("The gate", *parts, _chart(*CURVES[2], logs, charts))
+    return section("The gate", *parts, _chart(GATE, logs, charts))
 
 
 def _curves(logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
     if not logs:
         return section("Training", paragraph("The folder holds no training log."))
-    drawn = "".join(_chart(*curve, logs, charts) for curve in CURVES[:2])
+    drawn = "".join(_chart(curve, logs, charts) for curve in TRAINING)
     return section("Training", f'<div class="row">{drawn}</div>')
 
 
-def _chart(
-    name: str, title: str, columns: Sequence[str], logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]
-) -> str:
-    curves = {
-        ", ".join(filter(None, (f"model {k}" if len(logs) > 1 else "", CURVE_NAMES.get(column, "")))) or title: (
-            log["epoch"],
-            log[column],
-        )
-        for k, log in enumerate(logs)
-        for column in columns
-        if column in log
-    }
+def _chart(curve: Curve, logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
+    curves = {}
+    for number, log in enumerate(logs):
+        for column, name in curve.columns.items():
+            if column in log:
+                label = ", ".join(part for part in (f"model {number}" if len(logs) > 1 else "", name) if part)
+                curves[label] = (log["epoch"], log[column])
     if not curves:
         return ""
-    charts[name] = lines(curves, "epoch", title)
-    return chart(name, f"{title[0].upper()}{title[1:]} by epoch")
+    charts[curve.name] = lines(curves, "epoch", curve.title, group=len(curve.columns), limits=curve.limits)
+    return chart(curve.name, f"{curve.title[0].upper()}{curve.title[1:]}, by epoch")

@@ -30,15 +30,33 @@ def histogram(
 
 
 def lines(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, *, diagonal: bool = False
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    x: str,
+    y: str,
+    *,
+    group: int = 1,
+    limits: tuple[float, float] | None = None,
+    diagonal: bool = False,
 ) -> dict[str, Any]:
-    """One line per name, told apart by colour and by dashes."""
+    """One line per name, told apart by colour and by dashes.
+
+    Args:
+        curves: Name -> values of x and of y.
+        x: Title of the axis.
+        y: Title of the axis.
+        group: So many neighbouring curves have one colour, and dashes tell them apart.
+        limits: Ends of the y axis.
+        diagonal: Draw a line where x and y are equal, from 0 to 1.
+    """
     traces: list[dict[str, Any]] = []
     for number, (name, (xs, ys)) in enumerate(curves.items()):
-        style = {"color": PALETTE[number % len(PALETTE)], "dash": MARKS[number % len(MARKS)], "width": 2}
+        color, dash = (number // group, number % group) if group > 1 else (number, number)
+        style = {"color": PALETTE[color % len(PALETTE)], "dash": MARKS[dash % len(MARKS)], "width": 2}
         points = {"x": [float(v) for v in xs], "y": [float(v) if np.isfinite(v) else None for v in ys]}
         traces.append({"type": "scatter", "mode": "lines+markers", "name": html.escape(name), "line": style, **points})
     layout = {**axes(x, y), "showlegend": len(traces) > 1}
+    if limits is not None:
+        layout["yaxis"]["range"] = list(limits)
     if diagonal:
         ends = {"x0": 0, "y0": 0, "x1": 1, "y1": 1}
         layout["shapes"] = [{"type": "line", **ends, "line": {"color": OTHER, "width": 1, "dash": "dash"}}]

@@ -3,7 +3,8 @@
 function drawCharts() {
   const charts = JSON.parse(document.getElementById("charts").textContent);
   for (const [name, { traces, layout }] of Object.entries(charts)) {
-    const common = { margin: { l: 60, r: 10, t: 10, b: 48 }, font: { size: 13 }, bargap: 0.02, legend: { orientation: "h", y: 1.15 }, dragmode: false };
+    const legend = { orientation: "h", yanchor: "bottom", y: 1.02 };
+    const common = { margin: { l: 60, r: 10, t: 10, b: 48 }, font: { size: 13 }, bargap: 0.02, legend, dragmode: false };
     const axis = { fixedrange: true, zeroline: false, automargin: true };
     Plotly.newPlot(document.getElementById(name), traces, {
       ...common, ...layout, xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis },
