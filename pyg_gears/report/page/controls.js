@@ -69,8 +69,8 @@ function tools(explorer) {
 }
 
 function selection(explorer) {
-  byId("select-kept").addEventListener("click", () => explorer.select(() => true));
-  byId("clear").addEventListener("click", () => explorer.select(() => false));
+  byId("select-kept").addEventListener("click", () => explorer.select(explorer.names.keys()));
+  byId("clear").addEventListener("click", () => explorer.select([]));
   byId("copy-cells").addEventListener("click", (event) => copyText(explorer.selected().map((i) => explorer.names[i]).join("\n"), event.target));
   byId("download").addEventListener("click", () => downloadText("selected_cells.csv", explorer.csv()));
 }
@@ -112,7 +112,7 @@ function legend(explorer) {
     button.setAttribute("aria-pressed", "false");
     button.addEventListener("click", async () => {
       const pressed = button.getAttribute("aria-pressed") === "true";
-      await explorer.select(pressed ? () => false : (i) => codes[i] === code);
+      await explorer.select(pressed ? [] : explorer.where((i) => codes[i] === code));
       button.setAttribute("aria-pressed", String(!pressed));
     });
     return button;

@@ -20,7 +20,7 @@ class Explorer {
   }
 
   build(parent, listeners) {
-    this.listeners = listeners;
+    this.listeners = { ...listeners, onSelection: (cells, panel) => this.select(cells, panel) };
     parent.classList.toggle("two", this.data.panels.length > 1);
     this.panels = this.data.panels.map(({ title }, k) => new Panel(parent, title, this.places[2 * k], this.places[2 * k + 1]));
   }
@@ -66,24 +66,25 @@ class Explorer {
       this.wanted = false;
       const lit = Uint8Array.from(this.names, (_, i) => this.kept(i) && (!this.chosen || this.chosen[i]));
       const groups = sortIntoGroups(this.colour.shade, lit);
-      for (const panel of this.panels) await panel.draw(groups, this.listenersOf(panel));
+      for (const panel of this.panels) await panel.draw(groups, this.listeners);
     });
     return this.drawing;
   }
 
-  listenersOf(panel) {
-    return {
-      onCell: (i) => this.listeners.onCell(i),
-      onSelection: (inside) => this.select((i) => inside(panel.x[i], panel.y[i])),
-    };
+  // Select these cells but for the greyed ones, with the outline in `source` alone; without a cell, nothing is selected.
+  async select(cells, source = null) {
+    const chosen = new Uint8Array(this.names.length);
+    let some = false;
+    for (const i of cells) if (this.kept(i)) some = chosen[i] = 1;
+    this.chosen = some ? chosen : null;
+    this.listeners.onSelected();
+    for (const panel of this.panels) if (panel !== source) await panel.forget();
+    return this.draw();
   }
 
-  // Select the cells that pass the test and are not greyed out; none, and nothing is selected.
-  select(test) {
-    this.chosen = Uint8Array.from(this.names, (_, i) => this.kept(i) && test(i));
-    if (!this.chosen.includes(1)) this.chosen = null;
-    this.listeners.onSelected();
-    return this.draw();
+  // Cells that pass a test.
+  where(test) {
+    return Array.from(this.names.keys()).filter(test);
   }
 
   selected() {

@@ -18,7 +18,7 @@ class Panel {
     this.tool = "pan";
   }
 
-  // Draw; `listeners` are called with a cell (hover) or with a test of x and y (selection).
+  // Draw; `listeners` are called with a cell (hover) or with the cells inside what was drawn around (selection).
   async draw(groups, listeners) {
     this.groups = groups;
     const { width, height } = this.plot.getBoundingClientRect();
@@ -28,10 +28,11 @@ class Panel {
       type, mode: "markers", hoverinfo: "none",
       x: Float32Array.from(cells, (i) => this.x[i]), y: Float32Array.from(cells, (i) => this.y[i]),
       marker: { color: colour, size, line: { width: 0 } },
+      unselected: { marker: { opacity: 1 } }, // the groups show what is selected, in all panels alike
     }));
     const axis = { visible: false, autorange: true };
     const layout = {
-      dragmode: this.tool, hovermode: "closest", showlegend: false, uirevision: "kept", selections: [],
+      dragmode: this.tool, hovermode: "closest", showlegend: false, uirevision: "kept",
       margin: { l: 4, r: 4, t: 4, b: 4 }, paper_bgcolor: "#fff", plot_bgcolor: "#fff",
       xaxis: axis, yaxis: { ...axis, scaleanchor: "x" },
     };
@@ -46,9 +47,9 @@ class Panel {
     this.plot.on("plotly_hover", show);
     this.plot.on("plotly_click", show);
     this.plot.on("plotly_selected", (event) => {
-      if (event && event.lassoPoints) onSelection(insidePolygon(event.lassoPoints.x, event.lassoPoints.y));
-      else if (event && event.range) onSelection(insideBox(event.range.x, event.range.y));
+      if (event) onSelection(event.points.map((p) => this.groups[p.curveNumber].cells[p.pointIndex]), this);
     });
+    this.plot.on("plotly_deselect", () => onSelection([], this));
     this.plot.addEventListener("keydown", (event) => {
       const moves = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
       if (moves[event.key]) this.look(1, ...moves[event.key]);
@@ -75,6 +76,13 @@ class Panel {
     return Plotly.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true });
   }
 
+  // Remove the outline of a selection.
+  async forget() {
+    if (this.plot.layout && this.plot.layout.selections && this.plot.layout.selections.length) {
+      await Plotly.relayout(this.plot, { selections: [] });
+    }
+  }
+
   use(tool) {
     this.tool = tool;
     return Plotly.relayout(this.plot, { dragmode: tool });
@@ -85,20 +93,4 @@ let webGL;
 function hasWebGL() {
   if (webGL === undefined) webGL = Boolean(document.createElement("canvas").getContext("webgl"));
   return webGL;
-}
-
-function insideBox([x0, x1], [y0, y1]) {
-  const [left, right, low, high] = [Math.min(x0, x1), Math.max(x0, x1), Math.min(y0, y1), Math.max(y0, y1)];
-  return (x, y) => x >= left && x <= right && y >= low && y <= high;
-}
-
-// Even-odd rule.
-function insidePolygon(xs, ys) {
-  return (x, y) => {
-    let inside = false;
-    for (let i = 0, j = xs.length - 1; i < xs.length; j = i++) {
-      if (ys[i] > y !== ys[j] > y && x < ((xs[j] - xs[i]) * (y - ys[i])) / (ys[j] - ys[i]) + xs[i]) inside = !inside;
-    }
-    return inside;
-  };
 }

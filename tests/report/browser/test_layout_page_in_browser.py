@@ -142,8 +142,13 @@ def test_lasso_gives_cells_in_both_panels_and_a_csv(
         adata.obs_names.get_indexer(chosen)
     ]
     np.testing.assert_allclose(table, expected, atol=2e-3)
+    outlines = "() => document.querySelectorAll('.plot').values().map((p) => p.querySelectorAll('.selectionlayer path').length).toArray()"
+    assert page.evaluate(outlines)[0] == 0
+    assert page.evaluate(outlines)[1] > 0
     page.click("#clear")
     assert names(page) == []
+    watched.wait("() => document.querySelectorAll('.plot .selectionlayer path').length === 0")
+    watched.wait("() => [0, 1].every((k) => document.querySelectorAll('.plot')[k].data.length > 5)")
 
 
 def test_a_category_of_the_legend_selects_its_cells_without_greyed_ones(file: Path, watch: Callable[..., Any]) -> None:
