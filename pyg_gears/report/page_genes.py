@@ -14,8 +14,10 @@ from pyg_gears.encoders import normalize_expression
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.report.packed_values import packed_names, packed_numbers
 
-ENTRY = 60
+ENTRY = 75
 """Characters that a gene takes beside its values and its name."""
+STEPS = 60
+"""Steps of a gene's expression: more than a colour map shows, few enough to compress well."""
 
 
 def check_genes(genes: Sequence[str], known: Sequence[str]) -> None:
@@ -33,7 +35,7 @@ def check_genes(genes: Sequence[str], known: Sequence[str]) -> None:
 
 
 def page_genes(cells: Slide, shown: np.ndarray, first: Sequence[str], budget: int) -> dict[str, Any]:
-    """Expression of genes (log1p of counts per 10,000), 8 bits a cell.
+    """Expression of genes (log1p of counts per 10,000), in 60 steps each.
 
     Args:
         cells: Counts of all cells.
@@ -55,7 +57,7 @@ def page_genes(cells: Slide, shown: np.ndarray, first: Sequence[str], budget: in
         column = np.zeros(len(shown))
         part = slice(expression.indptr[gene], expression.indptr[gene + 1])
         column[expression.indices[part]] = expression.data[part]
-        value = packed_numbers(column, bits=8)
+        value = packed_numbers(column, 8, STEPS)
         left -= len(value["data"]) + len(cells.genes[gene]) + ENTRY
         if left < 0 and number >= len(first):
             break

@@ -28,8 +28,8 @@ def test_all_genes_where_there_is_room_in_order_of_variance() -> None:
     assert found["names"] == [cells.genes[i] for i in order]
     value = found["values"][0]
     raw = np.frombuffer(zlib.decompress(base64.b64decode(value["data"])), dtype="u1")
-    back = value["low"] + raw * (value["high"] - value["low"]) / 254
-    np.testing.assert_allclose(back, expression[:, order[0]], atol=(value["high"] - value["low"]) / 500)
+    back = value["low"] + raw * (value["high"] - value["low"]) / value["steps"]
+    np.testing.assert_allclose(back, expression[:, order[0]], atol=(value["high"] - value["low"]) / 119)
 
 
 def test_a_budget_is_kept_and_the_rest_is_named() -> None:

@@ -20,7 +20,7 @@ class Explorer {
   }
 
   build(parent, listeners) {
-    this.listeners = { ...listeners, onSelection: (cells, panel) => this.select(cells, panel) };
+    this.listeners = { ...listeners, onSelection: (cells, more) => this.select(cells, more) };
     parent.classList.toggle("two", this.data.panels.length > 1);
     this.panels = this.data.panels.map(({ title }, k) => new Panel(parent, title, this.places[2 * k], this.places[2 * k + 1]));
   }
@@ -71,14 +71,12 @@ class Explorer {
     return this.drawing;
   }
 
-  // Select these cells but for the greyed ones, with the outline in `source` alone; without a cell, nothing is selected.
-  async select(cells, source = null) {
-    const chosen = new Uint8Array(this.names.length);
-    let some = false;
-    for (const i of cells) if (this.kept(i)) some = chosen[i] = 1;
-    this.chosen = some ? chosen : null;
+  // Select these cells but for the greyed ones, with those selected before if `more`; without a cell, nothing is selected.
+  select(cells, more = false) {
+    const chosen = more && this.chosen ? this.chosen : new Uint8Array(this.names.length);
+    for (const i of cells) if (this.kept(i)) chosen[i] = 1;
+    this.chosen = chosen.includes(1) ? chosen : null;
     this.listeners.onSelected();
-    for (const panel of this.panels) if (panel !== source) await panel.forget();
     return this.draw();
   }
 

@@ -1,4 +1,4 @@
-// One scatter: draws groups of cells, and reports the cell under the pointer and the outline of a selection.
+// One scatter: draws groups of cells, and reports the cell under the pointer and the cells that were drawn around.
 
 class Panel {
   constructor(parent, title, x, y) {
@@ -13,14 +13,18 @@ class Panel {
     this.plot.tabIndex = 0;
     this.plot.setAttribute("role", "application");
     this.plot.setAttribute("aria-label", `${title}. Arrow keys move, plus and minus zoom, 0 resets.`);
-    figure.append(caption, this.plot);
+    const stage = document.createElement("div");
+    stage.className = "stage";
+    stage.append(this.plot);
+    this.outline = new Outline(stage, (corners, more) => this.listeners.onSelection(this.inside(corners), more));
+    figure.append(caption, stage);
     parent.append(figure);
     this.tool = "pan";
   }
 
-  // Draw; `listeners` are called with a cell (hover) or with the cells inside what was drawn around (selection).
+  // Draw; `listeners` are called with a cell (hover), or with cells and whether they add to the selection.
   async draw(groups, listeners) {
-    this.groups = groups;
+    Object.assign(this, { groups, listeners });
     const { width, height } = this.plot.getBoundingClientRect();
     const size = Math.min(Math.max(0.75 * Math.sqrt((width * height) / this.x.length), 2), 11);
     const type = hasWebGL() ? "scattergl" : "scatter";
@@ -28,28 +32,23 @@ class Panel {
       type, mode: "markers", hoverinfo: "none",
       x: Float32Array.from(cells, (i) => this.x[i]), y: Float32Array.from(cells, (i) => this.y[i]),
       marker: { color: colour, size, line: { width: 0 } },
-      unselected: { marker: { opacity: 1 } }, // the groups show what is selected, in all panels alike
     }));
     const axis = { visible: false, autorange: true };
     const layout = {
-      dragmode: this.tool, hovermode: "closest", showlegend: false, uirevision: "kept",
+      dragmode: this.tool === "zoom" ? "zoom" : "pan", hovermode: "closest", showlegend: false, uirevision: "kept",
       margin: { l: 4, r: 4, t: 4, b: 4 }, paper_bgcolor: "#fff", plot_bgcolor: "#fff",
       xaxis: axis, yaxis: { ...axis, scaleanchor: "x" },
     };
     const config = { displayModeBar: false, scrollZoom: false, doubleClick: "reset", responsive: true };
     await Plotly.react(this.plot, traces, layout, config);
-    if (!this.listens) this.listen(listeners);
+    if (!this.listens) this.listen();
   }
 
-  listen({ onCell, onSelection }) {
+  listen() {
     this.listens = true;
-    const show = ({ points }) => onCell(this.groups[points[0].curveNumber].cells[points[0].pointIndex]);
+    const show = ({ points }) => this.listeners.onCell(this.groups[points[0].curveNumber].cells[points[0].pointIndex]);
     this.plot.on("plotly_hover", show);
     this.plot.on("plotly_click", show);
-    this.plot.on("plotly_selected", (event) => {
-      if (event) onSelection(event.points.map((p) => this.groups[p.curveNumber].cells[p.pointIndex]), this);
-    });
-    this.plot.on("plotly_deselect", () => onSelection([], this));
     this.plot.addEventListener("keydown", (event) => {
       const moves = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
       if (moves[event.key]) this.look(1, ...moves[event.key]);
@@ -76,16 +75,20 @@ class Panel {
     return Plotly.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true });
   }
 
-  // Remove the outline of a selection.
-  async forget() {
-    if (this.plot.layout && this.plot.layout.selections && this.plot.layout.selections.length) {
-      await Plotly.relayout(this.plot, { selections: [] });
-    }
+  // Cells inside a polygon given in pixels of the plot.
+  inside(corners) {
+    const { xaxis, yaxis } = this.plot._fullLayout;
+    const test = insidePolygon(corners.map(([x, y]) => [xaxis.p2d(x - xaxis._offset), yaxis.p2d(y - yaxis._offset)]));
+    const found = [];
+    for (let i = 0; i < this.x.length; i++) if (test(this.x[i], this.y[i])) found.push(i);
+    return found;
   }
 
   use(tool) {
     this.tool = tool;
-    return Plotly.relayout(this.plot, { dragmode: tool });
+    this.outline.use(tool);
+    // Lasso and box are drawn on the sheet above.
+    return Plotly.relayout(this.plot, { dragmode: tool === "zoom" ? "zoom" : "pan" });
   }
 }
 

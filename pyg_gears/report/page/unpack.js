@@ -22,6 +22,6 @@ async function unpackCodes(column) {
 async function unpackNumbers(column) {
   const codes = await unpackCodes(column);
   const missing = 2 ** column.bits - 1;
-  const step = (column.high / 2 - column.low / 2) / (missing - 1);
+  const step = (column.high / 2 - column.low / 2) / column.steps;
   return Float64Array.from(codes, (c) => (c === missing ? NaN : 2 * (column.low / 2 + c * step)));
 }

