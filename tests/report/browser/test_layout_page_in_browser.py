@@ -164,6 +164,9 @@ def test_boxes_add_up_with_shift_and_leave_greyed_cells_out(
     kept = set(adata.obs_names[adata.obs["gears_confidence"] >= 0.2])
     assert 10 < len(upper) < len(kept) < 120
     assert set(names(page)) == kept
+    page.fill("#threshold", "0")
+    assert set(names(page)) == kept  # what was grey when the others were selected does not slip in
+    page.fill("#threshold", "0.2")
     drag(page, [(left, top), (right, middle)])
     assert names(page) == upper
 
