@@ -55,7 +55,7 @@ def save_figure(figure: Figure, path: Path, text: str) -> None:
     caption(figure, text)
     for axes in figure.axes:
         for points in axes.collections:
-            points.set_rasterized(len(points.get_offsets()) > DENSE)
+            points.set_rasterized(len(np.asarray(points.get_offsets())) > DENSE)
     figure.savefig(path, dpi=150)
     figure.savefig(path.with_suffix(".svg"), dpi=150, metadata={"Date": None})
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pyg_gears.data.anndata_io import cells_from_anndata, check_output
+from pyg_gears.report.batch_warnings import batch_warnings
 from pyg_gears.report.confidence_verdict import confidence_verdict
 from pyg_gears.report.explorer import explorer_data, explorer_html
 from pyg_gears.report.html_parts import chart, copied, items, paragraph, section, table, text
@@ -97,7 +98,8 @@ def layout_page(
         _recipe(origin),
     ])  # fmt: skip
     panels = _panels(pos[placed], adata, placed, report["truth_key"])
-    before = _head(name, placed, adata.obs_names, verdict, domain_warnings(origin), panels)
+    warnings = [*domain_warnings(origin), *batch_warnings(kept.obs, pos[placed])]
+    before = _head(name, placed, adata.obs_names, verdict, warnings, panels)
     room = MAX_BYTES - len(page_html(name, before + explorer_html() + after, charts=charts).encode())
     data, notes = explorer_data(
         cells_from_anndata(kept, name),

@@ -97,6 +97,12 @@ def test_cells_without_a_place_are_listed_and_not_drawn(small_adata: AnnData) ->
     assert "Mean confidence 0.50" in page.seen
 
 
+def test_a_layout_of_batches_is_warned_about(small_adata: AnnData) -> None:
+    small_adata.obs["batch"] = np.where(small_adata.obsm["spatial"][:, 0] < 0.5, "a", "b")
+    small_adata.obsm["X_gears"][:, 0] += 5 * (small_adata.obs["batch"] == "b")
+    assert "Cells of one batch lie together (obs['batch']" in Reader(layout_page(small_adata, "x", NO_REPORT)).seen
+
+
 def test_a_file_that_says_nothing_about_its_model(small_adata: AnnData) -> None:
     page = Reader(layout_page(small_adata, "x", NO_REPORT))
     assert "The file does not say what the model was trained on." in page.seen

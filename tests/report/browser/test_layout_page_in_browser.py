@@ -60,6 +60,19 @@ def test_the_scatter_is_drawn_in_webgl(file: Path, watch: Callable[..., Any]) ->
     assert page.evaluate("() => document.querySelectorAll('#confidence-chart .bars .point').length") == 40
 
 
+def test_without_webgl_the_scatter_is_drawn_all_the_same(file: Path, watch: Callable[..., Any]) -> None:
+    watched = watch()
+    watched.page.add_init_script(
+        """const whole = HTMLCanvasElement.prototype.getContext;
+        HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+            return kind.includes('webgl') ? null : whole.call(this, kind, ...more); };"""
+    )
+    page = watched.open(file)
+    assert page.evaluate("() => document.querySelector('.plot').data[0].type") == "scatter"
+    assert page.evaluate("() => document.querySelectorAll('.plot .scatterlayer .point').length") == 240
+    assert "no WebGL" in page.inner_text("#status")
+
+
 def test_search_of_a_gene_colours_cells_by_it(file: Path, watch: Callable[..., Any], adata: anndata.AnnData) -> None:
     watched = watch()
     page = watched.open(file)
