@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,7 +67,9 @@ def write_model_page(folder: FilePath, fitted: FittedGears, slides: Sequence[Sli
     folder = Path(folder)
     logs = [read_log(path) for path in sorted(folder.glob("training_*.csv"))]
     held_out = _held_out(fitted, slides)
-    found = None if held_out is None else fitted.reconstruct(held_out, adapt="none", progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a slide that lies far off; the page says so
+        found = None if held_out is None else fitted.reconstruct(held_out, adapt="none", progress=False)
     path = folder / PAGE
     write_page(path, model_page(folder.resolve().name, fitted, logs, held_out, found))
     return path
@@ -131,8 +134,10 @@ def _scatter(slide: Slide, found: Reconstruction, quality: Float[np.ndarray, " n
         budget=DATA_BUDGET,
         seed=0,
     )
-    intro = f"The {len(slide):,} spots of {slide.name}, which chose the epoch but never trained a network."
-    return data, paragraph(intro) + explorer_html() + items(notes)
+    intro = [f"The {len(slide):,} spots of {slide.name}, which chose the epoch but never trained a network."]
+    if found.gap.far:
+        intro.append("It lies farther from the training slides than other sections of a tissue do.")
+    return data, paragraph(*intro) + explorer_html() + items(notes)
 
 
 def _calibration(

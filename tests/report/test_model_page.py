@@ -11,6 +11,7 @@ import pytest
 
 from pyg_gears import FittedGears
 from pyg_gears.data import Slide
+from pyg_gears.encoders import DomainGap
 from pyg_gears.layout import row_spearman
 from pyg_gears.report import model_page as module
 from pyg_gears.report.model_page import read_log, write_model_page
@@ -60,6 +61,19 @@ def test_without_a_whole_slide_at_hand(fitted_model: Fitted, monkeypatch: pytest
     assert "not at hand or is large" in write_model_page(tmp_path, fitted, slides).read_text(encoding="utf-8")
     block = dataclasses.replace(fitted, report={**fitted.report, "held_out": ["s0"], "held_out_is_block": True})
     assert "A block of each slide was held out" in write_model_page(tmp_path, block, slides).read_text(encoding="utf-8")
+
+
+def test_a_held_out_slide_that_lies_far_off_is_said_on_the_page_alone(
+    fitted_model: Fitted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, fitted, slides = fitted_model
+    monkeypatch.setattr("pyg_gears.fitted_gears.domain_gap", lambda *_, **__: DomainGap(9.0, 9.0, 9.0))
+    monkeypatch.setattr("pyg_gears.layout.query.MIN_CELLS", 3)
+    with pytest.warns(UserWarning, match="far from the training spots"):
+        fitted.reconstruct(slides[2], adapt="none", progress=False)
+    assert "lies farther from the training slides" in write_model_page(tmp_path, fitted, slides).read_text("utf-8")
+    monkeypatch.undo()
+    assert "lies farther" not in write_model_page(tmp_path, fitted, slides).read_text("utf-8")
 
 
 def test_tenths_keep_equal_confidences_together() -> None:
