@@ -182,11 +182,9 @@ def _residuals(
     found = None if distances is None else solve_residuals(pos, distances)
     if found is not None and len(found.residual):
         span = max(float(np.percentile(np.abs(found.residual), 99)), 1e-9)
-        charts["residual-chart"] = histogram(
-            found.residual, "layout distance - solved-for distance (RMS radii)", "pairs", (-span, span), mark=0.0
-        )
+        charts["residual-chart"] = histogram(found.residual, "residual (RMS radii)", "pairs", (-span, span), mark=0.0)
         parts = [
-            chart("residual-chart", "Residuals of the solve, 99% of the stored pairs"),
+            chart("residual-chart", "Layout distance minus solved-for distance, 99% of the stored pairs"),
             paragraph(
                 f"Median of the absolute residual {np.median(np.abs(found.residual)):.3g}, of the distances "
                 f"{np.median(found.distance):.3g}, over {len(found.residual):,} entries of the table of distances.",
