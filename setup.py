@@ -12,7 +12,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["pyg_gears", "pyg_gears.*"]),
-    package_data={"pyg_gears": ["py.typed", "lab/experiments/catalogue/*.yaml"]},
+    package_data={"pyg_gears": ["py.typed", "lab/experiments/catalogue/*.yaml", "report/page/*"]},
     install_requires=[
         "torch>=2.6",  # tensors and autograd; 2.6 made weights_only loading the default
         "torch-geometric>=2.6",  # Data, Batch, MessagePassing, transforms
@@ -32,6 +32,8 @@ setup(
     ],
     extras_require={
         "plot": ["matplotlib>=3.8"],  # figures of `evaluate`
+        "report": ["plotly>=6"],  # pages of `report` and `fit`: its JavaScript is copied into them
+        "browser": ["playwright>=1.45"],  # tests of the pages; drives Debian's chromium, brings none
         "scale": ["faiss-cpu>=1.8"],  # neighbours above 50,000 cells
         "eval": ["igraph>=0.11"],  # Leiden communities in label-free checks
         "io": [
@@ -48,6 +50,7 @@ setup(
             "types-PyYAML",
             "types-tqdm",
             "matplotlib>=3.8",  # figures are tested
+            "plotly>=6",  # so are pages
             "igraph>=0.11",
         ],
     },

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -62,7 +63,8 @@ def model(simulated, tmp_path_factory) -> Path:
 
 
 def test_fit_leaves_a_model_a_recipe_and_a_log(model) -> None:
-    assert sorted(path.name for path in model.iterdir()) == ["model.pt", "recipe.yaml", "training_0.csv"]
+    page = ["fit_report.html"] if importlib.util.find_spec("plotly") else []
+    assert sorted(path.name for path in model.iterdir()) == [*page, "model.pt", "recipe.yaml", "training_0.csv"]
 
 
 def test_reconstruct_and_evaluate(model, simulated, tmp_path, capsys) -> None:

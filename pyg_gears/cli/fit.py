@@ -13,7 +13,11 @@ from pyg_gears.cli.read_options import read_options
 from pyg_gears.errors import InputError, expect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyg_gears.data import Slide
     from pyg_gears.data.read_options import ReadOptions
+    from pyg_gears.fitted_gears import FittedGears
 
 
 @click.command()
@@ -90,6 +94,16 @@ def fit(
         fitted.save(out)
         shutil.rmtree(work)
     click.echo(f"wrote {out}: {fit_verdict(fitted.report)}")
+    _write_page(out, fitted, read)
+
+
+def _write_page(out: Path, fitted: FittedGears, slides: Sequence[Slide]) -> None:
+    from pyg_gears.report.model_page import write_model_page
+
+    try:
+        click.echo(f"wrote {write_model_page(out, fitted, slides)}: open it in a browser")
+    except ImportError as error:
+        click.echo(f"wrote no page of the model. {error}")
 
 
 def _check_output(out: Path, resume: bool) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pyg_gears.lab.probe import PUBLISHED, RELATIVE, AnyProbe, NotMeasurable, Requirement
 from pyg_gears.lab.text_table import text_table
-from pyg_gears.report.figure_style import new_figure
+from pyg_gears.report.figure_style import new_figure, save_figure
 from pyg_gears.report.report_folder import plain, report_folder
 from pyg_gears.typing import FilePath
 
@@ -56,7 +56,7 @@ def write_report(
     Args:
         out: A new or empty folder.
         head: First entries of ``report.json``.
-        lines: First lines of ``report.txt``.
+        lines: First lines of ``report.txt``, and the caption of every figure: what was measured, on how many, what was held out.
         measured: Records of the probes.
         more: Writes further files into the folder.
 
@@ -86,7 +86,7 @@ def write_report(
             if probe.draw is not None:
                 figure = new_figure(6.0, 4.0)
                 probe.draw(record, figure)
-                figure.savefig(folder / f"{probe.name}.png", dpi=150)
+                save_figure(figure, folder / f"{probe.name}.png", "; ".join(lines))
         more(folder)
     return report
 

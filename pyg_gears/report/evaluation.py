@@ -54,7 +54,7 @@ def evaluate(
         truth_key: Name in ``obsm`` of the true positions. Without them only the checks that need no truth are made.
         references: ``.h5ad`` slides that the rivals learn from; the query's expression is the layout's own ``X``.
         json_path: A new file for the report (numbers that are not defined become null).
-        figures_dir: A new or empty folder for the figures (PNG).
+        figures_dir: A new or empty folder for the figures (PNG, and SVG for print).
         label_key: Column of ``obs`` with cell types; by default the first of ``LABEL_KEYS`` with at least two types.
         community_neighbors: Neighbours per cell in the graph whose Leiden communities are compared with the types.
         community_resolution: Resolution of those communities, above 0; the published values are 15 and 0.2.
@@ -244,9 +244,17 @@ def _communities(
         return {}
 
 
-def _write_figures(figures_dir: FilePath, *args: Any) -> None:
+def _write_figures(figures_dir: FilePath, report: Mapping[str, Any], *args: Any) -> None:
+    from pyg_gears.report.figure_style import save_figure
     from pyg_gears.report.layout_figures import layout_figures
 
     with report_folder(figures_dir) as folder:
-        for name, figure in layout_figures(*args).items():
-            figure.savefig(folder / f"{name}.png", dpi=150)
+        for name, figure in layout_figures(report, *args).items():
+            save_figure(figure, folder / f"{name}.png", _caption(report))
+
+
+def _caption(report: Mapping[str, Any]) -> str:
+    truth = f"truth in obsm[{report['truth_key']!r}]" if report["truth_key"] else "no truth"
+    rivals = f"rivals learned from {', '.join(report['references'])}" if report["references"] else "no rivals"
+    name = Path(report["layout"]).name
+    return f"{name}: n = {report['cells']:,} cells; {truth}; {rivals}; positions in RMS radii; seed {report['seed']}"

@@ -47,7 +47,7 @@ def format_table(report: Mapping[str, Any]) -> str:
         rho = report["confidence"]
         parts += [
             _table(report["methods"], BETTER, f"against {report['truth_key']}"),
-            _verdict(report["methods"], BETTER),
+            verdict(report["methods"], BETTER),
             f"Confidence against accuracy, Spearman's rho: {rho['local_rho']:+.3f} within neighbourhoods, "
             f"{rho['position_rho']:+.3f} in position.",
         ]
@@ -60,15 +60,20 @@ def format_table(report: Mapping[str, Any]) -> str:
     return "\n\n".join([*parts, "\n".join(report["notes"])]).rstrip() + "\n"
 
 
-def _table(methods: Scores, better: Mapping[str, str], title: str) -> str:
+def score_text(methods: Scores, better: Mapping[str, str]) -> tuple[DataFrame, DataFrame]:
+    """The scores as text, metrics by titles of methods, and which of them are the best of their metric."""
     import pandas as pd
 
     # As objects, so that counts stay integers.
     columns = {name: pd.Series(scores, dtype=object) for name, scores in methods.items()}
     scores = pd.DataFrame(columns).reindex(list(better)).dropna(how="all")
-    stars = _best(scores, better).map(lambda best: "*" if best else " ")
-    text = scores.map(_number) + (stars if len(methods) > 1 else "")
-    text = text.rename(columns=TITLES)
+    return scores.map(_number).rename(columns=TITLES), _best(scores, better).rename(columns=TITLES)
+
+
+def _table(methods: Scores, better: Mapping[str, str], title: str) -> str:
+    text, best = score_text(methods, better)
+    if len(methods) > 1:
+        text = text + best.map(lambda best: "*" if best else " ")
     text.insert(0, "better", [ARROWS[better[key]] for key in text.index])
     return _lines(text.rename_axis(columns=title))
 
@@ -81,7 +86,8 @@ def _best(scores: DataFrame, better: Mapping[str, str]) -> DataFrame:
     return rivals.eq(goal, axis=0).reindex(columns=scores.columns, fill_value=False)
 
 
-def _verdict(methods: Scores, better: Mapping[str, str]) -> str:
+def verdict(methods: Scores, better: Mapping[str, str]) -> str:
+    """In how many metrics ours is best, and which rival is better in a headline metric, one line each."""
     import pandas as pd
 
     if set(methods) == {"gears"}:

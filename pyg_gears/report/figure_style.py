@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, distinct for all common kinds of colour vision; ours first, then the rivals.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
 OTHER = "#BBBBBB"
+DENSE = 2000
+"""Scatters of more points are pixels in a vector copy too, which would otherwise take minutes to open."""
+CHARACTERS = 16
+"""Characters of a caption in an inch."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -28,6 +34,30 @@ def new_figure(width: float, height: float) -> Figure:
     except ImportError as error:
         raise ImportError("Figures need matplotlib: pip install pyg_gears[plot]") from error
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Add a strip with a caption below the figure: what is shown, of how many, in which unit, what was held out."""
+    lines = textwrap.wrap(text, int(figure.get_figwidth() * CHARACTERS))
+    strip = 0.1 + 0.16 * len(lines)
+    height = figure.get_figheight() + strip
+    figure.set_figheight(height)
+    above = (0.0, strip / height, 1.0, 1 - strip / height)
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=above)
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor(above, transform=figure.transFigure)
+    figure.text(0.01, 0.05 / height, "\n".join(lines), va="bottom", fontsize=9, color="#404040")
+
+
+def save_figure(figure: Figure, path: Path, text: str) -> None:
+    """Write ``path`` (.png) for the screen and, beside it, an SVG for print, both with the caption ``text``."""
+    caption(figure, text)
+    for axes in figure.axes:
+        for points in axes.collections:
+            points.set_rasterized(len(np.asarray(points.get_offsets())) > DENSE)
+    figure.savefig(path, dpi=150)
+    figure.savefig(path.with_suffix(".svg"), dpi=150, metadata={"Date": None})
 
 
 def line_axes(x: str, y: str, title: str) -> tuple[Figure, Axes]:

@@ -26,6 +26,7 @@ from pyg_gears.report.figure_style import (
     point_size,
     scatter,
 )
+from pyg_gears.report.solve_residuals import solve_residuals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,14 +174,13 @@ def distortion_figure(pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n
 
 def residual_figure(pos: Float[np.ndarray, "n 2"], distances: Any) -> Figure:
     """Histogram of layout distance minus the distance it was solved for, over the stored pairs."""
-    pairs = distances.tocoo()
-    residual = np.linalg.norm(pos[pairs.row] - pos[pairs.col], axis=1) - pairs.data
+    residual, distance = solve_residuals(pos, distances)
     figure, axes = line_axes("layout distance - solved-for distance", "pairs", "residuals of the global solve")
     span = max(float(np.percentile(np.abs(residual), 99)), 1e-9)
     axes.hist(residual, bins=61, range=(-span, span), color=PALETTE[0], lw=0)
     axes.axvline(0.0, color="black", lw=0.8, ls="--")
     note = (
-        f"median |residual| {np.median(np.abs(residual)):.3g}\nmedian distance {np.median(pairs.data):.3g}\n"
+        f"median |residual| {np.median(np.abs(residual)):.3g}\nmedian distance {np.median(distance):.3g}\n"
         f"beyond this range {np.mean(np.abs(residual) > span):.1%}"
     )
     axes.text(0.98, 0.96, note, transform=axes.transAxes, ha="right", va="top", fontsize=9)

@@ -50,7 +50,9 @@ def test_one_folder_with_numbers_tables_and_figures(tmp_path) -> None:
     report = write_report(
         tmp_path / "out", {"seed": 3}, ["head"], measured, lambda folder: (folder / "more").write_text("x") and None
     )
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.json", "report.txt", "pair.png", "more"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("report.json", "report.txt", "pair.png", "pair.svg", "more")
+    }
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == report
     assert report["seed"] == 3
     assert report["probes"] == {"pair": {"small": 0.25, "values": [1.0, None]}, "bare": {"n": 4}}

@@ -16,17 +16,17 @@ from pyg_gears.metrics import BETTER, community_purity, evaluate_layout
 from pyg_gears.report import evaluate, format_table
 
 FIGURES = {
-    "calibration.png",
-    "comparison.png",
-    "distance_distortion.png",
-    "edge_roc.png",
-    "layout_communities.png",
-    "layout_confidence.png",
-    "layout_genes.png",
-    "layout_types.png",
-    "local_rmse.png",
-    "solve_residuals.png",
-    "true_and_predicted.png",
+    "calibration",
+    "comparison",
+    "distance_distortion",
+    "edge_roc",
+    "layout_communities",
+    "layout_confidence",
+    "layout_genes",
+    "layout_types",
+    "local_rmse",
+    "solve_residuals",
+    "true_and_predicted",
 }
 
 
@@ -95,8 +95,10 @@ def test_everything_with_truth_references_json_and_figures(tmp_path: Path) -> No
     written = json.loads((tmp_path / "r.json").read_text())
     assert written["communities"] == report["communities"]
     assert written["methods"]["gears"]["spearman"] == report["methods"]["gears"]["spearman"]
-    assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES
-    assert all((tmp_path / "figures" / name).read_bytes().startswith(b"\x89PNG") for name in FIGURES)
+    names = {file.name for file in (tmp_path / "figures").iterdir()}
+    assert names == {f"{name}{suffix}" for name in FIGURES for suffix in (".png", ".svg")}
+    assert all((tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG") for name in FIGURES)
+    assert all("<svg" in (tmp_path / "figures" / f"{name}.svg").read_text()[:2000] for name in FIGURES)
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
     table = format_table(report)
     assert all(key in table for key in BETTER)
@@ -123,9 +125,9 @@ def test_named_truth_and_figures_without_references(tmp_path: Path) -> None:
     (tmp_path / "figures").mkdir()
     report = evaluate(path, "spatial_true", figures_dir=tmp_path / "figures")
     assert list(report["methods"]) == ["gears"]
-    assert {file.name for file in (tmp_path / "figures").iterdir()} == FIGURES - {
-        "layout_types.png",
-        "layout_communities.png",
+    assert {file.stem for file in (tmp_path / "figures").iterdir()} == FIGURES - {
+        "layout_types",
+        "layout_communities",
     }
     assert "name reference slides" in format_table(report)
 

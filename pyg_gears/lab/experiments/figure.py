@@ -10,7 +10,7 @@ from pyg_gears.data.whole_file import whole_file
 from pyg_gears.lab.experiments.experiment import PROTOCOLS, Experiment
 from pyg_gears.lab.experiments.run_record import RunRecord, run_table
 from pyg_gears.lab.experiments.table import HIGHER_IS_BETTER, MAIN
-from pyg_gears.report.figure_style import OTHER, PALETTE, new_figure
+from pyg_gears.report.figure_style import OTHER, PALETTE, caption, new_figure
 
 
 def check_figures() -> None:
@@ -28,7 +28,7 @@ def draw_experiment(experiment: Experiment, records: Sequence[RunRecord], path: 
     Args:
         experiment: The experiment; its variants, each with its protocols, are the rows from top to bottom.
         records: Its finished runs. One that diverged has no dot.
-        path: PNG file to write.
+        path: PNG file to write; an SVG for print is written beside it.
 
     Raises:
         ImportError: without matplotlib.
@@ -63,5 +63,7 @@ def draw_experiment(experiment: Experiment, records: Sequence[RunRecord], path: 
         loc="outside lower center", ncols=max(1, min(6, len(color))), frameon=False, fontsize=9, title="held out"
     )
     figure.suptitle(experiment.name, fontsize=11)
-    with whole_file(path) as part:
-        figure.savefig(part, dpi=150)
+    caption(figure, f"{len(runs)} runs, a dot each; bar: mean of a variant; each slide held out in turn is a colour")
+    for target, metadata in ((path, {}), (path.with_suffix(".svg"), {"Date": None})):
+        with whole_file(target) as part:
+            figure.savefig(part, dpi=150, metadata=metadata)

@@ -79,7 +79,7 @@ def diagnose(
 
     Every slide is embedded by the frozen encoder, and gives a fixed list of minisets, drawn like those that validate a
     training: with ``seed=0`` and the slide that validated, they are the first of these. The folder gets ``report.json``,
-    ``report.txt``, a figure per probe (PNG) and, in ``maps``, attention on the tissue and layouts by recycle in the first
+    ``report.txt``, a figure per probe (PNG and SVG) and, in ``maps``, attention on the tissue and layouts by recycle in the first
     minisets (first member; nodes chosen by rule, see :func:`~pyg_gears.lab.probes.focus_maps.query_nodes`). It appears whole
     or not at all.
 
@@ -136,9 +136,11 @@ def diagnose(
         measured = measure_probes(chosen, subject)
 
     def write_maps(folder: Path) -> None:
+        from pyg_gears.report.figure_style import save_figure
+
         (folder / "maps").mkdir()
         for name, figure in tqdm(_maps(subject, maps), desc="maps", disable=None):
-            figure.savefig(folder / "maps" / f"{name}.png", dpi=110)
+            save_figure(figure, folder / "maps" / f"{name}.png", f"first member; positions in RMS radii; seed {seed}")
 
     sizes = [slide.minisets.sizes for slide in slides]
     several = len(members) > 1

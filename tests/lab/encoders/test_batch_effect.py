@@ -270,7 +270,8 @@ def test_files_in_one_folder_out(tmp_path: Path) -> None:
     rows = [row for row in comparison_rows() if row.name in CORRECTIONS]
     out = tmp_path / "report"
     report = batch_effect(slides[:3], out, slides[3], held_out=["slide_0"], rows=rows, seed=1, adapter_steps=2)
-    assert {path.name for path in out.iterdir()} == {f"{name}.png" for name in FIGURES} | {"report.json", "report.txt"}
+    figures = {f"{name}{suffix}" for name in FIGURES for suffix in (".png", ".svg")}
+    assert {path.name for path in out.iterdir()} == figures | {"report.json", "report.txt"}
     assert json.loads((out / "report.json").read_text()) == report
     assert report["folds"] == [["slide_0"]]
     assert report["cells"]["cells"] == 60

@@ -20,6 +20,8 @@ def test_every_run_is_a_dot_and_pairs_are_joined(experiment, records, tmp_path, 
     monkeypatch.setattr(figure, "new_figure", keep)
     figure.draw_experiment(experiment, records, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in (tmp_path / "figure.svg").read_text()[:2000]
+    assert drawn[0].texts[-1].get_text().startswith("9 runs")
     axes = drawn[0].axes[0]
     dots = [tuple(point) for found in axes.collections for point in found.get_offsets().tolist()]
     assert sorted(dots) == [(0.9, 1), (1.0, 0), (1.2, 0), (1.3, 1), (1.7, 1), (2.0, 0), (2.4, 0), (3.0, 2)]

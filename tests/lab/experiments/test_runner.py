@@ -65,7 +65,7 @@ def test_a_grid_is_variants_times_folds_times_seeds(finished, experiment, slides
 def test_the_folder_holds_results_and_no_work(finished) -> None:
     out = finished.folder
     assert sorted(file.name for file in out.iterdir()) == [
-        *("figure.png", "results.json", "run", "runs", "runs.csv", "table.csv", "table.txt")
+        *("figure.png", "figure.svg", "results.json", "run", "runs", "runs.csv", "table.csv", "table.txt")
     ]
     assert (out / "table.txt").read_text() == finished.table
     assert "12 runs; inductive; held out: slide_0, slide_1; seeds 0, 1" in finished.table

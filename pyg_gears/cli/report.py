@@ -1,0 +1,52 @@
+"""``pyg-gears report``: a layout as one interactive HTML file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pyg_gears.cli.read_options import read_options
+from pyg_gears.errors import expect
+
+if TYPE_CHECKING:
+    from pyg_gears.data.read_options import ReadOptions
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
+@click.option("--out", required=True, help="File to write (.html).")
+@click.option("--truth", default="spatial", help="Field of obsm with the true positions, shown where it exists.")
+@click.option(
+    "--reference", "references", multiple=True, metavar="[NAME=]SLIDE.h5ad ...", help="Training slides for the rivals."
+)
+@click.option("--gene", "genes", multiple=True, metavar="NAME", help="A gene that is to be on the page; repeatable.")
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs and cells.")
+@read_options(spatial=True)
+def report(
+    files: tuple[str, ...],
+    out: str,
+    truth: str,
+    references: tuple[str, ...],
+    genes: tuple[str, ...],
+    seed: int,
+    reading: ReadOptions,
+) -> None:
+    """Write a page to look at a layout: genes, confidence, selected cells, metrics; it needs no network."""
+    # `--reference A B C` gives the option A; B and C arrive as files after the layout.
+    layout, more = files[0], files[1:]
+    expect(
+        not more or bool(references),
+        f"expected one layout, found {len(files)} files; name training slides after --reference.",
+    )
+    from pyg_gears.report.page_file import plotly_source
+
+    try:
+        plotly_source()
+    except ImportError as error:
+        raise click.ClickException(str(error)) from None
+    from pyg_gears.report.layout_page import write_layout_page
+
+    slides = (*references, *more)
+    write_layout_page(layout, out, truth_key=truth, references=slides, genes=genes, seed=seed, reading=reading)
+    click.echo(f"wrote {out}: open it in a browser")

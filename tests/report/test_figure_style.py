@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyg_gears.report.figure_style import caption, legend_below, new_figure, save_figure
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.mark.parametrize(("n", "pixels"), [(50, False), (5000, True)])
+def test_a_vector_copy_whose_dense_scatter_is_pixels(tmp_path: Path, n: int, pixels: bool) -> None:
+    figure = new_figure(4.0, 3.0)
+    figure.subplots().scatter(*np.random.default_rng(0).random((2, n)))
+    save_figure(figure, tmp_path / "x.png", "n = many")
+    vector = (tmp_path / "x.svg").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.png", "x.svg"]
+    assert bool(re.search(r"<image [^>]*data:image/png;base64", vector, flags=re.DOTALL)) == pixels
+    assert len(vector) < 400_000
+
+
+def test_a_caption_wraps_and_stands_clear_of_the_plot_and_the_legend() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = new_figure(4.0, 3.0)
+    axes = figure.subplots()
+    axes.plot([0, 1], label="a line")
+    axes.set_xlabel("x of the plot")
+    legend_below(figure, [axes])
+    caption(
+        figure, "layout.h5ad: n = 300 cells; truth in obsm['spatial']; rivals learned from slide_a, slide_b; seed 0"
+    )
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    text = figure.texts[-1].get_window_extent()
+    assert "\n" in figure.texts[-1].get_text()
+    assert text.x0 >= 0
+    assert text.x1 <= figure.bbox.x1
+    assert text.y0 >= 0
+    above = [axes.get_window_extent(), figure.legends[0].get_window_extent(), axes.xaxis.label.get_window_extent()]
+    assert all(text.y1 <= box.y0 for box in above)

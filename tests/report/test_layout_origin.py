@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyg_gears.report.confidence_verdict import confidence_verdict
+from pyg_gears.report.layout_origin import domain_warnings, layout_origin, training_sentences
+
+
+def test_json_text_and_arrays_become_python_values() -> None:
+    uns = {
+        "gears": {
+            "model": {"slides": '["a", "b"]', "genes": np.int64(3)},
+            "x": "null",
+            "odd": "[no json",
+            "a": np.ones(2),
+        }
+    }
+    assert layout_origin(uns) == {
+        "model": {"slides": ["a", "b"], "genes": 3},
+        "x": None,
+        "odd": "[no json",
+        "a": [1.0, 1.0],
+    }
+    assert layout_origin({}) == layout_origin({"gears": "text"}) == {}
+
+
+def test_what_the_model_was_trained_on() -> None:
+    model = {"slides": ["a", "b", "c"], "held_out": ["c"], "held_out_is_block": False, "cells": 1200, "genes": 3000}
+    lines = training_sentences(model)
+    assert lines[0] == "Trained on 2 slides: a, b."
+    assert "Held out" in lines[1]
+    assert lines[1].endswith(": c.")
+    assert "1,200 cells" in lines[3]
+    blocks = training_sentences({"slides": ["a"], "held_out": ["a"], "held_out_is_block": True, "cells": 0})
+    assert blocks[0] == "Trained on 1 slide: a."
+    assert "optimistic" in blocks[1]
+    assert blocks[-1] == "No cells joined its fit."
+    assert "does not say" in training_sentences({})[0]
+
+
+@pytest.mark.parametrize(("adapted", "words"), [(True, "an adapter moved them"), (False, "no adapter was used")])
+def test_far_cells_are_warned_about(adapted: bool, words: str) -> None:
+    far = {"coral": 1.0, "mmd": 0.01, "covariance": 0.9}
+    (warning,) = domain_warnings({"gap": far, "adapted": adapted})
+    assert words in warning
+    assert "covariance 0.90" in warning
+    assert domain_warnings({"gap": {**far, "covariance": 0.2}}) == []
+    assert domain_warnings({"gap": {"mmd": 3.0}}) == domain_warnings({}) == []
+
+
+@pytest.mark.parametrize(
+    ("mean", "word"), [(0.9, "good"), (0.7, "good"), (0.5, "fair"), (0.3, "weak"), (0.1, "cannot tell")]
+)
+def test_the_verdict_names_the_level(mean: float, word: str) -> None:
+    lines = confidence_verdict(np.full(20, mean))
+    assert f"Mean confidence {mean:.2f}, {word}:" in lines[0]
+
+
+def test_the_verdict_counts_cells_and_bears_none() -> None:
+    lines = confidence_verdict(np.array([0.8, 0.8, 0.5, 0.1]))
+    assert "50% of the cells reach 0.7 (good), 75% reach 0.4 (fair)." in lines[1]
+    assert confidence_verdict(np.array([np.nan])) == ["No cell has a confidence."]
