@@ -13,6 +13,7 @@ from pyg_gears.graphs import edge_lookup
 
 GateTarget = Literal["walk", "walk2", "mix"]
 GATE_TARGETS: tuple[str, ...] = get_args(GateTarget)
+"""The kinds of target that a gate can have."""
 
 
 def gate_target(
