@@ -64,7 +64,9 @@ def write_api_pages(folder: Path) -> None:
     pages = {}
     for room, title in (ROOMS | LAB).items():
         name = "pyg_gears" if room == "pyg_gears" else f"pyg_gears.{room}"
-        pages[f"{room.replace('.', '_')}.md"] = page(name, f"`{room}`: {title[0].lower()}{title[1:]}", MORE.get(room, []))
+        pages[f"{room.replace('.', '_')}.md"] = page(
+            name, f"`{room}`: {title[0].lower()}{title[1:]}", MORE.get(room, [])
+        )
     for stale in folder.glob("*.md"):
         if stale.name not in pages and stale.name != "recipe_fields.md":
             stale.unlink()

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from training_figures import draw_attention, draw_gate, draw_minisets, draw_targets
 
 from pyg_gears.data import simulate_tissue
 from pyg_gears.geometry import gauge_fix
-from pyg_gears.layout import LayoutSettings, draw_patches, locality_graph, stitch_patches
+from pyg_gears.layout import LayoutSettings, PatchesOutput, draw_patches, locality_graph, stitch_patches
 from pyg_gears.metrics import align
 from pyg_gears.report.figure_style import OTHER, PALETTE, bare, new_figure
 
@@ -88,7 +89,7 @@ def draw_stitching(pos: np.ndarray) -> Figure:
     return figure
 
 
-def _patches(pos: np.ndarray):  # noqa: ANN202
+def _patches(pos: np.ndarray) -> PatchesOutput:
     embedding = torch.as_tensor(np.column_stack([pos, np.ones(len(pos))])).float()
     return draw_patches(locality_graph(embedding, metric="euclidean").graph, size=96, min_cover=6, overlap=24)
 
@@ -99,9 +100,7 @@ def _predict(pos: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return noisy @ turn
 
 
-def _circle(radius: float):  # noqa: ANN202
-    from matplotlib.patches import Circle
-
+def _circle(radius: float) -> Circle:
     return Circle((0, 0), radius, fill=False, color="black", lw=0.8, ls="--")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from api_pages import write_api_pages
 from concept_figures import write_concept_figures
-from recipe_fields import write_recipe_fields
 from readable_signatures import readable_signature
+from recipe_fields import write_recipe_fields
 
 
 def write_all(app: Any) -> None:

@@ -27,7 +27,12 @@ def write_recipe_fields(file: Path) -> None:
     parts = [HEAD]
     for name, field in Recipe.model_fields.items():
         parts += sections(name, field.annotation, field.get_default(), level=2)
-    parts += ["## Settings of a layout", "", f"`pyg-gears reconstruct --set FIELD=VALUE`. {first_line(LayoutSettings)}", ""]
+    parts += [
+        "## Settings of a layout",
+        "",
+        f"`pyg-gears reconstruct --set FIELD=VALUE`. {first_line(LayoutSettings)}",
+        "",
+    ]
     parts += table("", LayoutSettings, LayoutSettings())
     write_if_new(file, "\n".join(parts) + "\n")
 
@@ -57,8 +62,9 @@ def table(path: str, section: type[Configuration], default: Configuration) -> li
         inner = sections_in(field.annotation)
         value = getattr(default, name)
         if inner:
-            shown, values = ("null" if value is None else "a section, below"), "section" + (
-                " or null" if type(None) in get_args(field.annotation) else ""
+            shown, values = (
+                ("null" if value is None else "a section, below"),
+                "section" + (" or null" if type(None) in get_args(field.annotation) else ""),
             )
         else:
             shown, values = plain(value), allowed(field)
@@ -113,11 +119,15 @@ def plain(value: Any) -> str:
 
 def one_line(text: str | None) -> str:
     """A docstring's first paragraphs in one line, fit for a table."""
-    return " ".join((text or "").split()).replace("|", "\\|").replace("``", "`").replace(":class:", "").replace(":mod:", "")
+    return (
+        " ".join((text or "").split())
+        .replace("|", "\\|")
+        .replace("``", "`")
+        .replace(":class:", "")
+        .replace(":mod:", "")
+    )
 
 
 def first_line(section: type) -> str:
     """The claim of a class."""
     return one_line((section.__doc__ or "").split("\n\n")[0])
-
-

@@ -29,9 +29,7 @@ def section_picture(file: Path, out: Path) -> None:
     for axes, where, title in ((panels[0], true, "true"), (panels[1], predicted, "predicted from expression alone")):
         axes.scatter(where[:, 0], -where[:, 1], c=true[:, 0], cmap="viridis", **look)
         bare(axes, f"{title}\n(colour: true horizontal position)")
-    points = panels[2].scatter(
-        predicted[:, 0], -predicted[:, 1], c=confidence, cmap="cividis", vmin=0, vmax=1, **look
-    )
+    points = panels[2].scatter(predicted[:, 0], -predicted[:, 1], c=confidence, cmap="cividis", vmin=0, vmax=1, **look)
     bare(panels[2], "predicted\n(colour: confidence)")
     figure.colorbar(points, ax=panels[2], shrink=0.8)
     figure.savefig(out, dpi=110)

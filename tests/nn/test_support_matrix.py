@@ -39,7 +39,9 @@ def build(name: str) -> torch.nn.Module:
     return layer.eval()
 
 
-def call(name: str, layer: torch.nn.Module, x: Tensor, pos: Tensor, edges: Tensor, batch: Tensor | None = None) -> Tensor:
+def call(
+    name: str, layer: torch.nn.Module, x: Tensor, pos: Tensor, edges: Tensor, batch: Tensor | None = None
+) -> Tensor:
     """States and coordinates side by side, or one row an edge."""
     if name.startswith("IPAConv"):
         return torch.cat(layer(x, pos, edges, None, batch), dim=1)
@@ -148,7 +150,6 @@ def adjacency(name: str) -> None:
 def bipartite(name: str) -> None:
     x, pos, edges, batch = example()
     call(name, build(name), (x, x), (pos, pos), edges, batch)
-
 
 
 COLUMNS: dict[str, Callable[[str], None]] = {
