@@ -73,9 +73,9 @@ print(f"spatial minus pca, by seed: {', '.join(f'{value:+.3f}' for value in diff
 print(f"seeds of one recipe differ by {table.groupby('embedding')['Spearman'].agg(np.ptp).max():.3f}")
 
 # %% [markdown]
-# **Read it so:** if the differences have one sign and are larger than those between seeds, the recipe matters *on this test slide*. One
-# tissue slide is one observation, whatever the number of seeds; take every slide in turn as the test before you say
-# "better".
+# **Read it so:** if the differences have one sign and are larger than those between seeds, the recipe matters *on this
+# test slide*. One slide is one observation, whatever the number of seeds; take every slide in turn as the test before
+# you say "better".
 #
 # ## And the simple rivals?
 #

@@ -89,9 +89,8 @@ for number, terms in enumerate(output.terms, start=1):
     alpha = terms.alpha.mean(dim=1)
     on_neighbours = alpha[graph.gate_target > 0].sum() / len(x)
     follows = {name: spearmanr(alpha[other], getattr(terms, name).mean(dim=1)[other])[0] for name in ("gate", "qk")}
-    print(
-        f"round {number}: {on_neighbours:.0%} on true neighbours, rank correlation with gate {follows['gate']:.2f}, qk {follows['qk']:.2f}"
-    )
+    correlation = ", ".join(f"{name} {value:.2f}" for name, value in follows.items())
+    print(f"round {number}: {on_neighbours:.0%} on true neighbours, rank correlation with {correlation}")
 
 # %% [markdown]
 # ## One spot on the tissue
@@ -130,8 +129,9 @@ with torch.no_grad():
         print(f"{name:>20}: E_geo {float(geometric_energy(model(graph, **options).pos, graph)):.2f}")
 
 # %% [markdown]
-# `pyg-gears lab diagnose MODEL SLIDE... --out DIAGNOSIS` measures all this and more on many minisets, with negative controls and limits.
+# `pyg-gears lab diagnose MODEL SLIDE... --out DIAGNOSIS` measures all this and more on many minisets, with negative
+# controls and limits.
 #
-# **Simulated and real.** On hippocampus sections that a quick model has not seen, half of the gate's best 30 candidates are among the 30
-# likeliest true neighbours (strict precision@30 0.50 to 0.53, version 0.1), and the gate makes nearly the whole gap
-# to the true graph ([results](../results.md#what-bounds-it)). A simulated tissue is kinder.
+# **Simulated and real.** On hippocampus sections that a quick model has not seen, half of the gate's best 30 candidates
+# are among the 30 likeliest true neighbours (strict precision@30 0.50 to 0.53, version 0.1), and the gate makes nearly
+# the whole gap to the true graph ([results](../results.md#what-bounds-it)). A simulated tissue is kinder.
