@@ -84,7 +84,7 @@ print(f"seeds of one recipe differ by {table.groupby('embedding')['Spearman'].ag
 # %%
 from pyg_gears.baselines import simple_rivals
 
-rivals = simple_rivals(test, train[:2])
+rivals = simple_rivals(train[:2], test)
 pd.DataFrame(
     {
         name: {key: evaluate_layout(pos, test.pos)[key] for key in ("spearman", "trust_20")}
