@@ -17,6 +17,8 @@
 # * the slide that **tests**: it is used once, at the end.
 #
 # Differences smaller than those between seeds are no differences. So every recipe is fitted with more than one seed.
+#
+# As a notebook with its outputs: {nb-download}`compare_recipes.ipynb`.
 
 # %%
 import warnings

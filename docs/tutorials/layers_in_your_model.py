@@ -11,6 +11,8 @@
 #
 # Two uses that have nothing to do with tissue: a node classifier on a graph whose edges mostly mislead, and a point
 # cloud that is put back in order.
+#
+# As a notebook with its outputs: {nb-download}`layers_in_your_model.ipynb`.
 
 # %%
 import torch

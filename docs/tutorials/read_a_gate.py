@@ -12,6 +12,8 @@
 # A fitted model travels on candidates: spots alike in expression. Does its gate know which of them are near in space,
 # and does attention listen to the gate? Both can be read on a slide whose positions are known and that training has
 # not seen.
+#
+# As a notebook with its outputs: {nb-download}`read_a_gate.ipynb`.
 
 # %%
 import warnings
