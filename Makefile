@@ -4,7 +4,7 @@ FOUND := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 PYTHON ?= $(FOUND)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # A CPU build first, so that no CUDA build is pulled in. Where pip's own configuration offers the "+cpu" wheel it is
 # taken; elsewhere set TORCH to the build you want, or let pip choose.
 TORCH ?= torch==2.13.0
