@@ -56,6 +56,7 @@ nb_execution_timeout = 1200  # of a cell, on the clock of a busy machine
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # progress bars of libraries; an error stops the build all the same
 
 html_theme = "sphinx_book_theme"
 html_title = f"pyg_gears {release}"

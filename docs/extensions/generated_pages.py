@@ -7,7 +7,7 @@ from typing import Any
 
 from api_pages import write_api_pages
 from concept_figures import write_concept_figures
-from readable_signatures import readable_signature
+from readable_signatures import named_bases, readable_signature, without_aliases
 from recipe_fields import write_recipe_fields
 
 
@@ -23,4 +23,6 @@ def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("builder-inited", write_all)
     app.connect("autodoc-process-signature", readable_signature)
+    app.connect("autodoc-process-bases", named_bases)
+    app.connect("autodoc-skip-member", without_aliases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

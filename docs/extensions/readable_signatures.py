@@ -27,6 +27,7 @@ def readable_signature(
     parameters = list(found.parameters.values())
     if parameters and parameters[0].name in ("self", "cls", "_cls"):
         parameters = parameters[1:]
+    parameters = [parameter for parameter in parameters if not parameter.name.startswith("_")]
     shown = [parameter if isinstance(parameter, str) else as_text(parameter) for parameter in _with_markers(parameters)]
     result = found.return_annotation
     answer = None if what == "class" or result is inspect.Signature.empty else shorter(str(result))
@@ -60,3 +61,13 @@ def _with_markers(parameters: list[inspect.Parameter]) -> list[inspect.Parameter
             starred = True
         shown.append(parameter)
     return shown
+
+
+def named_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any]) -> None:
+    """Leave out the base that every class has."""
+    bases[:] = [base for base in bases if base is not object]
+
+
+def without_aliases(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out fields of named tuples that have no description of their own: the class describes them."""
+    return True if (getattr(value, "__doc__", None) or "").startswith("Alias for field number") else None

@@ -90,6 +90,8 @@ sc.pl.embedding(adata, basis="X_gears", color=["cell_type", "gears_confidence"],
 #
 # Confidence is the rank correlation that a cell's distances are expected to have with the true ones. Leave out the cells
 # whose place the slides do not tell. Where to cut depends on the question; here the tenth with the least confidence goes.
+# (On this tissue all cells are nearly alike in it. On real sections they are not: 0.26 to 0.78 within hippocampus 4,
+# fitted on sections 1 and 2 with section 3 held out, version 0.2, `quick`, seed 0.)
 
 # %%
 print(adata.obs.groupby("cell_type", observed=True)["gears_confidence"].agg(["mean", "min", "size"]).round(2))
