@@ -18,7 +18,7 @@ test: .venv/.ready
 	$(BIN)/python -m pytest
 
 docs: .venv/.docs
-	$(BIN)/python -m sphinx -W --keep-going --quiet docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going --quiet -j 2 docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
 lint: .venv/.ready

@@ -11,6 +11,7 @@ sys.path.insert(0, str(HERE / "extensions"))
 # Notebook kernels are processes of their own and inherit this.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tutorials run at a time
 
 import pyg_gears  # noqa: E402
 
