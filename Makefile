@@ -1,17 +1,25 @@
-# Two commands: `make demo` and `make test`. Each sets up .venv by itself.
-PYTHON ?= python3.11
+# `make demo`, `make test` and `make docs` set up .venv by themselves.
+# The first Python of 3.11 to 3.13 that can make a virtual environment; name another one with PYTHON=...
+FOUND := $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(FOUND)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # A CPU build first, so that no CUDA build is pulled in. Where pip's own configuration offers the "+cpu" wheel it is
 # taken; elsewhere set TORCH to the build you want, or let pip choose.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint types clean
+.PHONY: demo test docs lint types clean
 
 demo: .venv/.ready
 	$(BIN)/pyg-gears demo --out demo
 
 test: .venv/.ready
 	$(BIN)/python -m pytest
+
+docs: .venv/.docs
+	$(BIN)/python -m sphinx -W --keep-going --quiet -j 2 docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 lint: .venv/.ready
 	$(BIN)/ruff check .
@@ -20,13 +28,20 @@ lint: .venv/.ready
 types: .venv/.ready
 	$(BIN)/mypy
 
-.venv/.ready: setup.py
+.venv/.torch:
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11 to 3.13 with venv, found none; name one: make PYTHON=/path/to/python" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)+cpu" \
-		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	@$(PIP) "$(TORCH)+cpu" > .venv/torch.log 2>&1 || $(PIP) "$(TORCH)"
 	$(BIN)/python -m pip freeze | grep -i '^torch==' | sed 's/ @.*//' > .venv/constraints.txt || true
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt -e ".[plot,dev]"
-	touch $@
+	@touch $@
+
+.venv/.ready: setup.py .venv/.torch
+	$(PIP) -c .venv/constraints.txt -e ".[plot,dev]"
+	@touch $@
+
+.venv/.docs: setup.py .venv/.torch
+	$(PIP) -c .venv/constraints.txt -e ".[plot,docs,tutorial]"
+	@touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo docs/_build docs/api docs/figures docs/jupyter_execute

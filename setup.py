@@ -41,6 +41,17 @@ setup(
             "pyarrow>=14",  # positions of Visium HD, which are parquet: one package of 55 MB
         ],
         "ext": ["torch-scatter", "torch-cluster"],  # compiled from source in 10 to 25 minutes; used where present
+        "tutorial": ["scanpy>=1.10"],  # what the first tutorial does with a layout
+        "docs": [
+            "sphinx>=8",  # `make docs`
+            "sphinx-book-theme>=1.1",  # the theme of the scverse packages
+            "myst-nb>=1.2",  # pages in Markdown, tutorials executed when the pages are built
+            "jupytext>=1.16",  # tutorials are Python files, and notebooks to download
+            "ipykernel>=6",  # runs the tutorials
+            "sphinx-copybutton>=0.5",  # copy buttons at code
+            "sphinx-design>=0.6",  # cards of the first page
+            "matplotlib>=3.8",  # figures of the concepts
+        ],
         "dev": [
             "pytest>=8",
             "hypothesis>=6.100",  # property tests

@@ -1,14 +1,12 @@
 """The alphabet of dimensions that every signature of the package is written in.
 
-| letter | counts |
-|---|---|
-| ``n`` | nodes: spots or cells of one graph, or of all graphs of a batch |
-| ``e`` | edges; ``r`` edges of the random walk, ``s`` edges of the stress |
-| ``b`` | graphs of a batch |
-| ``c`` | channels of the embedding |
-| ``g`` | genes |
-| ``h`` | attention heads |
-| ``k`` | neighbours of a node |
+* ``n``: nodes: spots or cells of one graph, or of all graphs of a batch
+* ``e``: edges; ``r`` edges of the random walk, ``s`` edges of the stress
+* ``b``: graphs of a batch
+* ``c``: channels of the embedding
+* ``g``: genes
+* ``h``: attention heads
+* ``k``: neighbours of a node
 
 Graphs follow PyTorch Geometric: ``edge_index[0]`` is the source j, ``edge_index[1]`` the target i, messages flow j -> i.
 """

@@ -9,11 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
 def test_python_block_runs(tmp_path, monkeypatch, capsys) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert len(code.strip().splitlines()) <= 15
+    code, _ = BLOCKS
+    assert len(code.strip().splitlines()) <= 12
     for full, small in (("cells=300", "cells=60"), ("spots=200", "spots=80")):
         assert full in code
         code = code.replace(full, small)
@@ -24,6 +25,17 @@ def test_python_block_runs(tmp_path, monkeypatch, capsys) -> None:
     exec(compile(code.replace('Recipe.preset("quick")', small_recipe), "README", "exec"), {})
     assert "(60, 2)" in capsys.readouterr().out
     assert (tmp_path / "my_model" / "model.pt").exists()
+
+
+def test_the_layers_run_as_shown(capsys) -> None:
+    _, code = BLOCKS
+    assert len(code.strip().splitlines()) <= 10
+    exec(compile(code, "README", "exec"), {})
+    assert "torch.Size([50, 16]) torch.Size([50, 2])" in capsys.readouterr().out
+
+
+def test_it_stays_short() -> None:
+    assert len(TEXT.splitlines()) <= 120
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", TEXT))

@@ -53,6 +53,7 @@ FIELDS: dict[str, Field] = {
         Field("pair_id", "graph", (1,), "int", "number of the pair of overlapping views", "concatenate"),
     )
 }
+"""Every field that a miniset can have, by name."""
 
 # What PyG itself keeps in a Batch.
 _BOOKKEEPING = frozenset({"batch", "ptr", "num_nodes"})

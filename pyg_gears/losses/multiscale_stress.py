@@ -63,9 +63,9 @@ def local_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
 
     .. math:: L = \mathrm{mean}_e (d_e - \delta_e)^2 / (\sigma_i \sigma_j)
 
-    Source: the published local variant divides both distances by the bandwidth of one end, :math:`(d_e / \sigma_i -
-        \delta_e / \sigma_i)^2`. We deviate in using the product of both ends' bandwidths, as the random walk does, so
-        that the loss does not depend on the direction in which an edge is stored.
+    Source: the published local variant divides both distances by the bandwidth of one end,
+        :math:`(d_e / \sigma_i - \delta_e / \sigma_i)^2`. We deviate in using the product of both ends' bandwidths, as
+        the random walk does, so that the loss does not depend on the direction in which an edge is stored.
     """
     members, distance, true_distance, (source, target) = _distances(pos, batch)
     sigma = target_values(batch, "sigma", pos.size(0)).to(distance.dtype)

@@ -14,6 +14,7 @@ from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.typing import GateTarget
 
 GATE_TARGETS: tuple[str, ...] = get_args(GateTarget)
+"""The kinds of target that a gate can have."""
 
 
 def gate_target(
