@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -178,15 +177,8 @@ def test_the_table_is_whole() -> None:
     assert {cell for *_, cell in table()} <= {"yes", "refused", "none"}
 
 
-# Cells that become true with one checked door for edges and nodes.
-BEFORE_CHECKED_EDGES = find_spec("pyg_gears.graphs.checked_edges") is None
-WAITING = {"explain (edge masks)", "second derivative", "sparse adjacency", "bipartite"}
-
-
 @pytest.mark.parametrize(("name", "column", "cell"), table())
 def test_cell(name: str, column: str, cell: str) -> None:
-    if BEFORE_CHECKED_EDGES and column in WAITING:
-        pytest.skip("the layers have no checked door for edges yet")
     if cell == "yes":
         COLUMNS[column](name)
     elif cell == "refused":
