@@ -92,18 +92,19 @@ def fit(
             with whole_file(out / f"training_{number}.csv") as part:
                 shutil.copyfile(work / f"member_{number}" / "log.csv", part)
         fitted.save(out)
-        shutil.rmtree(work)
+        page = _write_page(out, fitted, read)
+        shutil.rmtree(work)  # last of all: as long as it is there, the fit can be resumed
     click.echo(f"wrote {out}: {fit_verdict(fitted.report)}")
-    _write_page(out, fitted, read)
+    click.echo(page)
 
 
-def _write_page(out: Path, fitted: FittedGears, slides: Sequence[Slide]) -> None:
+def _write_page(out: Path, fitted: FittedGears, slides: Sequence[Slide]) -> str:
     from pyg_gears.report.model_page import write_model_page
 
     try:
-        click.echo(f"wrote {write_model_page(out, fitted, slides)}: open it in a browser")
+        return f"wrote {write_model_page(out, fitted, slides)}: open it in a browser"
     except ImportError as error:
-        click.echo(f"wrote no page of the model. {error}")
+        return f"wrote no page of the model. {error}"
 
 
 def _check_output(out: Path, resume: bool) -> None:
