@@ -62,12 +62,18 @@ class Preloaded:
             text=True,
             env=environment,
         )
-        assert self._line() == "ready"
+        if self._line() != "ready":
+            self.close()
+            raise RuntimeError(f"the commands did not load: the process ended with {self._server.returncode}")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.close()

@@ -25,6 +25,7 @@ def test_a_training_that_diverges_is_one_sentence(tmp_path, monkeypatch, capsys)
 
 
 def test_a_fit_that_is_stopped_after_its_model_was_written_is_finished_by_resume(tmp_path, monkeypatch, capsys) -> None:
+    pytest.importorskip("plotly", reason="the page of a model needs plotly")
     slides = write_simulation(tmp_path, slides=2, cells=5, spots=40)[:2]
     out = tmp_path / "m"
     call = ["fit", *slides, "--out", out, *(word for field in FIELDS.split() for word in ("--set", field))]
@@ -39,6 +40,6 @@ def test_a_fit_that_is_stopped_after_its_model_was_written_is_finished_by_resume
     model = (out / "model.pt").read_bytes()
     assert run(*call) == 2
     assert run(*call, "--resume") == 0
-    assert sorted(contents(out)) == ["model.pt", "recipe.yaml", "training_0.csv"]
+    assert sorted(contents(out)) == ["fit_report.html", "model.pt", "recipe.yaml", "training_0.csv"]
     assert (out / "model.pt").read_bytes() == model
     assert run(*call, "--resume") == 2

@@ -54,9 +54,9 @@ def test_every_command_goes_on_when_there_is_room(tmp_path, capsys) -> None:
             assert not [name for name in contents(tmp_path) if ".part" in name]
         again = ["--resume"] if call is fit and (model / "work").exists() else []
         assert run(*call, *again) == 0, capsys.readouterr().err
-    unbroken = [*fit[:4], tmp_path / "whole", *fields]
+    unbroken = [*fit[:4], tmp_path / "whole" / "m", *fields]
     assert run(*unbroken) == 0
-    assert contents(model) == contents(tmp_path / "whole")
+    assert contents(model) == contents(tmp_path / "whole" / "m")
 
 
 def test_a_folder_without_permission_or_of_another_kind_is_one_sentence(tmp_path, capsys) -> None:
