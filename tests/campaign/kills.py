@@ -49,7 +49,6 @@ class Bench:
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         write_simulation(self.folder / "data", slides=2, cells=90, spots=60, seed=3)
         self.commands = Preloaded().__enter__()
-        atexit.register(self.commands.close)
         atexit.register(self.commands.__exit__, None, None, None)
         data = self.folder / "data"
         fields = [word for field in TINY for word in ("--set", field)]
