@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,28 +11,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.sparse import csr_array
 from torch_geometric.data import Batch, Data
 
 from pyg_gears import __version__
 from pyg_gears.data import Slide
-from pyg_gears.data.cell_differences import check_cells_differ
-from pyg_gears.data.counted import counted
 from pyg_gears.data.folder_lock import locked_folder
-from pyg_gears.data.gene_overlap import naming_hint
 from pyg_gears.data.given import Given, given_cells
-from pyg_gears.data.slide import MIN_CELLS
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import (
     DomainGap,
     Encoder,
     SCAdapter,
     TrainingGenes,
-    check_missing,
-    complete_genes,
     domain_gap,
     encoder_from_state,
+    readable_cells,
 )
 from pyg_gears.errors import InputError, expect
 from pyg_gears.layout import (
@@ -148,7 +142,7 @@ class FittedGears:
                 for another ``adapt``, or a ``shard_dir`` in use.
         """
         where = find_device(device)
-        query, kept, share = self._readable(given_cells(cells))
+        query, kept, share = readable_cells(given_cells(cells), self.encoder.genes, self.training_genes)
         embedded = self.encoder.embed(query)
         gap = domain_gap(embedded.features, self.support.features, seed=child_seed(seed, "gap"))
         x, adapted = adapt_query(
@@ -179,41 +173,6 @@ class FittedGears:
             confidence[kept] *= self.training_genes.trust(self.encoder.depths(query))
         layout = with_unplaced(layout, kept)
         return Reconstruction(layout.pos, confidence, layout, gap, adapted)
-
-    def _readable(self, cells: Slide) -> tuple[Slide, Bool[np.ndarray, " n"], float]:
-        """Cells with counts on all genes of the model, which ones those are, and the share of variance that was measured."""
-        genes = self.encoder.genes
-        known = set(cells.genes)
-        panels = [("the model", genes), (cells.name, cells.genes)]
-        hint = naming_hint(panels, sum(gene in known for gene in genes))
-        again = "fit again on the genes that slides and cells share: pyg-gears fit ... --cells CELLS"
-        check_missing(cells, genes, self.training_genes, hint or again)
-        measured = [gene for gene in genes if gene in known]
-        found, kept = counted(cells.subset_genes(measured))
-        expect(
-            len(found) >= MIN_CELLS,
-            f"{cells.name}: expected at least {MIN_CELLS} cells with counts in the {len(genes)} genes of the model, found "
-            f"{len(found)} of {len(cells)}; check X (raw counts), or fit again with --cells CELLS.",
-        )
-        check_cells_differ(found)
-        if len(found) < len(cells):
-            warnings.warn(
-                f"{len(cells) - len(found)} of {len(cells)} cells have no count in the {len(genes)} genes of the model: they get "
-                "no place (NaN) and confidence 0.",
-                stacklevel=3,
-            )
-        if len(measured) == len(genes):
-            return found, kept, 1.0
-        assert self.training_genes is not None
-        completed = complete_genes(found, genes, self.training_genes)
-        lost = completed.missing
-        warnings.warn(
-            f"{cells.name} lacks {len(lost)} of the {len(genes)} genes of the model (for instance {', '.join(lost[:3])}): they "
-            f"are completed by the training spots' mean, and confidence is lowered, as they hold {1 - completed.kept:.1%} of the "
-            "training spots' variance.",
-            stacklevel=3,
-        )
-        return completed.cells, kept, completed.kept
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """The origin of a layout, for its file: recipe, versions, residuals, the model's validation."""

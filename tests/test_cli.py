@@ -150,7 +150,7 @@ def test_a_killed_fit_resumes(simulated, tmp_path, monkeypatch, capsys) -> None:
     capsys.readouterr()
     assert run(*call, "--resume") == 0
     assert (out / "model.pt").exists()
-    last = capsys.readouterr().out.splitlines()[-1]
+    last = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote") and "E_geo" in line)
     assert re.search(
         r"E_geo on slide_0 \(a block of each\), where the truth has 0: \d+\.\d+ with the inferred graph", last
     )

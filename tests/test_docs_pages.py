@@ -79,7 +79,8 @@ def test_the_quick_start_in_python_is_that_of_the_readme() -> None:
 def test_commands_of_the_pages_exist() -> None:
     """Every option that a page gives to a command is one of that command."""
     from click import Group
-    from pyg_gears.cli.main import group
+
+    from pyg_gears.cli.command_line import group
 
     seen = 0
     for page in PAGES:

@@ -17,6 +17,7 @@ from pyg_gears.encoders.gradient_reversal import reversal_strength, reverse_grad
 from pyg_gears.encoders.learned_encoder import LearnedEncoder
 from pyg_gears.encoders.neighbor_agreement import NeighborAgreement, neighbor_agreement
 from pyg_gears.encoders.published_encoder import PublishedEncoder
+from pyg_gears.encoders.readable_cells import ReadableOutput, readable_cells
 from pyg_gears.encoders.registry import encoder_from_state, register_encoder
 from pyg_gears.encoders.single_cell_adapter import AdapterWeights, SCAdapter
 from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within, spatial_infonce
@@ -37,6 +38,7 @@ __all__ = [
     "NeighborAgreement",
     "Normalization",
     "PublishedEncoder",
+    "ReadableOutput",
     "SCAdapter",
     "TrainingGenes",
     "VICRegOutput",
@@ -53,6 +55,7 @@ __all__ = [
     "neighbor_agreement",
     "neighbors_within",
     "normalize_expression",
+    "readable_cells",
     "register_encoder",
     "reversal_strength",
     "reverse_gradient",

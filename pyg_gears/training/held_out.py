@@ -24,7 +24,7 @@ def check_held_out(names: Sequence[str], validate: str | None) -> None:
         expect(
             validate in names,
             f"expected --validate to name one of the slides {', '.join(names)}, found {validate!r}"
-            f"{nearest_name(validate, names)}; use the file's stem.",
+            f"{nearest_name(str(validate), names)}; use the file's stem.",
         )
         expect(
             len(names) > 1,

@@ -20,6 +20,7 @@ from pyg_gears.data.whole_file import whole_file
 with signals_stop(own_process=True), whole_file(sys.argv[1]) as part:
     part.write_text("half")
     if len(sys.argv) > 2 and os.fork() == 0:
+        print("forked", flush=True)  # a signal during the fork itself would be lost
         time.sleep(60)
     print("ready", flush=True)
     time.sleep(60)
@@ -33,7 +34,8 @@ def writer(*words: object) -> subprocess.Popen[str]:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    expected = {"ready\n", *(f"{word}ed\n" for word in words[1:])}
+    assert {process.stdout.readline() for _ in expected} == expected
     return process
 
 
