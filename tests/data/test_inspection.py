@@ -466,6 +466,13 @@ def edit_metadata(store: Path, name: str, change: Callable[[dict], object]) -> N
     path.write_text(json.dumps(found))
 
 
+def edit_group(store: Path, change: Callable[[dict], object]) -> None:
+    path = next(path for path in (store / ".zgroup", store / "zarr.json") if path.exists())
+    found = json.loads(path.read_text())
+    change(found)
+    path.write_text(json.dumps(found))
+
+
 def pickled(found: dict) -> None:
     if "codecs" in found:
         found["codecs"].insert(0, {"name": "pickle", "configuration": {}})
@@ -495,6 +502,11 @@ STORES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no JSON": (lambda s: metadata_of(s, "X/data").write_text("[" * 10**5), "the metadata of X/data is no JSON"),
     "a list": (lambda s: metadata_of(s, "X/data").write_text("[]"), "the metadata of X/data is no JSON object"),
     "large": (lambda s: metadata_of(s, "X/data").write_bytes(bytes(2**24 + 1)), "X/.* is larger than 16 MiB"),
+    "format": (
+        lambda s: edit_metadata(s, "X/data", lambda m: m.update(zarr_format=9)),
+        "X/data is of zarr format 9 in a",
+    ),
+    "no format": (lambda s: edit_group(s, lambda m: m.pop("zarr_format")), "the root is of zarr format None in a file"),
     "incomplete": (lambda s: metadata_of(s, "X/data").write_text('{"zarr_format": 3, "node_type": "array"}'), "X/data"),
 }
 

@@ -52,6 +52,9 @@ def _described(listing: Listing, budget: Budget) -> dict[str, tuple[dict[str, An
             raise Unfit(f"{where} is described twice")
         budget.add_element(folder.count("/"))
         own = parse(listing.metadata(name), where)
+        if own.get("zarr_format") != (3 if file == "zarr.json" else 2):
+            # zarr would look for what lies below in another format, and find a part of it.
+            raise Unfit(f"{where} is of zarr format {printable(str(own.get('zarr_format')))} in a file named {file}")
         is_array = file == ".zarray" or own.get("node_type") == "array"
         attrs = own.get("attributes", {}) if file == "zarr.json" else {}
         beside = f"{folder}/.zattrs".lstrip("/")
