@@ -11,7 +11,7 @@ from pyg_gears.encoders.domain_adversary import DomainAdversary
 from pyg_gears.encoders.domain_distances import coral, mmd
 from pyg_gears.encoders.domain_gap import DomainGap, domain_gap
 from pyg_gears.encoders.expression_network import ExpressionNetwork
-from pyg_gears.encoders.gene_completion import CompletionOutput, TrainingGenes, check_missing, complete_genes
+from pyg_gears.encoders.gene_completion import CompletionOutput, TrainingGenes, complete_genes
 from pyg_gears.encoders.genes import variable_genes
 from pyg_gears.encoders.gradient_reversal import reversal_strength, reverse_gradient
 from pyg_gears.encoders.learned_encoder import LearnedEncoder
@@ -43,7 +43,6 @@ __all__ = [
     "TrainingGenes",
     "VICRegOutput",
     "center",
-    "check_missing",
     "complete_genes",
     "coral",
     "domain_gap",

@@ -11,13 +11,11 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
+from pyg_gears.data.lacking_genes import MAX_LACKING
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression
 from pyg_gears.encoders.smoothing import cell_depths
-from pyg_gears.errors import expect
 
-MAX_MISSING = 0.1
-"""Share of the model's genes that may be completed, exclusive."""
 SHALLOWEST = 0.05
 
 
@@ -108,31 +106,9 @@ def complete_genes(cells: Slide, genes: Sequence[str], training: TrainingGenes) 
         return CompletionOutput(found, (), 1.0)
     share, variance = training.share.double().numpy(), training.variance.double().numpy()
     total = cell_depths(found)
-    rest = max(float(share[measured].sum()), MAX_MISSING)
+    rest = max(float(share[measured].sum()), MAX_LACKING)
     completed = sparse.csr_array(np.outer(total / rest, share[~measured]))
     order = np.concatenate([np.flatnonzero(measured), np.flatnonzero(~measured)])
     columns = sparse.hstack([found.counts, completed], format="csr")[:, np.argsort(order)]
     kept = float(variance[measured].sum() / max(float(variance.sum()), 1e-12))
     return CompletionOutput(Slide(cells.name, columns, tuple(genes), cells.cells, cells.pos), missing, min(kept, 1.0))
-
-
-def check_missing(cells: Slide, genes: Sequence[str], training: TrainingGenes | None, remedy: str) -> None:
-    """Check that cells lack so few genes of a model that they can be completed.
-
-    Args:
-        cells: The cells.
-        genes: The model's genes.
-        training: What the training spots hold of them; without, none may be missing.
-        remedy: What to do otherwise, as the last part of the sentence.
-
-    Raises:
-        InputError: for cells that lack a tenth of the genes or more, or any where nothing is known of them.
-    """
-    known = set(cells.genes)
-    missing = [gene for gene in genes if gene not in known]
-    limit = 0.0 if training is None else MAX_MISSING * len(genes)
-    expect(
-        not missing or len(missing) < limit,
-        f"{cells.name}: expected all {len(genes)} genes of the model, found {len(missing)} missing, for instance "
-        f"{', '.join(missing[:3])}; {remedy}.",
-    )

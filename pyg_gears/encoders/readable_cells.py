@@ -11,9 +11,9 @@ from jaxtyping import Bool
 
 from pyg_gears.data.cell_differences import check_cells_differ
 from pyg_gears.data.counted import counted
-from pyg_gears.data.gene_overlap import naming_hint
+from pyg_gears.data.lacking_genes import MAX_LACKING, check_lacking
 from pyg_gears.data.slide import MIN_CELLS, Slide
-from pyg_gears.encoders.gene_completion import TrainingGenes, check_missing, complete_genes
+from pyg_gears.encoders.gene_completion import TrainingGenes, complete_genes
 from pyg_gears.errors import expect
 
 
@@ -43,11 +43,8 @@ def readable_cells(cells: Slide, genes: Sequence[str], training: TrainingGenes |
         InputError: when a tenth of the genes is missing (any of them without ``training``), fewer than 3 cells have counts, or
             all cells are alike.
     """
+    check_lacking(cells, genes, allowed=0.0 if training is None else MAX_LACKING)
     known = set(cells.genes)
-    panels = [("the model", genes), (cells.name, cells.genes)]
-    hint = naming_hint(panels, sum(gene in known for gene in genes))
-    again = "fit again on the genes that slides and cells share: pyg-gears fit ... --cells CELLS"
-    check_missing(cells, genes, training, hint or again)
     measured = [gene for gene in genes if gene in known]
     found, kept = counted(cells.subset_genes(measured))
     expect(

@@ -45,7 +45,7 @@ TRAINING = (
     Curve("loss", "loss", {"loss": ""}),
     Curve("energy", "E_geo on the held-out minisets", {"h_gate": "inferred graph", "t_edge": "true graph"}),
 )
-GATE = Curve("gate", "gate precision on the held-out minisets", {"gate_precision": ""}, (0.0, 1.05))
+GATE = Curve("gate", "gate precision", {"gate_precision": ""}, (0.0, 1.05))
 
 
 def write_model_page(folder: FilePath, fitted: FittedGears, slides: Sequence[Slide] = ()) -> Path:

@@ -8,22 +8,20 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from pyg_gears.data.lacking_genes import check_lacking
 from pyg_gears.data.slide import Slide
 from pyg_gears.typing import FilePath
-
-MAY_LACK = 0.1
-"""Share of the model's genes beyond which cells are refused here; what fewer mean is the encoder's affair."""
 
 
 def check_model_genes(file: FilePath, cells: Slide) -> None:
     """Check that cells have the genes of a model; a file that tells none is left to the loader.
 
     Raises:
-        InputError: when more than a tenth of the genes is missing.
+        InputError: when a tenth of the genes or more is missing.
     """
     genes = model_genes(file)
-    if genes is not None and len(set(genes) - set(cells.genes)) > MAY_LACK * len(genes):
-        cells.subset_genes(genes)
+    if genes is not None:
+        check_lacking(cells, genes)
 
 
 def model_genes(file: FilePath) -> tuple[str, ...] | None:

@@ -51,7 +51,7 @@ CASES = {
     RECONSTRUCT + "--set fill=nan": "expected fill to be a finite number",
     RECONSTRUCT + "--device cuda:x": "expected a device",
     "reconstruct none cells.h5ad --out l.h5ad": "expected a model folder at none, found none",
-    "reconstruct model foreign.h5ad --out l.h5ad": "genes, found",
+    "reconstruct model foreign.h5ad --out l.h5ad": "genes of the model, found",
 }
 
 

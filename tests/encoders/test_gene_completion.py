@@ -10,11 +10,9 @@ from pyg_gears.encoders import (
     ComponentEncoder,
     Normalization,
     TrainingGenes,
-    check_missing,
     complete_genes,
     normalize_expression,
 )
-from pyg_gears.errors import InputError
 
 GENES = tuple(f"g{i}" for i in range(40))
 
@@ -86,19 +84,6 @@ def test_cells_that_lack_nothing_are_only_put_in_order() -> None:
     found = complete_genes(cells, GENES, training)
     assert (found.missing, found.kept) == ((), 1.0)
     np.testing.assert_array_equal(found.cells.counts.toarray(), section(2).counts.toarray())
-
-
-def test_a_tenth_is_too_much_and_anything_is_without_knowledge_of_the_training() -> None:
-    training = TrainingGenes.of(SLIDES, NORMALIZATIONS[0])
-    cells = section(2)
-    check_missing(cells.subset_genes(GENES[3:]), GENES, training, "remedy")
-    with pytest.raises(
-        InputError, match=r"s2: expected all 40 genes of the model, found 4 missing, for instance g0, g1, g2; x"
-    ):
-        check_missing(cells.subset_genes(GENES[4:]), GENES, training, "x")
-    check_missing(cells, GENES, None, "x")
-    with pytest.raises(InputError, match="found 1 missing, for instance g0; x"):
-        check_missing(cells.subset_genes(GENES[1:]), GENES, None, "x")
 
 
 def test_state_survives() -> None:
