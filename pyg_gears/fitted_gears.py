@@ -18,7 +18,7 @@ from torch_geometric.data import Batch, Data
 from pyg_gears import __version__
 from pyg_gears.data import Slide
 from pyg_gears.data.folder_lock import locked_folder
-from pyg_gears.data.given import Given, given_cells
+from pyg_gears.data.io.given import Given, given_cells
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import (
     DomainGap,

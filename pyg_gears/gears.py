@@ -13,7 +13,7 @@ import torch
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.gene_overlap import FEW_SHARED
-from pyg_gears.data.given import Given, given_cells, given_slides
+from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.data.leftovers import remove_parts
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import SCAdapter, TrainingGenes

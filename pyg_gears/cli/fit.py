@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pyg_gears.data import Slide
-    from pyg_gears.data.read_options import ReadOptions
+    from pyg_gears.data.io.read_options import ReadOptions
     from pyg_gears.fitted_gears import FittedGears
 
 
@@ -54,8 +54,8 @@ def fit(
     from pyg_gears.configuration import parse_assignments
     from pyg_gears.data import shared_genes
     from pyg_gears.data.cell_differences import check_cells_differ
-    from pyg_gears.data.checked_files import checked_files
     from pyg_gears.data.folder_lock import locked_folder
+    from pyg_gears.data.io.checked_files import checked_files
     from pyg_gears.data.leftovers import remove_parts
     from pyg_gears.data.whole_file import whole_file
     from pyg_gears.devices import check_device_name

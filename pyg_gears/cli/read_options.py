@@ -39,7 +39,7 @@ def read_options(*, spatial: bool) -> Callable[[Callable[..., None]], Callable[.
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapped(**arguments: Any) -> None:
-            from pyg_gears.data.read_options import ReadOptions
+            from pyg_gears.data.io.read_options import ReadOptions
 
             command(reading=ReadOptions(**{name: arguments.pop(name) for name in names}), **arguments)
 

@@ -11,7 +11,7 @@ import click
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
-    from pyg_gears.data.read_options import ReadOptions
+    from pyg_gears.data.io.read_options import ReadOptions
 
 
 @click.command()

@@ -10,7 +10,7 @@ from pyg_gears.cli.read_options import read_options
 from pyg_gears.errors import expect
 
 if TYPE_CHECKING:
-    from pyg_gears.data.read_options import ReadOptions
+    from pyg_gears.data.io.read_options import ReadOptions
 
 
 @click.command()

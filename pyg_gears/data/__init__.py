@@ -1,7 +1,7 @@
 """Slides, cells and minisets: what comes in as AnnData and what goes to the models as PyG batches.
 
-Names are loaded when first used: reading and checking files must not wait for torch. ``fingerprint``, ``whole_file``
-and ``checked_files`` come from their modules of the same name.
+Names are loaded when first used: reading and checking files must not wait for torch. ``fingerprint`` and ``whole_file``
+come from their modules of the same name; ``io`` holds what reads and writes files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from pyg_gears.data.anndata_in import (
+    from pyg_gears.data.dataset import MinisetDataset
+    from pyg_gears.data.embedded_slide import EmbeddedSlide
+    from pyg_gears.data.fields import FIELDS, Field, check_fields, refuse_coordinates
+    from pyg_gears.data.io.anndata_in import (
         H5adSummary,
         cells_from_anndata,
         check_h5ad,
@@ -21,10 +24,8 @@ if TYPE_CHECKING:
         slide_from_anndata,
         slides_from_anndata,
     )
-    from pyg_gears.data.anndata_io import check_output, write_layout, write_slide
-    from pyg_gears.data.dataset import MinisetDataset
-    from pyg_gears.data.embedded_slide import EmbeddedSlide
-    from pyg_gears.data.fields import FIELDS, Field, check_fields, refuse_coordinates
+    from pyg_gears.data.io.anndata_out import check_output, write_layout, write_slide
+    from pyg_gears.data.io.read_options import ReadOptions
     from pyg_gears.data.loader import MinisetLoader, NodeBudgetSampler
     from pyg_gears.data.miniset import build_miniset
     from pyg_gears.data.miniset_recipe import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
         UniformSampling,
     )
     from pyg_gears.data.packed import pack_data, read_packed, unpack_data, write_packed
-    from pyg_gears.data.read_options import ReadOptions
     from pyg_gears.data.sampling import WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
     from pyg_gears.data.slide import Slide, check_cells, check_slide, shared_genes
     from pyg_gears.data.splits import SlidePart, SplitOutput, spatial_block, split_slides
@@ -93,7 +93,7 @@ __all__ = [
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "anndata_in": (
+        "io.anndata_in": (
             "H5adSummary",
             "cells_from_anndata",
             "check_h5ad",
@@ -103,7 +103,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "slide_from_anndata",
             "slides_from_anndata",
         ),
-        "anndata_io": ("check_output", "write_layout", "write_slide"),
+        "io.anndata_out": ("check_output", "write_layout", "write_slide"),
         "dataset": ("MinisetDataset",),
         "embedded_slide": ("EmbeddedSlide",),
         "fields": ("FIELDS", "Field", "check_fields", "refuse_coordinates"),
@@ -111,7 +111,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "miniset": ("build_miniset",),
         "miniset_recipe": ("ExpressionSampling", "LocalSampling", "MinisetRecipe", "PairedViews", "UniformSampling"),
         "packed": ("pack_data", "read_packed", "unpack_data", "write_packed"),
-        "read_options": ("ReadOptions",),
+        "io.read_options": ("ReadOptions",),
         "sampling": ("WalkGraph", "draw_miniset", "draw_pair", "draw_size", "walk_graph"),
         "synthetic": ("SimulationOutput", "simulate_tissue", "write_simulation"),
         "slide": ("Slide", "check_cells", "check_slide", "shared_genes"),

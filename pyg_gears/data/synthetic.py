@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
-from pyg_gears.data.anndata_io import check_output, slide_anndata
+from pyg_gears.data.io.anndata_out import check_output, slide_anndata
+from pyg_gears.data.io.store_anndata import store_anndata
 from pyg_gears.data.slide import MIN_CELLS, MIN_SPOTS, Slide
-from pyg_gears.data.store_anndata import store_anndata
 from pyg_gears.data.tissue import draw_rule, draw_section, draw_types, express, lay_spots, pose_section, scatter_cells
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import InputError, expect, nearest_name

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_gears.data.anndata_in import DEFAULT, cells_from_anndata
-from pyg_gears.data.anndata_io import check_output
-from pyg_gears.data.checked_files import checked_files
-from pyg_gears.data.named_path import named_path
-from pyg_gears.data.open_source import open_source
-from pyg_gears.data.read_options import ReadOptions
+from pyg_gears.data.io.anndata_in import DEFAULT, cells_from_anndata
+from pyg_gears.data.io.anndata_out import check_output
+from pyg_gears.data.io.checked_files import checked_files
+from pyg_gears.data.io.named_path import named_path
+from pyg_gears.data.io.open_source import open_source
+from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import expect
 from pyg_gears.report.report_folder import check_report_folder, plain, report_folder

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pyg_gears.data.anndata_in import DEFAULT, cells_from_anndata
-from pyg_gears.data.anndata_io import check_output
-from pyg_gears.data.checked_files import checked_files
-from pyg_gears.data.named_path import named_path
-from pyg_gears.data.open_source import open_source
-from pyg_gears.data.read_options import ReadOptions
+from pyg_gears.data.io.anndata_in import DEFAULT, cells_from_anndata
+from pyg_gears.data.io.anndata_out import check_output
+from pyg_gears.data.io.checked_files import checked_files
+from pyg_gears.data.io.named_path import named_path
+from pyg_gears.data.io.open_source import open_source
+from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.report.batch_warnings import batch_warnings
 from pyg_gears.report.confidence_verdict import confidence_verdict
 from pyg_gears.report.explorer import explorer_data, explorer_html

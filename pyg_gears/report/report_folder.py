@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pyg_gears.data.anndata_io import check_output
+from pyg_gears.data.io.anndata_out import check_output
 from pyg_gears.data.leftovers import part_of, removed_at_the_end
 from pyg_gears.errors import InputError
 from pyg_gears.typing import FilePath

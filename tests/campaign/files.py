@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 from pyg_gears.data import read_cells, read_slide
-from pyg_gears.data.open_source import open_source
+from pyg_gears.data.io.open_source import open_source
 from pyg_gears.errors import InputError
 from tests.damage.damage import damage_bytes, damage_elements
 from tests.damage.write import FORMATS, write, zipped

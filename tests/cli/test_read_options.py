@@ -17,8 +17,8 @@ from pyg_gears.cli.lab.diagnose import diagnose
 from pyg_gears.cli.lab.experiment import experiment
 from pyg_gears.cli.reconstruct import reconstruct
 from pyg_gears.data import write_layout
-from pyg_gears.data.read_options import ReadOptions
-from tests.data.odd_tables import GENES, plain_table
+from pyg_gears.data.io.read_options import ReadOptions
+from tests.data.io.odd_tables import GENES, plain_table
 
 TINY = ("embedding.kind=pca", "embedding.components=4", "minisets.count=4", "minisets.min_size=20")
 TINY = (*TINY, "minisets.max_size=28", "model.recycles=1", "model.hidden_channels=8", "training.epochs=1")

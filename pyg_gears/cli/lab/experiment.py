@@ -10,7 +10,7 @@ import click
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
-    from pyg_gears.data.read_options import ReadOptions
+    from pyg_gears.data.io.read_options import ReadOptions
 
 
 @click.command()
@@ -79,7 +79,7 @@ def experiment(
     chosen.refuse_varied(fields)
     chosen.recipes(recipe)
     numbers = read_seeds(seeds)
-    from pyg_gears.data.checked_files import read_files
+    from pyg_gears.data.io.checked_files import read_files
 
     read = read_files(slides, options=reading).slides
     from pyg_gears.data.folder_lock import locked_folder

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyg_gears.data.anndata_in import DEFAULT
-from pyg_gears.data.checked_files import checked_files, read_files
-from pyg_gears.data.named_path import named_path
-from pyg_gears.data.read_options import ReadOptions
+from pyg_gears.data.io.anndata_in import DEFAULT
+from pyg_gears.data.io.checked_files import checked_files, read_files
+from pyg_gears.data.io.named_path import named_path
+from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.typing import FilePath

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyg_gears.data.anndata_in import DEFAULT
-from pyg_gears.data.checked_files import checked_files, read_files
 from pyg_gears.data.counted import counted
-from pyg_gears.data.read_options import ReadOptions
+from pyg_gears.data.io.anndata_in import DEFAULT
+from pyg_gears.data.io.checked_files import checked_files, read_files
+from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.slide import check_slide
 from pyg_gears.errors import expect
 from pyg_gears.report.report_folder import check_report_folder

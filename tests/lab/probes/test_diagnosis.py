@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pyg_gears.data import simulate_tissue, write_simulation, write_slide
-from pyg_gears.data.anndata_in import read_slide
+from pyg_gears.data.io.anndata_in import read_slide
 from pyg_gears.errors import InputError
 from pyg_gears.lab.probes import collapse_rate, gap_decomposition, gate_probe, gate_scores
 from pyg_gears.lab.probes.diagnosis import check_diagnosis, diagnose, diagnosis_probes, fixed_minisets

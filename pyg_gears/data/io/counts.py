@@ -1,0 +1,170 @@
+"""Which table holds the counts: X, a layer or ``.raw``, and what is said when it is not X."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from pyg_gears.data.io.count_matrix import count_matrix
+from pyg_gears.data.io.source import Source
+from pyg_gears.data.normalisation import is_integer, normalisation
+from pyg_gears.errors import InputError, expect, nearest_name
+from pyg_gears.typing import IntArray
+
+COUNT_LAYERS = ("counts", "count", "rawcounts", "countsraw", "raw", "umi", "umis", "umicounts", "xcounts", "rawdata")
+"""Names of layers that say that they hold counts; case and punctuation do not matter."""
+
+LARGEST_LOGARITHM = 15.0
+MEASURED = 0.9
+"""Share of entries above zero beyond which fractions are measurements, such as those of an atlas, and not counts at all."""
+
+
+def table_key(source: Source, layer: str | None) -> str:
+    """The element that ``layer`` names: "X", "raw/X" or "layers/..."; X for none.
+
+    Raises:
+        InputError: when there is none of this name.
+    """
+    if layer is None or layer == "X":
+        return "X"
+    layers = sorted(source.keys("layers"))
+    if layer not in layers and layer == "raw" and source.has("raw/X"):
+        return "raw/X"
+    expect(
+        layer in layers,
+        f"{source.name}: expected a layer {layer!r}, found {', '.join(layers) or 'no layers'}"
+        f"{nearest_name(layer, layers)}; name one of them with --layer.",
+    )
+    return f"layers/{layer}"
+
+
+def read_counts(source: Source, layer: str | None, rows: IntArray) -> csr_array:
+    """Counts of some rows.
+
+    Without ``layer`` they are X's, if these can be counts. Otherwise they come, with a warning, from a layer whose name
+    says so (:data:`COUNT_LAYERS`), or from ``.raw`` on the genes of ``var``. Fractions in X that no normalisation
+    explains give way to whole numbers there, and else are taken as corrected counts.
+
+    Args:
+        source: The table.
+        layer: Name of the layer, "X", "raw", or None.
+        rows: Rows to read.
+
+    Returns:
+        Float32, shape (m, g); for the layer "raw" with the genes of ``.raw``.
+
+    Raises:
+        InputError: for values that are no counts where no others are at hand.
+    """
+    key = table_key(source, layer)
+    if layer is not None:
+        counts = _read(source, key, rows)
+        problem = _problem(counts)
+        expect(
+            problem is None,
+            f"{source.name}: expected raw counts in {_spoken(key)}, found {problem}; name another layer with --layer"
+            f"{_advice(source, rows, key)}.",
+        )
+        return counts
+    found, problem = None, "none"
+    if source.has("X"):
+        found = _read(source, "X", rows)
+        problem = _problem(found, logged="log1p" in source.keys("uns"))
+        if problem is None and is_integer(found):
+            return found
+    said = "is missing" if found is None else f"holds {problem or 'fractions'}"
+    for other in _likely(source):
+        counts = _read_genes(source, other, rows)
+        if counts is None or _problem(counts) is not None:
+            continue
+        # Corrected counts may stand in a layer of that name; ``.raw`` usually holds logarithms.
+        if is_integer(counts) or (problem is not None and other != "raw/X"):
+            warnings.warn(
+                f"{source.name}: X {said}; the counts of {_spoken(other)} are used.",
+                stacklevel=2,
+            )
+            return counts
+    if problem is None:
+        assert found is not None
+        largest, filled = found.data.max(), found.nnz / np.prod(found.shape)
+        if largest <= LARGEST_LOGARITHM and filled <= MEASURED:
+            warnings.warn(
+                f"{source.name}: X holds fractions up to {largest:.3g}, which are taken for corrected counts; if they are "
+                "normalised, name a layer of counts with --layer (--layer X says that they are right).",
+                stacklevel=2,
+            )
+        return found
+    raise InputError(
+        f"{source.name}: expected {'numeric' if found is None else 'raw'} counts in X, found {problem}; "
+        f"put raw counts into X or name a layer that holds them with --layer{_advice(source, rows, 'X')}."
+    )
+
+
+def _read(source: Source, key: str, rows: IntArray) -> csr_array:
+    return count_matrix(source.name, _spoken(key), source.read(key), rows)
+
+
+def _read_genes(source: Source, key: str, rows: IntArray) -> csr_array | None:
+    """Counts on the genes of ``var``; None where ``.raw`` lacks some of them."""
+    try:
+        counts = _read(source, key, rows)
+    except InputError:
+        return None
+    if key != "raw/X":
+        return counts
+    genes, raw = source.row_names("var"), source.row_names("raw/var")
+    if genes == raw:
+        return counts
+    column = {gene: i for i, gene in enumerate(raw)}
+    if len(column) < len(raw) or not set(genes) <= column.keys():
+        return None
+    return counts[:, [column[gene] for gene in genes]]
+
+
+def _likely(source: Source) -> list[str]:
+    """Elements that say that they hold counts, the likeliest first."""
+    plain = {layer: re.sub(r"[^a-z]", "", layer.lower()) for layer in sorted(source.keys("layers"))}
+    named = sorted((COUNT_LAYERS.index(word), layer) for layer, word in plain.items() if word in COUNT_LAYERS)
+    return [f"layers/{layer}" for _, layer in named] + (["raw/X"] if source.has("raw/X") else [])
+
+
+def _problem(counts: csr_array, *, logged: bool = False) -> str | None:
+    """Why values are no counts, or None.
+
+    Args:
+        counts: The values.
+        logged: Whether the table says that a logarithm was taken.
+    """
+    if not np.isfinite(counts.data).all():
+        return "NaN or infinite values"
+    if (counts.data < 0).any():
+        return f"{counts.data.min():g}, so scaled or centred values"
+    if counts.nnz == 0:
+        return "only zeros"
+    found = normalisation(counts)
+    if found is None and logged and not is_integer(counts):
+        return "log-normalised values (uns['log1p'] is set)"
+    return found
+
+
+def _advice(source: Source, rows: IntArray, but: str) -> str:
+    """The names of elements with whole numbers, as an addition to a remedy."""
+    keys = [f"layers/{layer}" for layer in sorted(source.keys("layers"))] + ["raw/X"] * source.has("raw/X")
+    good = []
+    for key in keys:
+        if key == but:
+            continue
+        try:
+            counts = _read(source, key, rows)
+        except InputError:
+            continue
+        if counts.nnz and _problem(counts) is None and is_integer(counts):
+            good.append("raw" if key == "raw/X" else key.removeprefix("layers/"))
+    return f" (whole numbers: {', '.join(good)})" if good else ""
+
+
+def _spoken(key: str) -> str:
+    return {"X": "X", "raw/X": ".raw"}.get(key, f"layers[{key.removeprefix('layers/')!r}]")

@@ -1,0 +1,89 @@
+"""Open the AnnData in a zarr store: a folder, a zip archive, or the table of a SpatialData store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyg_gears.data.io.inspection import inspect_file
+from pyg_gears.data.io.open_h5ad import reading
+from pyg_gears.data.io.stored_source import StoredSource
+from pyg_gears.errors import InputError, expect
+from pyg_gears.typing import FilePath
+
+_ROOT_METADATA = (".zgroup", ".zattrs", ".zmetadata", ".zarray", "zarr.json")
+
+
+def is_zarr(path: FilePath) -> bool:
+    """Whether a folder is a zarr store."""
+    return any((Path(path) / name).is_file() for name in _ROOT_METADATA)
+
+
+@contextmanager
+def open_zarr(path: FilePath) -> Iterator[StoredSource]:
+    """An open store, once a child process has looked through it.
+
+    Of a SpatialData store only its table is looked through and read: an AnnData, with positions in ``obsm["spatial"]``.
+    Images, labels, points and shapes are not touched, and the library spatialdata, which brings 56 packages, is not
+    needed.
+
+    Args:
+        path: A folder, or a zip archive of one.
+
+    Raises:
+        InputError: for a store that is damaged, unsafe, or holds no table or several.
+    """
+    try:
+        import zarr
+    except ImportError:
+        raise InputError(
+            f"expected the package zarr to read {path}, found none; install it with pip install 'pyg-gears[io]'."
+        ) from None
+    path = Path(path)
+    table = _table(path) if path.is_dir() else path
+    inspect_file(table, "zarr")
+    with reading(table):
+        store = table if table.is_dir() else zarr.storage.ZipStore(table, mode="r")
+        # Consolidated metadata may contradict the elements, which are what was looked through.
+        root = zarr.open_group(store, mode="r", path=_folder_in_archive(table), use_consolidated=False)
+    try:
+        yield StoredSource(root, str(path), _name(path))
+    finally:
+        root.store.close()
+
+
+def _folder_in_archive(path: Path) -> str:
+    from pyg_gears.data.io.inspection.zarr_listing import list_store
+
+    return "" if path.is_dir() else list_store(path).prefix.rstrip("/")
+
+
+def _name(path: Path) -> str:
+    inside = path.parent.name in ("tables", "table") and is_zarr(path.parent)
+    return (path.parent.parent if inside else path).name.removesuffix(".zip").removesuffix(".zarr")
+
+
+def _table(path: Path) -> Path:
+    """The folder of the table in a SpatialData store; an AnnData store is its own table."""
+    if (path / "obs").exists():
+        return path
+    tables = next((path / name for name in ("tables", "table") if (path / name).is_dir()), None)
+    expect(
+        tables is not None,
+        f"expected an AnnData or SpatialData store with a table at {path}, found zarr without obs and without tables; "
+        "pass the store that holds the counts.",
+    )
+    assert tables is not None
+    names = sorted(entry.name for entry in tables.iterdir() if is_zarr(entry))
+    expect(
+        len(names) == 1,
+        f"expected one table in {tables}, found {', '.join(names) or 'none'}; "
+        f"{f'name one by its path, {tables / names[0]}' if names else 'write the counts there as a table'}.",
+    )
+    table = tables / names[0]
+    expect(
+        path.resolve() in table.resolve().parents,
+        f"expected the table inside of {path}, found a link that leads out of it; copy the table there.",
+    )
+    return table

@@ -1,0 +1,99 @@
+"""``Structure``: a table whose structure has been checked, from which slides or cells are read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pyg_gears.data.io.counts import read_counts, table_key
+from pyg_gears.data.io.gene_names import gene_names
+from pyg_gears.data.io.on_tissue import rows_on_tissue
+from pyg_gears.data.io.positions import read_positions
+from pyg_gears.data.io.read_options import ReadOptions
+from pyg_gears.data.io.sections import Section, split_sections
+from pyg_gears.data.io.several_sections import refuse_several_sections
+from pyg_gears.data.io.source import Source
+from pyg_gears.data.slide import MIN_CELLS, MIN_GENES, MIN_SPOTS, Slide, check_cells, check_places, check_slide
+from pyg_gears.errors import expect
+from pyg_gears.typing import FloatArray
+
+
+class Structure(NamedTuple):
+    """A table whose structure has been checked: the names in it, and where its spots lie.
+
+    Attributes:
+        source: The table.
+        options: How it is understood.
+        genes: Names of its genes.
+        cells: Names of all its spots or cells.
+        sections: Its sections and their rows; of cells there is one.
+        pos: Positions of all spots, float64 (n, 2); None for cells.
+    """
+
+    source: Source
+    options: ReadOptions
+    genes: tuple[str, ...]
+    cells: tuple[str, ...]
+    sections: tuple[Section, ...]
+    pos: FloatArray | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the slides: that of the table, with the section's value where there are several."""
+        name = self.source.name
+        return tuple(f"{name}_{one.suffix}" if one.suffix else name for one in self.sections)
+
+    def read(self) -> list[Slide]:
+        """The slides, or the cells (without positions) as one, with their counts."""
+        rows = np.concatenate([section.rows for section in self.sections])
+        counts = read_counts(self.source, self.options.layer, rows)
+        slides, start = [], 0
+        for name, section in zip(self.names, self.sections, strict=True):
+            stop = start + len(section.rows)
+            cells = tuple(self.cells[row] for row in section.rows)
+            pos = None if self.pos is None else self.pos[section.rows]
+            slides.append(
+                Slide(name, counts if len(rows) == stop - start else counts[start:stop], self.genes, cells, pos)
+            )
+            (check_cells if pos is None else check_slide)(slides[-1])
+            start = stop
+        return slides
+
+
+def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> Structure:
+    """Check that a table has enough cells and genes and, for slides, positions; its counts are not read.
+
+    Spots off the tissue are left out, and the sections of the rest are told apart.
+
+    Args:
+        source: The table.
+        options: How it is understood.
+        spatial: Whether it must hold slides, or may be cells, whose positions are not read.
+
+    Raises:
+        InputError: for a table that is not what it should be.
+    """
+    name = source.name
+    cells = source.row_names("obs")
+    genes = gene_names(source, options.gene_column, table_key(source, options.layer))
+    least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
+    expect(len(cells) >= least, f"{name}: expected at least {least} {what}, found {len(cells)}; use a larger sample.")
+    expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
+    if not spatial:
+        return Structure(source, options, genes, cells, (Section("", np.arange(len(cells))),), None)
+    pos, rows = read_positions(source, options.spatial_key), rows_on_tissue(source)
+    expect(
+        len(pos) == len(cells),
+        f"{name}: expected {len(cells)} positions, found {len(pos)}; give one row per spot.",
+    )
+    check_places(name, pos[rows])
+    if options.section_key is None:
+        refuse_several_sections(source, rows, pos[rows])
+        sections = [Section("", rows)]
+    else:
+        sections = split_sections(source, options.section_key, rows)
+    found = Structure(source, options, genes, cells, tuple(sections), pos)
+    for slide, section in zip(found.names, sections, strict=True):
+        check_places(slide, pos[section.rows])
+    return found
