@@ -23,7 +23,7 @@ class AttentionBias:
 
     A gate or pair bias of -inf leaves its edge out (in its head, where there is one per head), whatever ``beta`` is. A
     node that is left without an edge attends to nothing, in every layout. A finite logit beyond half of what
-    :func:`pyg_gears.nn.padded_graphs.mask_value` masks with, or +inf, counts as that much. NaN is not
+    ``pyg_gears.nn.padded_graphs.mask_value`` masks with, or +inf, counts as that much. NaN is not
     looked for, see :meth:`refuse_nan`.
 
     Layers that work on the same graph share one, so that edges are laid out for the dense layout once;
