@@ -59,6 +59,8 @@ def damage_elements(path: Path, rng: Rng) -> str:
         for _ in range(int(rng.integers(1, 4))):
             names: list[str] = []
             file.visit(names.append)
+            if not names:
+                break
             name = names[rng.integers(len(names))]
             done.append(f"{name} {EDITS[rng.integers(len(EDITS))](file, name, rng)}")
     return ", ".join(done)

@@ -92,8 +92,9 @@ def rows_of(text: bytes, where: str, delimiter: str) -> list[list[str]]:
     """Rows of a small table of text.
 
     Raises:
-        InputError: for text that is not UTF-8 or no table.
+        InputError: for text that is not UTF-8 or no table, or that has null characters, which no ``.h5ad`` can hold.
     """
+    expect(b"\0" not in text, f"expected a table of text in {where}, found null characters in it; {_WRITE_AGAIN}.")
     try:
         return list(csv.reader(io.StringIO(text.decode()), delimiter=delimiter))
     except (UnicodeDecodeError, csv.Error) as error:

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 from pyg_gears.data import read_cells, read_slide, write_layout
 from pyg_gears.data.io.open_source import open_source
-from pyg_gears.data.io.tenx_folder import contents
+from pyg_gears.data.io.tenx_folder import contents, rows_of
 from pyg_gears.errors import InputError
 
 N, G = 40, 6
@@ -322,3 +322,8 @@ def test_layouts_of_other_formats_are_h5ad(tmp_path: Path) -> None:
     assert list(layout.var["gene_ids"]) == [f"ENSG{i}" for i in range(G)]
     with open_source(path) as source:
         assert source.where == str(path)
+
+
+def test_null_characters_in_a_table_of_text_are_found_before_anything_is_written() -> None:
+    with pytest.raises(InputError, match="expected a table of text in t, found null characters in it"):
+        rows_of(b"a\tb\nc\0\td\n", "t", "\t")
