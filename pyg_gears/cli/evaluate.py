@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pyg_gears.cli.read_options import read_options
-from pyg_gears.errors import expect
+from pyg_gears.cli.read_options import layout_and_references, read_options
 
 if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
@@ -45,16 +44,11 @@ def evaluate(
     from pyg_gears.report import evaluate as run
     from pyg_gears.report import format_table
 
-    # `--reference A B C` gives the option A; B and C arrive as files after the layout.
-    layout, more = files[0], files[1:]
-    expect(
-        not more or bool(references),
-        f"expected one layout, found {len(files)} files; name training slides after --reference.",
-    )
+    layout, slides = layout_and_references(files, references)
     report = run(
         layout,
         truth_key=truth,
-        references=(*references, *more),
+        references=slides,
         json_path=json_path,
         figures_dir=figures_dir,
         community_neighbors=community_neighbors,

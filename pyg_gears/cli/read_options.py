@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from pyg_gears.errors import expect
+
 OPTIONS = {
     "layer": click.option(
         "--layer", metavar="NAME", help="Layer of raw counts; X or raw for these. Default: X, if it holds counts."
@@ -48,3 +50,13 @@ def read_options(*, spatial: bool) -> Callable[[Callable[..., None]], Callable[.
         return wrapped
 
     return decorate
+
+
+def layout_and_references(files: tuple[str, ...], references: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The layout and the reference slides of ``LAYOUT --reference A B C``, of which B and C arrive as further files."""
+    layout, more = files[0], files[1:]
+    expect(
+        not more or bool(references),
+        f"expected one layout, found {len(files)} files; name training slides after --reference.",
+    )
+    return layout, (*references, *more)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pyg_gears.cli.read_options import read_options
-from pyg_gears.errors import expect
+from pyg_gears.cli.read_options import layout_and_references, read_options
 
 if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
@@ -33,12 +32,7 @@ def report(
     reading: ReadOptions,
 ) -> None:
     """Write a page to look at a layout: genes, confidence, selected cells, metrics; it needs no network."""
-    # `--reference A B C` gives the option A; B and C arrive as files after the layout.
-    layout, more = files[0], files[1:]
-    expect(
-        not more or bool(references),
-        f"expected one layout, found {len(files)} files; name training slides after --reference.",
-    )
+    layout, slides = layout_and_references(files, references)
     from pyg_gears.report.page_file import plotly_source
 
     try:
@@ -47,6 +41,5 @@ def report(
         raise click.ClickException(str(error)) from None
     from pyg_gears.report.layout_page import write_layout_page
 
-    slides = (*references, *more)
     write_layout_page(layout, out, truth_key=truth, references=slides, genes=genes, seed=seed, reading=reading)
     click.echo(f"wrote {out}: open it in a browser")

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from pyg_gears.data import cells_from_anndata, read_cells, read_slide, slide_from_anndata
 from pyg_gears.data.slide import Slide, check_cells, check_slide
 from pyg_gears.errors import InputError, expect
@@ -82,14 +80,14 @@ def given_cells(cells: Given) -> Slide:
         f"expected cells as an AnnData, a path or a Slide, found {_kind(cells)}; pass one of these.",
     )
     assert isinstance(cells, AnnData)
-    return cells_from_anndata(_in_memory(cells), "cells")
+    return cells_from_anndata(cells, "cells")
 
 
 def _slide(slide: Any, name: str | None, number: int) -> Slide:
     from anndata import AnnData
 
     if isinstance(slide, AnnData):
-        return slide_from_anndata(_in_memory(slide), name or f"slide_{number}")
+        return slide_from_anndata(slide, name or f"slide_{number}")
     if isinstance(slide, Slide):
         check_slide(slide)
         found = slide
@@ -100,28 +98,6 @@ def _slide(slide: Any, name: str | None, number: int) -> Slide:
             f"expected slides as AnnData, paths or Slide, found {_kind(slide)} in place {number}; pass one of these."
         )
     return found if name is None else replace(found, name=name)
-
-
-def _in_memory(adata: AnnData) -> AnnData:
-    """The AnnData itself, or a copy where X is on disk or of half precision, which SciPy does not know."""
-    if adata.isbacked:
-        adata = adata.to_memory()
-    if getattr(adata.X, "dtype", None) != np.float16:
-        return adata
-    from anndata import AnnData
-
-    # Not AnnData.copy: it fails for sparse X of this type.
-    found = AnnData(
-        adata.X.astype(np.float32),
-        obs=adata.obs,
-        var=adata.var,
-        uns=dict(adata.uns),
-        obsm=dict(adata.obsm),
-        layers=dict(adata.layers),
-    )
-    if adata.raw is not None:
-        found.raw = adata.raw.to_adata()
-    return found
 
 
 def _kind(value: object) -> str:
