@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyg_gears.layout.fill import fill_evenly
     from pyg_gears.layout.locality import LocalityOutput, locality_graph
     from pyg_gears.layout.median import weighted_median
-    from pyg_gears.layout.patch_predictor import PatchPredictor, PredictionOutput
+    from pyg_gears.layout.patch_predictor import PatchPredictor, PredictionOutput, WeightedLayout
     from pyg_gears.layout.patches import PatchesOutput, draw_patches
     from pyg_gears.layout.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
     from pyg_gears.layout.query import QueryEmbedding, adapt_query
@@ -43,6 +43,7 @@ __all__ = [
     "StitchOutput",
     "TrainingSupport",
     "VotesOutput",
+    "WeightedLayout",
     "adapt_query",
     "collect_votes",
     "consensus_layout",
@@ -70,7 +71,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "fill": ["fill_evenly"],
         "locality": ["LocalityOutput", "locality_graph"],
         "median": ["weighted_median"],
-        "patch_predictor": ["PatchPredictor", "PredictionOutput"],
+        "patch_predictor": ["PatchPredictor", "PredictionOutput", "WeightedLayout"],
         "patches": ["PatchesOutput", "draw_patches"],
         "patchwise": ["PatchwiseOutput", "patchwise_layout", "stitch_patches"],
         "query": ["QueryEmbedding", "adapt_query"],

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from pyg_gears.layout.votes import equal_weights
+
 TOLERANCE = 1e-6
 
 
@@ -17,7 +19,7 @@ class ConsensusOutput:
     pos: Float[np.ndarray, "n 2"]
     """Coordinates in the voters' common gauge."""
     distance: Float[np.ndarray, "n n"]
-    """Mean of the voters' distances."""
+    """Weighted mean of the voters' distances."""
     history: tuple[float, ...]
     """Raw stress before the first and after every round; never rises. Empty for a single voter."""
 
@@ -34,7 +36,9 @@ def distances(pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n n"]:
     return np.hypot(pos[:, None, 0] - pos[None, :, 0], pos[:, None, 1] - pos[None, :, 1])
 
 
-def consensus_layout(pos: Float[np.ndarray, "v n 2"], iterations: int = 30) -> ConsensusOutput:
+def consensus_layout(
+    pos: Float[np.ndarray, "v n 2"], iterations: int = 30, weights: Float[np.ndarray, " v"] | None = None
+) -> ConsensusOutput:
     """Average the voters' distances and solve for one layout, by SMACOF with unit weights.
 
     Coordinates of different voters are in different gauges (one may be the other's mirror image), so their mean is
@@ -44,14 +48,15 @@ def consensus_layout(pos: Float[np.ndarray, "v n 2"], iterations: int = 30) -> C
     Args:
         pos: Predictions of all cells, each in its own gauge, shape (voters, n, 2).
         iterations: Rounds at most; it stops early when a round gains less than 1e-6 of the stress.
+        weights: Weights of the voters, shape (voters,), with sum 1; equal ones if omitted.
 
     Returns:
         The layout. A single voter is returned as it is.
     """
     n = pos.shape[1]
     mean = np.zeros((n, n))
-    for one in pos:
-        mean += distances(one) / len(pos)
+    for one, weight in zip(pos, equal_weights(len(pos)) if weights is None else weights, strict=True):
+        mean += weight * distances(one)
     if len(pos) == 1:
         return ConsensusOutput(pos[0].astype(np.float64), mean, ())
     best = int(np.argmin([((distances(one) - mean) ** 2).sum() for one in pos]))

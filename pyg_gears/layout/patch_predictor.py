@@ -32,11 +32,24 @@ Model = Callable[..., Any]
 """``model(batch) -> output`` with ``output.pos`` (n, 2); a noisy sample also passes ``noise`` and ``generator``."""
 
 
+class WeightedLayout(NamedTuple):
+    """A layout of all cells that votes beside the models.
+
+    Attributes:
+        pos: Coordinates in any gauge, float64, shape (n, 2), finite.
+        weight: Weight of its distances, above 0; the models weigh 1 together.
+    """
+
+    pos: Float[np.ndarray, "n 2"]
+    weight: float
+
+
 class PredictionOutput(NamedTuple):
     """Coordinates of every entry of ``patches.cells``, each patch in its own gauge, once per voter."""
 
     pos: Float[np.ndarray, "v total 2"]
-    """Shape (voters, total, 2), float32, gauge-fixed per patch; voters run over models, then over samples."""
+    """Shape (voters, total, 2), float32, gauge-fixed per patch; voters run over models, then over samples, then over the
+    regressions."""
     resumed: int
     """Shards that were read from disk instead of being computed."""
 
@@ -66,9 +79,18 @@ class PatchPredictor:
     """Folder that keeps finished shards; a shard of the same models, cells, patches and settings is reused."""
     progress: bool = True
     """Show a bar on stderr when that is a terminal."""
+    regressions: Sequence[WeightedLayout] = ()
+    """Layouts of all cells by other means; each votes in every patch with its part of the patch, in the patch's gauge."""
 
     def __post_init__(self) -> None:
         expect(len(self.models) > 0, "expected at least one model, found none; pass a trained model.")
+
+    @property
+    def weights(self) -> Float[np.ndarray, " v"]:
+        """Weight of every voter, with sum 1; the models have equal ones, which are 1 together before that."""
+        votes = len(self.models) * self.settings.samples
+        weight = np.array([1.0 / votes] * votes + [layout.weight for layout in self.regressions])
+        return weight / weight.sum()
 
     def predict(self, x: Float[Tensor, "n c"], patches: PatchesOutput) -> PredictionOutput:
         """Lay out every patch from embeddings alone.
@@ -87,7 +109,12 @@ class PatchPredictor:
 
         x = x.detach().to("cpu", torch.float32)
         identity = "" if self.shard_dir is None else self._identity(x, patches)
-        pos = np.empty((len(self.models) * self.settings.samples, len(patches.cells), 2), dtype=np.float32)
+        own = len(self.models) * self.settings.samples
+        pos = np.empty((own + len(self.regressions), len(patches.cells), 2), dtype=np.float32)
+        of_patch = torch.from_numpy(np.repeat(np.arange(len(patches)), np.diff(patches.ptr)))
+        for number, layout in enumerate(self.regressions):
+            part = torch.from_numpy(layout.pos[patches.cells])
+            pos[own + number] = gauge_fix(part, of_patch, len(patches)).numpy()
         resumed, step = 0, self.settings.shard_patches
         silent = not (self.progress and sys.stderr.isatty())
         with ExitStack() as stack:
@@ -104,7 +131,7 @@ class PatchPredictor:
                     shard = self._predict_some(x, patches, chosen)
                     if self.shard_dir is not None:
                         write_shard(self.shard_dir, number, identity, shard)
-                pos[:, patches.ptr[chosen.start] : patches.ptr[chosen.stop]] = shard
+                pos[:own, patches.ptr[chosen.start] : patches.ptr[chosen.stop]] = shard
                 bar.update(len(chosen))
         return PredictionOutput(pos, resumed)
 

@@ -44,7 +44,7 @@ def patchwise_layout(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -
     patches = draw_patches(
         locality.graph, settings.patch_size, settings.min_cover, settings.shared_cells, settings.global_share, seed
     )
-    found = stitch_patches(patches, predictor.predict(x, patches).pos, settings, seed)
+    found = stitch_patches(patches, predictor.predict(x, patches).pos, settings, seed, predictor.weights)
     counts = {
         "isolated_cells": locality.isolated,
         "locality_components": locality.components,
@@ -59,6 +59,7 @@ def stitch_patches(
     pos: Float[np.ndarray, "v total 2"],
     settings: LayoutSettings,
     seed: int = 0,
+    weights: Float[np.ndarray, " v"] | None = None,
 ) -> PatchwiseOutput:
     """From predicted patches to the layout.
 
@@ -67,12 +68,13 @@ def stitch_patches(
         pos: Their coordinates, each patch in its own gauge, shape (voters, total, 2).
         settings: ``neighbors``, ``landmarks``, ``min_support``, ``max_dispersion``, ``iterations`` and ``anchor`` are used.
         seed: Chooses the longer distances.
+        weights: Weights of the voters, shape (voters,), with sum 1; equal ones if omitted.
 
     Returns:
         Layout, stitched distances and report.
     """
     n, wide = patches.n, patches.is_global
-    votes = collect_votes(patches, pos, settings.neighbors, settings.landmarks, seed)
+    votes = collect_votes(patches, pos, settings.neighbors, settings.landmarks, seed, weights)
     # Global patches that are not connected cannot be a group of their own: then all patches are one.
     member = patches.membership[np.flatnonzero(wide)]
     joint = bool(wide.any() and not wide.all() and connected_components(member @ member.T, directed=False)[0] == 1)
@@ -86,7 +88,7 @@ def stitch_patches(
             n, long_range.pairs, long_range.distance, long_range.weight, None, settings.iterations // 2, settings.anchor
         )
         start = coarse.pos
-        scale = np.where(wide, scale, scale + group_factor(patches, pos, scale, start))
+        scale = np.where(wide, scale, scale + group_factor(patches, pos, scale, start, weights))
     stitched = stitch_votes(n, votes, scale, wide, settings.min_support, settings.max_dispersion)
     solved = solve_layout(
         n, stitched.pairs, stitched.distance, stitched.weight, start, settings.iterations, settings.anchor
@@ -114,4 +116,4 @@ def _of_kind(votes: VotesOutput, chosen: Bool[np.ndarray, " p"]) -> VotesOutput:
     """The votes of some patches, and the pairs that they voted on."""
     mine = chosen[votes.patch]
     used, pair = np.unique(votes.pair[mine], return_inverse=True)
-    return VotesOutput(votes.pairs[:, used], pair, votes.patch[mine], votes.log_distance[:, mine])
+    return VotesOutput(votes.pairs[:, used], pair, votes.patch[mine], votes.log_distance[mine])

@@ -15,7 +15,7 @@ from pyg_gears.errors import expect
 from pyg_gears.geometry import principal_frame
 from pyg_gears.layout.consensus import consensus_layout
 from pyg_gears.layout.fill import fill_evenly
-from pyg_gears.layout.patch_predictor import Model, PatchPredictor
+from pyg_gears.layout.patch_predictor import Model, PatchPredictor, WeightedLayout
 from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.layout.patchwise import patchwise_layout
 from pyg_gears.layout.settings import LayoutSettings
@@ -47,12 +47,13 @@ def reconstruct_layout(
     device: str | torch.device = "cpu",
     shard_dir: FilePath | None = None,
     progress: bool = True,
+    regressions: Sequence[WeightedLayout] = (),
 ) -> LayoutOutput:
     """Reconstruct the layout of cells from their embedding.
 
     A query of at most one patch is predicted whole: the voters' distances are averaged and solved once. More cells are
     predicted in overlapping patches, which vote on distances; see :func:`patchwise_layout`. A voter is one model with one
-    sample of the noise.
+    sample of the noise, or a layout by regression.
 
     Args:
         models: One structure model or an ensemble (called as ``model(batch)``, and with ``noise`` and ``generator`` for
@@ -64,6 +65,7 @@ def reconstruct_layout(
         device: Where the models run.
         shard_dir: Folder for finished shards of predictions, from which a killed run goes on.
         progress: Show a bar on stderr when that is a terminal.
+        regressions: Layouts of the same cells by other means, whose distances are averaged with those of the models.
 
     Returns:
         Layout, sparse distances and report.
@@ -80,7 +82,7 @@ def reconstruct_layout(
     expect(bad == 0, f"expected a finite embedding, found {bad} cells with NaN or infinity; drop or repair them.")
     voters = (models,) if callable(models) else tuple(models)
     settings = settings or LayoutSettings()
-    predictor = PatchPredictor(voters, candidates, settings, seed, device, shard_dir, progress)
+    predictor = PatchPredictor(voters, candidates, settings, seed, device, shard_dir, progress, regressions)
     if len(x) <= settings.patch_size:
         return _whole(predictor, x)
     found = patchwise_layout(predictor, x)
@@ -92,10 +94,10 @@ def _whole(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -> LayoutOu
     """All cells as one patch."""
     n, settings = len(x), predictor.settings
     patch = PatchesOutput(np.arange(n), np.array([0, n]), np.array([False]), n)
-    pos = predictor.predict(x, patch).pos
-    agreed = consensus_layout(pos, settings.iterations)
+    pos, weights = predictor.predict(x, patch).pos, predictor.weights
+    agreed = consensus_layout(pos, settings.iterations, weights)
     rng = np.random.default_rng(child_seed(predictor.seed, "pairs", 0))
-    pairs = np.unique(np.sort(propose_pairs(pos, settings.neighbors, settings.landmarks, rng), axis=0), axis=1)
+    pairs = np.unique(np.sort(propose_pairs(pos, weights, settings.neighbors, settings.landmarks, rng), axis=0), axis=1)
     distance = agreed.distance[pairs[0], pairs[1]]
     residual = np.abs(pair_lengths(agreed.pos[None], *pairs)[0] - distance)
     report = {
@@ -109,7 +111,7 @@ def _whole(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -> LayoutOu
     }
     if len(pos) > 1:
         ratio = np.maximum(pair_lengths(pos, *pairs), TINY) / np.maximum(distance, TINY)
-        report["voter_disagreement"] = float(np.abs(np.log(ratio)).mean())
+        report["voter_disagreement"] = float((weights @ np.abs(np.log(ratio))).mean())
     return _finish(agreed.pos, pairs, distance, settings.fill, report)
 
 

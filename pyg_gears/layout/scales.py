@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import spsolve
 
 from pyg_gears.layout.patches import PatchesOutput
-from pyg_gears.layout.votes import VotesOutput
+from pyg_gears.layout.votes import VotesOutput, equal_weights
 
 GLOBAL_PRIOR = 0.05
 """Standard deviation of the log-scale of a global patch: a uniform draw of a few hundred cells has the extent of the
@@ -33,13 +33,13 @@ def synchronize_scales(votes: VotesOutput, is_global: Bool[np.ndarray, " p"]) ->
     uniform draws of the same cells have nearly the same extent. :func:`group_factor` joins the two groups.
 
     Args:
-        votes: The votes; the voters of a patch share its gauge and are averaged here.
+        votes: The votes.
         is_global: Kind of each patch, shape (patches,).
 
     Returns:
         Log-scales, shape (patches,), with mean 0 in each group.
     """
-    value = votes.log_distance.mean(axis=0, dtype=np.float64)
+    value = votes.log_distance.astype(np.float64)
     scale = np.zeros(len(is_global))
     of_global = is_global[votes.patch]
     for kind in (True, False):
@@ -89,6 +89,7 @@ def group_factor(
     pos: Float[np.ndarray, "v total 2"],
     scale: Float[np.ndarray, " p"],
     coarse: Float[np.ndarray, "n 2"],
+    weights: Float[np.ndarray, " v"] | None = None,
 ) -> float:
     r"""Log of the factor that brings the local patches to the unit of the global ones.
 
@@ -106,10 +107,12 @@ def group_factor(
         pos: Their coordinates, shape (voters, total, 2).
         scale: Log-scales, the local ones right up to a common factor.
         coarse: Layout of all cells from global patches, shape (n, 2), in their unit.
+        weights: Weights of the voters, shape (voters,), with sum 1; equal ones if omitted.
 
     Returns:
         The summand for the local log-scales (0 where a layout has no extent).
     """
+    weights = equal_weights(len(pos)) if weights is None else weights
     found = []
     for patch in np.flatnonzero(~patches.is_global).tolist():
         own = pos[:, patches.ptr[patch] : patches.ptr[patch + 1]].astype(np.float64)
@@ -118,5 +121,5 @@ def group_factor(
         strength = np.linalg.svd(own.transpose(0, 2, 1) @ onto, compute_uv=False).sum(axis=1)
         size = (own**2).sum(axis=(1, 2))
         if (strength > 0).all() and (size > 0).all():
-            found.append(float(np.log(strength / size).mean() - scale[patch]))
+            found.append(float(weights @ np.log(strength / size) - scale[patch]))
     return float(np.median(found)) if found else 0.0

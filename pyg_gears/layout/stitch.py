@@ -68,7 +68,7 @@ def vote_weights(
         Reliability (patches,), precision (patches,), mean disagreement.
     """
     patches = len(scale)
-    value = votes.log_distance.mean(axis=0, dtype=np.float64) + scale[votes.patch]
+    value = votes.log_distance + scale[votes.patch]
     total, count = np.zeros(patches), np.zeros(patches)
     for kind in (False, True):
         mine = np.flatnonzero(is_global[votes.patch] == kind)
@@ -125,17 +125,15 @@ def stitch_votes(
         The stitched graph.
     """
     reliability, precision, disagreement = vote_weights(votes, scale, is_global)
-    voters, size = len(votes.log_distance), votes.pairs.shape[1]
-    group = np.tile(votes.pair, voters)
+    group, size = votes.pair, votes.pairs.shape[1]
     patch_weight = reliability * precision
-    # Relative weights only; single precision halves the memory of the sort.
-    weight = np.tile((patch_weight / patch_weight.max())[votes.patch], voters)
-    value = (votes.log_distance + scale[votes.patch]).ravel()
+    weight = (patch_weight / patch_weight.max())[votes.patch]
+    value = votes.log_distance + scale[votes.patch]
     median = weighted_median(value, weight, group, size)
     total = np.bincount(group, weight, size)
     dispersion = np.bincount(group, weight * np.abs(value - median[group]), size) / total
-    support = np.bincount(votes.pair, minlength=size)
-    several = np.bincount(group, minlength=size) > 1
+    support = np.bincount(group, minlength=size)
+    several = support > 1
     only_global = np.bincount(votes.pair, ~is_global[votes.patch], size) == 0
     for kind in (only_global, ~only_global):
         known = kind & several
@@ -146,7 +144,7 @@ def stitch_votes(
     keep = (relative <= max_dispersion) & ((support >= min_support) | only_global)
     keep |= _best_of_each_cell(n, votes.pairs, confidence)
     keep = connect_pairs(n, votes.pairs, keep, -confidence)
-    weight = confidence * total / (support * voters)
+    weight = confidence * total / support
     return StitchOutput(
         pairs=votes.pairs[:, keep],
         distance=np.exp(median[keep]),

@@ -24,16 +24,21 @@ class VotesOutput:
     """Pair of each vote, ascending, shape (t,)."""
     patch: Int[np.ndarray, " t"]
     """Patch that votes, shape (t,)."""
-    log_distance: Float[np.ndarray, "v t"]
-    """Logarithm of the distance in the patch's own gauge, for every voter, float32, shape (voters, t)."""
+    log_distance: Float[np.ndarray, " t"]
+    """Logarithm of the voters' mean distance in the patch's own gauge, float32, shape (t,)."""
 
 
 def collect_votes(
-    patches: PatchesOutput, pos: Float[np.ndarray, "v total 2"], neighbors: int = 12, landmarks: int = 8, seed: int = 0
+    patches: PatchesOutput,
+    pos: Float[np.ndarray, "v total 2"],
+    neighbors: int = 12,
+    landmarks: int = 8,
+    seed: int = 0,
+    weights: Float[np.ndarray, " v"] | None = None,
 ) -> VotesOutput:
     """Measure distances within the patches.
 
-    A patch *proposes* the pairs of its own kNN graph (in the mean of its voters' distances) and, for the longer ones,
+    The vote of a patch on a pair is the weighted mean of its voters' distances. A patch *proposes* the pairs of its own kNN graph and, for the longer ones,
     ``landmarks`` random partners per cell. Then every patch that holds both cells of a proposed pair votes on it: with votes
     on a patch's own proposals alone, a pair that is close in one patch and far in another would be measured only where it is
     close.
@@ -44,16 +49,18 @@ def collect_votes(
         neighbors: Nearest neighbours of a cell in its patch.
         landmarks: Longer distances per cell and patch (rounded up to an even number).
         seed: Chooses the longer ones.
+        weights: Weights of the voters, shape (voters,), with sum 1; equal ones if omitted.
 
     Returns:
-        The votes. Memory grows linearly in cells, cover and voters.
+        The votes. Memory grows linearly in cells and cover.
     """
     n = patches.n
+    weights = equal_weights(len(pos)) if weights is None else weights
     keys = [np.zeros(0, dtype=np.int64)]
     for patch in range(len(patches)):
         cells = patches[patch].astype(np.int64)
         own = pos[:, patches.ptr[patch] : patches.ptr[patch + 1]]
-        a, b = propose_pairs(own, neighbors, landmarks, np.random.default_rng(child_seed(seed, "pairs", patch)))
+        a, b = propose_pairs(own, weights, neighbors, landmarks, np.random.default_rng(child_seed(seed, "pairs", patch)))
         keys.append(np.unique(np.minimum(cells[a], cells[b]) * n + np.maximum(cells[a], cells[b])))
     key = np.unique(np.concatenate(keys))
     pairs = np.stack([key // n, key % n])
@@ -68,11 +75,11 @@ def collect_votes(
         place[cells] = -1
         found.append(pair)
         voters.append(np.full(len(pair), patch, dtype=np.int64))
-        length = pair_lengths(pos[:, patches.ptr[patch] : patches.ptr[patch + 1]], a, b)
+        length = mean_lengths(pos[:, patches.ptr[patch] : patches.ptr[patch + 1]], weights, a, b)
         values.append(np.log(np.maximum(length, TINY)).astype(np.float32))
     pair, voter = np.concatenate(found), np.concatenate(voters)
     order = np.argsort(pair, kind="stable")
-    return VotesOutput(pairs, pair[order], voter[order], np.concatenate(values, axis=1)[:, order])
+    return VotesOutput(pairs, pair[order], voter[order], np.concatenate(values)[order])
 
 
 def pair_lengths(
@@ -92,15 +99,32 @@ def pair_lengths(
     return np.hypot(gap[..., 0], gap[..., 1])
 
 
+def mean_lengths(
+    pos: Float[np.ndarray, "v m 2"], weights: Float[np.ndarray, " v"], a: Int[np.ndarray, ...], b: Int[np.ndarray, ...]
+) -> Float[np.ndarray, "..."]:
+    """Weighted mean over the voters of :func:`pair_lengths`, one voter at a time."""
+    total = weights[0] * pair_lengths(pos[:1], a, b)[0]
+    for voter in range(1, len(pos)):
+        total += weights[voter] * pair_lengths(pos[voter : voter + 1], a, b)[0]
+    return total
+
+
+def equal_weights(voters: int) -> Float[np.ndarray, " v"]:
+    """Weights with sum 1, all the same."""
+    return np.full(voters, 1.0 / voters)
+
+
 def propose_pairs(
-    pos: Float[np.ndarray, "v m 2"], neighbors: int, landmarks: int, rng: np.random.Generator
+    pos: Float[np.ndarray, "v m 2"],
+    weights: Float[np.ndarray, " v"],
+    neighbors: int,
+    landmarks: int,
+    rng: np.random.Generator,
 ) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " e"]]:
     """Pairs of one patch: kNN, and successors on random rings (which give every cell the same number of partners)."""
     m = pos.shape[1]
     cells = np.arange(m)
-    mean = np.zeros((m, m), dtype=np.float32)
-    for voter in range(len(pos)):
-        mean += pair_lengths(pos[voter : voter + 1], cells[:, None], cells[None])[0]
+    mean = mean_lengths(pos, weights, cells[:, None], cells[None])
     np.fill_diagonal(mean, np.inf)
     degree = min(neighbors, m - 1)
     near = np.argpartition(mean, degree - 1, axis=1)[:, :degree]

@@ -47,3 +47,11 @@ def test_one_voter_is_the_layout():
 
 def test_coinciding_cells_are_finite():
     assert np.isfinite(consensus_layout(np.zeros((2, 5, 2))).pos).all()
+
+
+def test_a_voter_counts_as_much_as_its_weight():
+    _, pos = voters(count=2, error=0.4)
+    repeated = consensus_layout(pos[[0, 0, 0, 1]], iterations=200)
+    weighted = consensus_layout(pos, iterations=200, weights=np.array([0.75, 0.25]))
+    assert np.allclose(weighted.distance, repeated.distance)
+    assert np.allclose(distances(weighted.pos), distances(repeated.pos), atol=1e-6)

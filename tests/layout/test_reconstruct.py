@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from pyg_gears.errors import InputError
-from pyg_gears.layout import LayoutSettings, PatchPredictor, patchwise_layout, reconstruct_layout, stitch_patches
+from pyg_gears.layout import (
+    LayoutSettings,
+    PatchPredictor,
+    WeightedLayout,
+    patchwise_layout,
+    reconstruct_layout,
+    stitch_patches,
+)
 from pyg_gears.transforms import CandidateGraph
 
 SMALL = LayoutSettings(patch_size=96, overlap=16, locality_neighbors=15, batch_nodes=2000)
@@ -118,6 +125,28 @@ def test_more_voters_make_a_better_layout(oracle, make_tissue, spearman):
     assert spearman(many.pos, x.numpy()) > spearman(one.pos, x.numpy()) + 0.02
     sharp = lay_out([oracle(0.05, salt=salt) for salt in range(6)], x, whole)
     assert many.report["voter_disagreement"] > 2 * sharp.report["voter_disagreement"]
+
+
+@pytest.mark.parametrize("patch_size", [96, 600])
+def test_a_regression_votes_with_its_weight(oracle, make_tissue, spearman, patch_size):
+    x = make_tissue(600)
+    settings = SMALL.change({"patch_size": patch_size})
+    mirrored = WeightedLayout(7 - 40 * x.numpy().astype(np.float64) @ np.array([[0.0, 1.0], [1.0, 0.0]]), 1.0)
+    noise = WeightedLayout(np.random.default_rng(0).standard_normal((600, 2)), 1.0)
+    alone = spearman(lay_out(oracle(0.6), x, settings).pos, x.numpy())
+    found = [
+        spearman(lay_out(oracle(0.6), x, settings, regressions=[good._replace(weight=w), bad]).pos, x.numpy())
+        for good, bad, w in (
+            (mirrored, noise._replace(weight=1e-6), 1e-6),
+            (mirrored, noise._replace(weight=1e-6), 1.0),
+            (mirrored, noise._replace(weight=1e-6), 9.0),
+        )
+    ]
+    assert abs(found[0] - alone) < 0.01
+    assert alone + 0.03 < found[1] < found[2]
+    spoilt = lay_out(oracle(0.6), x, settings, regressions=[noise])
+    assert spoilt.report["voters"] == 2
+    assert spearman(spoilt.pos, x.numpy()) < alone - 0.05
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 9])

@@ -47,15 +47,20 @@ def test_a_pair_is_the_median_of_its_votes_with_its_support():
     reliability, precision, _ = vote_weights(votes, scale, own.is_global)
     assert found.dropped == 0
     assert np.array_equal(found.pairs, votes.pairs)
+    counts = np.bincount(votes.pair)
+    assert (counts[::7] > 1).sum() > 5
     for pair in range(0, found.pairs.shape[1], 7):
         mine = votes.pair == pair
-        patch = np.tile(votes.patch[mine], 3)
-        value = (votes.log_distance[:, mine] + scale[votes.patch[mine]]).ravel()
+        patch = votes.patch[mine]
+        value = votes.log_distance[mine] + scale[patch]
         weight = (reliability * precision)[patch]
         assert found.support[pair] == mine.sum()
         middle = slow_median(value, weight)
         assert np.isclose(np.log(found.distance[pair]), middle, atol=1e-6)
-        assert np.isclose(found.dispersion[pair], (weight * np.abs(value - middle)).sum() / weight.sum(), atol=1e-6)
+        spread = (weight * np.abs(value - middle)).sum() / weight.sum()
+        if len(value) == 1:  # nothing to compare with: the typical one
+            spread = np.median(found.dispersion[counts > 1])
+        assert np.isclose(found.dispersion[pair], spread, atol=1e-6)
         expected = (1 - 0.5 ** mine.sum()) * np.exp(-found.dispersion[pair] / np.median(found.dispersion))
         assert np.isclose(found.confidence[pair], expected)
         assert np.isclose(found.weight[pair] * (reliability * precision).max(), expected * weight.mean())
@@ -69,7 +74,7 @@ def test_reliability_is_the_mean_disagreement_with_the_others():
     for a in range(len(votes.pair)):
         for b in np.flatnonzero(votes.pair == votes.pair[a]):
             if a != b:
-                total[votes.patch[a]] += abs(votes.log_distance[0, a] - votes.log_distance[0, b])
+                total[votes.patch[a]] += abs(votes.log_distance[a] - votes.log_distance[b])
                 count[votes.patch[a]] += 1
     ratio = total / count
     assert np.allclose(reliability, np.exp(-ratio / np.median(ratio)), rtol=1e-5)
@@ -102,14 +107,14 @@ def test_dropping_never_disconnects_a_cell(seed, min_support, max_dispersion):
 def test_local_pairs_need_support_and_global_ones_do_not():
     pairs = np.array([[0] * 20, range(1, 21)])
     pair = np.concatenate([np.arange(20), np.arange(10)])
-    votes = VotesOutput(pairs, np.sort(pair), np.array([t % 2 for t in range(30)]), np.zeros((1, 30), dtype=np.float32))
+    votes = VotesOutput(pairs, np.sort(pair), np.array([t % 2 for t in range(30)]), np.zeros(30, dtype=np.float32))
     # The star keeps every pair because every outer cell has but one; a second hub shows what goes.
     both = np.concatenate([pairs, np.array([[21] * 20, range(1, 21)])], axis=1)
     double = VotesOutput(
         both,
         np.concatenate([votes.pair, votes.pair + 20]),
         np.concatenate([votes.patch, votes.patch]),
-        np.zeros((1, 60), dtype=np.float32),
+        np.zeros(60, dtype=np.float32),
     )
     local = stitch_votes(22, double, np.zeros(2), np.array([False, False]), 2, 1e9)
     wide = stitch_votes(22, double, np.zeros(2), np.array([True, True]), 2, 1e9)
@@ -118,12 +123,10 @@ def test_local_pairs_need_support_and_global_ones_do_not():
 
 
 def test_confidence_grows_with_support_and_falls_with_dispersion():
-    rng = np.random.default_rng(0)
     pair = np.repeat(np.arange(40), np.tile([2, 6], 20))
     patch = np.concatenate([np.arange(count) for count in np.tile([2, 6], 20)])
     spread = np.repeat([0.05, 0.5], 20)[pair]
-    value = (spread * rng.choice([-1.0, 1.0], len(pair)))[None].astype(np.float32)
-    value[0] = spread * np.where(patch % 2 == 0, 1, -1)
+    value = (spread * np.where(patch % 2 == 0, 1, -1)).astype(np.float32)
     pairs = np.stack([np.arange(40), np.arange(1, 41)])
     found = stitch_votes(41, VotesOutput(pairs, pair, patch, value), np.zeros(6), np.zeros(6, dtype=bool), 1, 1e9)
     assert (found.confidence[1:20:2] > found.confidence[0:20:2]).all()

@@ -11,7 +11,8 @@ def test_every_patch_that_holds_a_pair_votes_on_it():
     cells = np.concatenate([np.sort(rng.permutation(n)[:size]) for size in sizes])
     patches = PatchesOutput(cells, np.cumsum([0, *sizes]), np.zeros(4, dtype=bool), n)
     pos = rng.standard_normal((2, len(cells), 2)).astype(np.float32)
-    votes = collect_votes(patches, pos, neighbors=3, landmarks=2, seed=0)
+    weights = np.array([0.7, 0.3])
+    votes = collect_votes(patches, pos, neighbors=3, landmarks=2, seed=0, weights=weights)
 
     known = {(i, j): pair for pair, (i, j) in enumerate(votes.pairs.T)}
     assert list(known) == sorted(known)
@@ -21,16 +22,16 @@ def test_every_patch_that_holds_a_pair_votes_on_it():
         own, layout = patches[patch], pos[:, patches.ptr[patch] : patches.ptr[patch + 1]]
         distance = np.linalg.norm(layout[:, :, None] - layout[:, None], axis=-1)
         for a in range(len(own)):
-            for b in np.argsort(distance.mean(axis=0)[a])[1:4]:
+            for b in np.argsort(np.average(distance, axis=0, weights=weights)[a])[1:4]:
                 assert tuple(sorted((own[a], own[b]))) in known  # its own nearest neighbours were proposed
             for b in range(a + 1, len(own)):
                 if (own[a], own[b]) in known:
-                    expected[known[own[a], own[b]], patch] = np.log(distance[:, a, b])
+                    expected[known[own[a], own[b]], patch] = np.log(weights @ distance[:, a, b])
     assert set(zip(votes.pair.tolist(), votes.patch.tolist(), strict=True)) == set(expected)
     assert len(votes.pair) == len(expected)
     assert (np.diff(votes.pair) >= 0).all()
     for t in range(len(votes.pair)):
-        assert np.allclose(votes.log_distance[:, t], expected[votes.pair[t], votes.patch[t]], atol=1e-5)
+        assert np.allclose(votes.log_distance[t], expected[votes.pair[t], votes.patch[t]], atol=1e-5)
 
 
 def test_longer_distances_are_measured():
