@@ -34,6 +34,7 @@ from pyg_gears.layout import (
     ConfidenceCalibration,
     LayoutOutput,
     LayoutSettings,
+    Regressions,
     TrainingSupport,
     adapt_query,
     reconstruct_layout,
@@ -81,7 +82,10 @@ class FittedGears:
         candidates: How candidate graphs are built.
         members: The structure models, in eval mode.
         support: Embeddings and positions of the training spots, for the confidence.
+        regressions: Layouts by simple regressions, which vote beside the members; None for a recipe without.
         calibration: From a cell's support to its confidence.
+        held_out: Layouts of the held-out spots, by name of the slide, made before anything was fitted on these; their places are
+            in the order of the slide's spots, without those that had no counts.
         training_genes: What the training spots hold of each gene, for cells that lack a few genes or have few counts; None for
             models saved before version 0.3.
         report: Slides, held-out slides, numbers of genes and cells, energies on validation, of the model and of the rivals.
@@ -93,7 +97,9 @@ class FittedGears:
     candidates: CandidateGraph
     members: tuple[StructureModel, ...]
     support: TrainingSupport
+    regressions: Regressions | None
     calibration: ConfidenceCalibration
+    held_out: Mapping[str, Float[np.ndarray, "n 2"]]
     training_genes: TrainingGenes | None
     report: Mapping[str, Any]
 
@@ -104,8 +110,9 @@ class FittedGears:
 
     @property
     def validated(self) -> frozenset[str]:
-        """Names of the whole slides that were held out of training, but chose the epoch."""
-        return frozenset() if self.report["held_out_is_block"] else frozenset(self.report["held_out"])
+        """Names of the whole slides that chose the epoch and were held out of everything else, to the end."""
+        used = self.recipe.training.final_epochs > 0 or self.regressions is not None
+        return frozenset() if self.report["held_out_is_block"] or used else frozenset(self.report["held_out"])
 
     def reconstruct(
         self,
@@ -164,6 +171,7 @@ class FittedGears:
                 shard_dir=shard_dir,
                 progress=progress,
                 device=where,
+                regressions=() if self.regressions is None else self.regressions.layouts(query, x),
             )
         confidence = np.zeros(len(kept))
         # Missing genes shorten the features as well: the lower of the two, so that their loss does not count twice.
@@ -198,7 +206,9 @@ class FittedGears:
             "projection": self.candidates.projection,
             "members": [dict(member.state_dict()) for member in self.members],
             "support": self.support.state_dict(),
+            "regressions": None if self.regressions is None else self.regressions.state_dict(),
             "calibration": self.calibration.state_dict(),
+            "held_out": {name: torch.from_numpy(pos) for name, pos in self.held_out.items()},
             "training_genes": None if self.training_genes is None else self.training_genes._asdict(),
             "report": dict(self.report),
         }
@@ -238,7 +248,9 @@ class FittedGears:
             candidates=candidate_search(recipe, content["projection"]),
             members=tuple(members),
             support=TrainingSupport.from_state_dict(content["support"]),
+            regressions=content["regressions"] and Regressions.from_state_dict(content["regressions"]),
             calibration=ConfidenceCalibration.from_state_dict(content["calibration"]),
+            held_out={name: pos.numpy() for name, pos in content["held_out"].items()},
             training_genes=TrainingGenes.from_state(content["training_genes"]),
             report=content["report"],
         )
@@ -250,8 +262,15 @@ def _try(fitted: FittedGears) -> None:
     """Run every part once on eight invented cells."""
     genes = fitted.encoder.genes
     counts = csr_array(np.arange(1, 1 + 8 * len(genes), dtype=np.float32).reshape(8, -1) % 7)
-    embedded = fitted.encoder.embed(Slide("trial", counts, genes, tuple(f"cell_{i}" for i in range(8))))
+    trial = Slide("trial", counts, genes, tuple(f"cell_{i}" for i in range(8)))
+    embedded = fitted.encoder.embed(trial)
     x = embedded.x if fitted.adapter is None else fitted.adapter(embedded.x)
+    if fitted.regressions is not None:
+        layouts = fitted.regressions.layouts(trial, x)
+        expect(
+            all(np.isfinite(layout.pos).all() and layout.weight > 0 for layout in layouts),
+            "expected finite places from the regressions, found others; fit it again.",
+        )
     with torch.inference_mode():
         for member in fitted.members:
             member(Batch.from_data_list([fitted.candidates(Data(x=embedded.x))]))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.folder_lock import locked_folder
@@ -19,18 +20,27 @@ from pyg_gears.devices import find_device
 from pyg_gears.encoders import SCAdapter, TrainingGenes
 from pyg_gears.errors import expect
 from pyg_gears.fitted_gears import FittedGears, Reconstruction
-from pyg_gears.layout import ConfidenceCalibration, TrainingSupport, reconstruct_layout, row_spearman
+from pyg_gears.layout import (
+    ConfidenceCalibration,
+    Regressions,
+    TrainingSupport,
+    reconstruct_layout,
+    row_spearman,
+)
 from pyg_gears.models import StructureModel
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.encoder_training import check_embedding
+from pyg_gears.training.final_training import train_on_all
+from pyg_gears.training.minisets import recipe_minisets
 from pyg_gears.training.oracle import mean_energies
 from pyg_gears.training.parts import Parts, choose_parts
 from pyg_gears.training.preparation import Prepared, check_slides, held_out_name, prepare_parts
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.rival_energies import rival_energies
 from pyg_gears.training.structure_training import train_structure
+from pyg_gears.training.whole_slides import whole_slides
 from pyg_gears.typing import FilePath
 
 
@@ -74,7 +84,7 @@ class Gears:
             cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that
                 brings them to the training spots (``embedding.adapter``).
             validate: Name of the slide held out for early stopping and confidence; by default the last of three or more
-                slides, and with fewer a spatial block of each.
+                slides, and with fewer a spatial block of each. Its spots join the last epochs and the regressions.
             work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.
             progress: Show progress bars.
             device: Where networks are trained: "auto", "cpu" or "cuda". The fitted model is on the CPU.
@@ -121,7 +131,7 @@ class Gears:
                 lr=chosen.lr,
                 seed=child_seed(seed, "adapter"),
             )
-        members = tuple(
+        chosen_by_validation = tuple(
             train_structure(
                 recipe,
                 prepared.train,
@@ -134,6 +144,23 @@ class Gears:
             )
             for number in range(recipe.training.members)
         )
+        held_out = _lay_out_held_out(recipe, parts, prepared, chosen_by_validation, device)
+        slides, embedded = whole_slides(parts, prepared)
+        minisets = recipe_minisets(
+            embedded, recipe, prepared.candidates, seed=child_seed(seed, "final minisets"), cache=work / "minisets"
+        )
+        members = tuple(
+            train_on_all(
+                member,
+                recipe,
+                minisets,
+                seed=child_seed(seed, "final", number),
+                folder=work / f"member_{number}" / "all_slides",
+                progress=progress,
+                device=device,
+            )
+            for number, member in enumerate(chosen_by_validation)
+        )
         return FittedGears(
             recipe=recipe,
             encoder=prepared.encoder,
@@ -141,7 +168,9 @@ class Gears:
             candidates=prepared.candidates,
             members=members,
             support=support,
-            calibration=_calibrate(prepared, members, support, device),
+            regressions=recipe.regressions and Regressions.fit(recipe.regressions, slides, embedded, seed=seed),
+            calibration=_calibrate(prepared, held_out, support),
+            held_out={slide.name: layout for slide, layout in zip(prepared.validation.slides, held_out, strict=True)},
             training_genes=TrainingGenes.of([part.spots for part in parts.train], recipe.embedding.normalization),
             report={
                 "slides": parts.names,
@@ -149,7 +178,7 @@ class Gears:
                 "held_out_is_block": prepared.blocks,
                 "cells": 0 if parts.cells is None else len(parts.cells),
                 "genes": len(prepared.encoder.genes),
-                **_mean_energies(prepared, members, recipe.training.node_budget, device),
+                **_mean_energies(prepared, chosen_by_validation, recipe.training.node_budget, device),
                 "rivals": rival_energies(prepared.train, prepared.validation, seed=seed),
             },
         )
@@ -166,15 +195,33 @@ def _advise(parts: Parts) -> None:
         )
 
 
+def _lay_out_held_out(
+    recipe: Recipe, parts: Parts, prepared: Prepared, members: Sequence[StructureModel], device: torch.device
+) -> list[Float[np.ndarray, "n 2"]]:
+    """Layouts of the held-out spots, as a query of their slide would be laid out, while nothing has been fitted on them."""
+    regressions = recipe.regressions and Regressions.fit(
+        recipe.regressions, [part.spots for part in parts.train], prepared.train.slides, seed=recipe.training.seed
+    )
+    return [
+        reconstruct_layout(
+            members,
+            slide.x,
+            candidates=prepared.candidates,
+            progress=False,
+            device=device,
+            regressions=regressions.layouts(part.slide, slide.x, part.inside) if regressions else (),
+        ).pos
+        for part, slide in zip(parts.held_out, prepared.validation.slides, strict=True)
+    ]
+
+
 def _calibrate(
-    prepared: Prepared, members: Sequence[StructureModel], support: TrainingSupport, device: torch.device
+    prepared: Prepared, layouts: Sequence[Float[np.ndarray, "n 2"]], support: TrainingSupport
 ) -> ConfidenceCalibration:
     """From scatter to the rank correlation that held-out spots reached, in one falling curve."""
-    scatter, quality = [], []
-    for slide in prepared.validation.slides:
-        layout = reconstruct_layout(members, slide.x, candidates=prepared.candidates, progress=False, device=device)
-        scatter.append(support.scatter(slide.x))
-        quality.append(row_spearman(layout.pos, slide.pos.numpy()))
+    slides = prepared.validation.slides
+    scatter = [support.scatter(slide.x) for slide in slides]
+    quality = [row_spearman(pos, slide.pos.numpy()) for pos, slide in zip(layouts, slides, strict=True)]
     return ConfidenceCalibration.fit(np.concatenate(scatter), np.concatenate(quality))
 
 

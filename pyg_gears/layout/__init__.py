@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyg_gears.layout.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
     from pyg_gears.layout.query import QueryEmbedding, adapt_query
     from pyg_gears.layout.reconstruct import LayoutOutput, reconstruct_layout
+    from pyg_gears.layout.regressions import Regressions
     from pyg_gears.layout.scales import group_factor, synchronize_scales
     from pyg_gears.layout.settings import LayoutSettings
     from pyg_gears.layout.solve import SolveOutput, isomap_start, solve_layout
@@ -39,6 +40,7 @@ __all__ = [
     "PatchwiseOutput",
     "PredictionOutput",
     "QueryEmbedding",
+    "Regressions",
     "SolveOutput",
     "StitchOutput",
     "TrainingSupport",
@@ -76,6 +78,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "patchwise": ["PatchwiseOutput", "patchwise_layout", "stitch_patches"],
         "query": ["QueryEmbedding", "adapt_query"],
         "reconstruct": ["LayoutOutput", "reconstruct_layout"],
+        "regressions": ["Regressions"],
         "scales": ["group_factor", "synchronize_scales"],
         "settings": ["LayoutSettings"],
         "solve": ["SolveOutput", "isomap_start", "solve_layout"],

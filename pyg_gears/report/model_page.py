@@ -6,6 +6,7 @@ import csv
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ def write_model_page(folder: FilePath, fitted: FittedGears, slides: Sequence[Sli
     held_out = _held_out(fitted, slides)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a slide that lies far off; the page says so
-        found = None if held_out is None else fitted.reconstruct(held_out, adapt="none", progress=False)
+        found = None if held_out is None else _found(fitted, held_out)
     path = folder / PAGE
     write_page(path, model_page(folder.resolve().name, fitted, logs, held_out, found))
     return path
@@ -113,6 +114,16 @@ def _held_out(fitted: FittedGears, slides: Sequence[Slide]) -> Slide | None:
     return fitting[0] if fitting else None
 
 
+def _found(fitted: FittedGears, held_out: Slide) -> Reconstruction:
+    """The slide as the models laid it out that had not been trained on it; older models never were."""
+    found = fitted.reconstruct(held_out, adapt="none", progress=False)
+    if held_out.name not in fitted.held_out:
+        return found
+    pos = np.full_like(found.pos, np.nan)
+    pos[np.isfinite(found.pos).all(axis=1)] = fitted.held_out[held_out.name]
+    return replace(found, pos=pos)
+
+
 def _why_none(fitted: FittedGears) -> str:
     if fitted.report.get("held_out_is_block"):
         return "A block of each slide was held out, and no whole slide: there is no layout of one to show."
@@ -134,7 +145,7 @@ def _scatter(slide: Slide, found: Reconstruction, quality: Float[np.ndarray, " n
         budget=DATA_BUDGET,
         seed=0,
     )
-    intro = [f"The {len(slide):,} spots of {slide.name}, which chose the epoch but never trained a network."]
+    intro = [f"The {len(slide):,} spots of {slide.name}, which chose the epoch, laid out before anything was trained on them."]
     if found.gap.far:
         intro.append("It lies farther from the training slides than other sections of a tissue do.")
     return data, paragraph(*intro) + explorer_html() + items(notes)

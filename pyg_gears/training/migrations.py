@@ -7,7 +7,7 @@ from typing import Any
 
 from pyg_gears.errors import InputError, expect
 
-FORMAT = 5
+FORMAT = 6
 SEALED = 5
 """The first format whose files carry a checksum."""
 Content = dict[str, Any]
@@ -72,7 +72,14 @@ def _from_4(content: Content, file: object) -> Content:
     return {**content, "format": 5, "version": "0.2.0", "training_genes": None}
 
 
-STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3, 4: _from_4}
+def _from_5(content: Content, file: object) -> Content:
+    """pyg-gears 0.3 before regressions voted and the last epochs used all slides."""
+    recipe = {**content["recipe"], "regressions": None}
+    recipe["training"] = {**recipe["training"], "final_epochs": 0}
+    return {**content, "format": 6, "recipe": recipe, "regressions": None, "held_out": {}}
+
+
+STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3, 4: _from_4, 5: _from_5}
 """What reads a format, by its number."""
 
 

@@ -20,6 +20,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "thorough": {"minisets": {"count": 2000}, "training": {"members": 5}},
     "published": {
         "embedding": {"kind": "published"},
+        "regressions": None,
         "minisets": {"count": 1000, "min_size": 96, "max_size": 384, "max_share": 1.0},
         "graph": {"k": 100, "metric": "cosine", "mutual": False, "jaccard": 0.0, "projection": 0},
         "model": {
@@ -50,6 +51,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "training": {
             "epochs": 12,
+            "final_epochs": 0,
             "members": 1,
             "lr": 5e-4,
             "min_lr": 1e-5,

@@ -14,6 +14,7 @@ from pyg_gears.training.graph_recipe import GraphRecipe
 from pyg_gears.training.loss_recipe import LossRecipe
 from pyg_gears.training.model_recipe import IPALiteRecipe, ModelRecipe
 from pyg_gears.training.presets import PRESETS
+from pyg_gears.training.regression_recipe import RegressionRecipe
 from pyg_gears.training.training_recipe import TrainingRecipe
 
 
@@ -30,6 +31,8 @@ class Recipe(Configuration):
     model: ModelRecipe = IPALiteRecipe()
     loss: LossRecipe = LossRecipe()
     training: TrainingRecipe = TrainingRecipe()
+    regressions: RegressionRecipe | None = RegressionRecipe()
+    """Simple regressions that vote beside the structure models; null for none."""
 
     @classmethod
     def preset(cls, name: str) -> Recipe:

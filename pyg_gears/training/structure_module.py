@@ -43,13 +43,21 @@ class StructureModule(lightning.LightningModule):
         train: Training minisets.
         validation: Fixed minisets of held-out spots.
         seed: Seed of order and augmentation.
+        first_epoch: Epochs that went before: where the schedules stand at the first step. The learning rate starts anew.
     """
 
     def __init__(
-        self, model: StructureModel, recipe: Recipe, train: MinisetDataset, validation: MinisetDataset, *, seed: int
+        self,
+        model: StructureModel,
+        recipe: Recipe,
+        train: MinisetDataset,
+        validation: MinisetDataset,
+        *,
+        seed: int,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__()
-        self.model, self.recipe, self.seed = model, recipe, seed
+        self.model, self.recipe, self.seed, self._first_epoch = model, recipe, seed, first_epoch
         self._train, self._validation = train, validation
         self._std = torch.cat([slide.x for slide in train.slides]).std(dim=0)
         self._gate = getattr(recipe.model, "gate", None)
@@ -77,7 +85,8 @@ class StructureModule(lightning.LightningModule):
         generator = torch.Generator().manual_seed(step_seed)
         clean, schedule = batch.x, self.recipe.training
         batch = augment(batch, schedule, self._std, generator)
-        epoch = self.current_epoch + batch_index / max(1, int(self.trainer.num_training_batches))
+        passed = batch_index / max(1, int(self.trainer.num_training_batches))
+        epoch = self._first_epoch + self.current_epoch + passed
         walk_weight = random_walk_weight(
             epoch, warmup=schedule.warmup_epochs, ramp=schedule.ramp_epochs, cap=self.recipe.loss.random_walk
         )
@@ -104,7 +113,7 @@ class StructureModule(lightning.LightningModule):
         gate = self._gate
         if gate is None or not isinstance(self.model, GatedModel):
             return
-        frozen = self.current_epoch < gate.frozen_epochs
+        frozen = self._first_epoch + self.current_epoch < gate.frozen_epochs
         if frozen or self.trainer.global_step % gate.update_every:
             for parameter in self.model.gate.parameters():
                 parameter.grad = None  # AdamW passes over parameters without a gradient

@@ -28,6 +28,9 @@ class TrainingRecipe(Configuration):
 
     epochs: int = Field(default=12, ge=1)
     """Passes over the minisets at most."""
+    final_epochs: int = Field(default=3, ge=0)
+    """Further passes, over minisets of all slides, the held-out ones included, once the best epoch is known and confidence is
+    calibrated; 0 keeps them out for good. MEASURED"""
     members: int = Field(default=3, ge=1)
     """Models trained with seeds of their own; the layout averages their distances. Published: 1."""
     seed: int = Field(default=0, ge=0)

@@ -1,0 +1,27 @@
+"""The simple regressions whose layouts vote beside the structure models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from pyg_gears.configuration import Configuration
+
+
+class RegressionRecipe(Configuration):
+    """Regressions from expression to place on all slides, the held-out ones included; the structure models weigh 1 together.
+
+    MEASURED
+    """
+
+    knn: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the distances of kNN regression on H."""
+    kernel_ridge: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of the distances of kernel ridge regression on principal components of the slides."""
+
+    @model_validator(mode="after")
+    def _has_a_weight(self) -> Self:
+        if self.knn == self.kernel_ridge == 0:
+            raise ValueError("expected regressions.knn or regressions.kernel_ridge above 0, found neither; set regressions to null.")
+        return self
