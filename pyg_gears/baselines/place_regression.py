@@ -64,7 +64,10 @@ class PlaceRegression:
         Raises:
             InputError: for another kind, or without a slide.
         """
-        expect(kind in KINDS, f"expected a kind among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.")
+        expect(
+            kind in KINDS,
+            f"expected a kind among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",
+        )
         expect(len(slides) > 0, "expected at least one slide to regress on, found none; pass slides with places.")
         x, pos = [], []
         for number, (embedding, place) in enumerate(slides):
@@ -86,7 +89,10 @@ class PlaceRegression:
         """
         predict = _nearest if self.kind == "knn" else _kernel_ridge
         query = x.double().numpy()
-        found = [predict(own.double().numpy(), pos.double().numpy(), query) for own, pos in zip(self.x, self.pos, strict=True)]
+        found = [
+            predict(own.double().numpy(), pos.double().numpy(), query)
+            for own, pos in zip(self.x, self.pos, strict=True)
+        ]
         return consensus([RegressionOutput(layout, 1.0) for layout in found])
 
     def state_dict(self) -> dict[str, Any]:

@@ -60,7 +60,9 @@ class Regressions:
         own = [(components.embed(slide).x, one.pos) for slide, one in zip(slides, embedded, strict=True)]
         return cls(
             PlaceRegression.fit("knn", [(one.x, one.pos) for one in embedded]) if weights.knn else None,
-            PlaceRegression.fit("kernel_ridge", own, seed=child_seed(seed, "regressions")) if weights.kernel_ridge else None,
+            PlaceRegression.fit("kernel_ridge", own, seed=child_seed(seed, "regressions"))
+            if weights.kernel_ridge
+            else None,
             components,
             weights,
         )
@@ -103,7 +105,10 @@ class Regressions:
     def from_state_dict(cls, state: Mapping[str, Any]) -> Regressions:
         """The regressions that :meth:`state_dict` described."""
         return cls(
-            *(None if state[name] is None else PlaceRegression.from_state_dict(state[name]) for name in ("knn", "kernel_ridge")),
+            *(
+                None if state[name] is None else PlaceRegression.from_state_dict(state[name])
+                for name in ("knn", "kernel_ridge")
+            ),
             ComponentEncoder.from_state(state["components"]),
             RegressionRecipe.read(state["weights"]),
         )

@@ -38,10 +38,10 @@ def collect_votes(
 ) -> VotesOutput:
     """Measure distances within the patches.
 
-    The vote of a patch on a pair is the weighted mean of its voters' distances. A patch *proposes* the pairs of its own kNN graph and, for the longer ones,
-    ``landmarks`` random partners per cell. Then every patch that holds both cells of a proposed pair votes on it: with votes
-    on a patch's own proposals alone, a pair that is close in one patch and far in another would be measured only where it is
-    close.
+    The vote of a patch on a pair is the weighted mean of its voters' distances. A patch *proposes* the pairs of its own kNN graph
+    and, for the longer ones, ``landmarks`` random partners per cell. Then every patch that holds both cells of a proposed pair
+    votes on it: with votes on a patch's own proposals alone, a pair that is close in one patch and far in another would be
+    measured only where it is close.
 
     Args:
         patches: The patches.
@@ -60,7 +60,9 @@ def collect_votes(
     for patch in range(len(patches)):
         cells = patches[patch].astype(np.int64)
         own = pos[:, patches.ptr[patch] : patches.ptr[patch + 1]]
-        a, b = propose_pairs(own, weights, neighbors, landmarks, np.random.default_rng(child_seed(seed, "pairs", patch)))
+        a, b = propose_pairs(
+            own, weights, neighbors, landmarks, np.random.default_rng(child_seed(seed, "pairs", patch))
+        )
         keys.append(np.unique(np.minimum(cells[a], cells[b]) * n + np.maximum(cells[a], cells[b])))
     key = np.unique(np.concatenate(keys))
     pairs = np.stack([key // n, key % n])
@@ -101,7 +103,7 @@ def pair_lengths(
 
 def mean_lengths(
     pos: Float[np.ndarray, "v m 2"], weights: Float[np.ndarray, " v"], a: Int[np.ndarray, ...], b: Int[np.ndarray, ...]
-) -> Float[np.ndarray, "..."]:
+) -> Float[np.ndarray, ...]:
     """Weighted mean over the voters of :func:`pair_lengths`, one voter at a time."""
     total = weights[0] * pair_lengths(pos[:1], a, b)[0]
     for voter in range(1, len(pos)):

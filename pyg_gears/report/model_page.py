@@ -145,7 +145,9 @@ def _scatter(slide: Slide, found: Reconstruction, quality: Float[np.ndarray, " n
         budget=DATA_BUDGET,
         seed=0,
     )
-    intro = [f"The {len(slide):,} spots of {slide.name}, which chose the epoch, laid out before anything was trained on them."]
+    intro = [
+        f"The {len(slide):,} spots of {slide.name}, which chose the epoch, laid out before anything was trained on them."
+    ]
     if found.gap.far:
         intro.append("It lies farther from the training slides than other sections of a tissue do.")
     return data, paragraph(*intro) + explorer_html() + items(notes)

@@ -13,7 +13,7 @@ from pyg_gears.models import StructureModel
 from pyg_gears.training.lightning_run import run
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.sealed_file import read_kept, write_sealed
-from pyg_gears.training.structure_module import StructureModule
+from pyg_gears.training.structure_module import StructureModule, TrainingDiverged
 
 
 def train_on_all(
@@ -42,6 +42,9 @@ def train_on_all(
 
     Returns:
         The model, in eval mode, on the CPU.
+
+    Raises:
+        TrainingDiverged: when a weight is no longer finite.
     """
     model, epochs = copy.deepcopy(model).train(), recipe.training.final_epochs
     if epochs == 0:
@@ -65,6 +68,11 @@ def train_on_all(
             gradient_clip_val=recipe.training.clip or None,
         )
         done = {"model": model.cpu().state_dict()}
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in done["model"].values()):
+            raise TrainingDiverged(
+                "training diverged in the last epochs, on all slides: weights are no longer finite; lower training.lr, or set "
+                "training.final_epochs to 0, and resume."
+            )
         write_sealed(finished, done)
     model.load_state_dict(done["model"])
     return model.eval()

@@ -10,7 +10,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding": {"repeats": 1},
         "training": {
             "members": 1,
-            "epochs": 8,
+            "epochs": 6,
             "ramp_epochs": 4.0,
             "pretraining": {"steps": 200},
             "validation": 40,

@@ -23,5 +23,7 @@ class RegressionRecipe(Configuration):
     @model_validator(mode="after")
     def _has_a_weight(self) -> Self:
         if self.knn == self.kernel_ridge == 0:
-            raise ValueError("expected regressions.knn or regressions.kernel_ridge above 0, found neither; set regressions to null.")
+            raise ValueError(
+                "expected regressions.knn or regressions.kernel_ridge above 0, found neither; set regressions to null."
+            )
         return self
