@@ -145,6 +145,8 @@ class Gears:
             for number in range(recipe.training.members)
         )
         held_out = _lay_out_held_out(recipe, parts, prepared, chosen_by_validation, device)
+        quality = _held_out_quality(prepared, held_out)
+        scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
         slides, embedded = whole_slides(parts, prepared)
         minisets = recipe_minisets(
             embedded, recipe, prepared.candidates, seed=child_seed(seed, "final minisets"), cache=work / "minisets"
@@ -169,7 +171,8 @@ class Gears:
             members=members,
             support=support,
             regressions=recipe.regressions and Regressions.fit(recipe.regressions, slides, embedded, seed=seed),
-            calibration=_calibrate(prepared, held_out, support),
+            # From scatter to the rank correlation that held-out spots reached, in one falling curve.
+            calibration=ConfidenceCalibration.fit(np.concatenate(scatter), np.concatenate(quality)),
             held_out={slide.name: layout for slide, layout in zip(prepared.validation.slides, held_out, strict=True)},
             training_genes=TrainingGenes.of([part.spots for part in parts.train], recipe.embedding.normalization),
             report={
@@ -178,6 +181,7 @@ class Gears:
                 "held_out_is_block": prepared.blocks,
                 "cells": 0 if parts.cells is None else len(parts.cells),
                 "genes": len(prepared.encoder.genes),
+                "held_out_quality": float(np.concatenate(quality).mean()),
                 **_mean_energies(prepared, chosen_by_validation, recipe.training.node_budget, device),
                 "rivals": rival_energies(prepared.train, prepared.validation, seed=seed),
             },
@@ -215,14 +219,10 @@ def _lay_out_held_out(
     ]
 
 
-def _calibrate(
-    prepared: Prepared, layouts: Sequence[Float[np.ndarray, "n 2"]], support: TrainingSupport
-) -> ConfidenceCalibration:
-    """From scatter to the rank correlation that held-out spots reached, in one falling curve."""
+def _held_out_quality(prepared: Prepared, layouts: Sequence[Float[np.ndarray, "n 2"]]) -> list[Float[np.ndarray, " n"]]:
+    """Of every held-out spot, the rank correlation of its predicted and true distances."""
     slides = prepared.validation.slides
-    scatter = [support.scatter(slide.x) for slide in slides]
-    quality = [row_spearman(pos, slide.pos.numpy()) for pos, slide in zip(layouts, slides, strict=True)]
-    return ConfidenceCalibration.fit(np.concatenate(scatter), np.concatenate(quality))
+    return [row_spearman(pos, slide.pos.numpy()) for pos, slide in zip(layouts, slides, strict=True)]
 
 
 def _mean_energies(

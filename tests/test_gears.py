@@ -15,7 +15,7 @@ from pyg_gears.data import simulate_tissue
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.encoders import LearnedEncoder
 from pyg_gears.errors import InputError
-from pyg_gears.layout import LayoutSettings
+from pyg_gears.layout import LayoutSettings, row_spearman
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
 from pyg_gears.training.preparation import candidate_search
@@ -95,7 +95,33 @@ def test_members_vote_and_one_slide_is_enough(tissue, recipe) -> None:
     assert len(gears.members) == 2
     assert gears.report["held_out_is_block"]
     assert not torch.equal(gears.members[0].embed_pos[0].weight, gears.members[1].embed_pos[0].weight)
-    assert gears.reconstruct(tissue.cells, progress=False).layout.report["voters"] == 2
+    assert gears.reconstruct(tissue.cells, progress=False).layout.report["voters"] == 4  # and two regressions
+    alone = Gears(recipe.change({"regressions": None})).fit(tissue.slides[:1], progress=False)
+    assert alone.reconstruct(tissue.cells, progress=False).layout.report["voters"] == 1
+
+
+def test_held_out_spots_are_laid_out_before_anything_is_trained_on_them(tissue, recipe, tmp_path) -> None:
+    kept = recipe.change({"regressions": None, "training": {"final_epochs": 0}})
+    plain = Gears(kept).fit(tissue.slides, validate="slide_1", progress=False)
+    assert plain.validated == {"slide_1"}
+    assert plain.seen == {"slide_0", "slide_2"}
+    # Nothing of it was fitted on the slide: reconstructing it from its file gives the same layout.
+    again = plain.reconstruct(tissue.slides[1], progress=False).pos
+    np.testing.assert_allclose(again, plain.held_out["slide_1"], atol=1e-6)
+
+    used = Gears(recipe).fit(tissue.slides, validate="slide_1", progress=False)
+    assert used.validated == frozenset()
+    assert used.seen == {"slide_0", "slide_1", "slide_2"}
+    assert len(used.regressions.knn.pos) == 3
+    assert not np.allclose(used.reconstruct(tissue.slides[1], progress=False).pos, used.held_out["slide_1"], atol=1e-3)
+    quality = row_spearman(used.held_out["slide_1"], tissue.slides[1].pos).mean()
+    assert used.report["held_out_quality"] == pytest.approx(quality)
+    # The models that chose the epoch are the same; the last epochs moved them.
+    assert used.report["h_gate"] == pytest.approx(plain.report["h_gate"])
+    assert not torch.equal(used.members[0].embed_pos[0].weight, plain.members[0].embed_pos[0].weight)
+    used.save(tmp_path / "model")
+    loaded = Gears.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.held_out["slide_1"], used.held_out["slide_1"])
 
 
 def test_patchwise_query_and_description_can_be_written(fitted, tissue) -> None:
@@ -112,7 +138,7 @@ def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected a readable model"):
         Gears.load(tmp_path)
     torch.save({"format": 99}, tmp_path / "model.pt")
-    with pytest.raises(ValueError, match="expected a model of format 3 to 5"):
+    with pytest.raises(ValueError, match="expected a model of format 3 to 6"):
         Gears.load(tmp_path)
     with pytest.raises(ValueError, match=r"lack|miss"):
         fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))

@@ -1,4 +1,4 @@
-"""What the energies of a fit mean, in one line: beside the truth and beside simple regressions."""
+"""How good a fit is on what it held out, in one line: the layout, and energies beside the truth and simple regressions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TITLES = {"knn_regression": "kNN regression", "ridge": "ridge regression"}
 
 
 def fit_verdict(report: Mapping[str, Any]) -> str:
-    """E_geo of a fit on what it held out, and whether simple regressions on the same embedding do better.
+    """Quality of the layout of what a fit held out, E_geo there, and whether simple regressions on the same embedding do better.
 
     Args:
         report: ``FittedGears.report``.
@@ -26,6 +26,8 @@ def fit_verdict(report: Mapping[str, Any]) -> str:
         f"E_geo on {held_out}, where the truth has 0: {energy:.3f} with the inferred graph, {report['t_edge']:.3f} with the true "
         "one"
     )
+    if "held_out_quality" in report:
+        text = f"Rank correlation of predicted and true distances {report['held_out_quality']:.2f}, {text}"
     verdicts: dict[str, list[str]] = {}
     for name, rival in report.get("rivals", {}).items():
         verdicts.setdefault(_comparison(energy, rival), []).append(f"{TITLES[name]} ({rival:.3f})")

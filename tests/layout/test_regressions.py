@@ -17,9 +17,7 @@ def tissue():
     encoder = ComponentEncoder.fit(
         found.slides[:2], n_components=10, kind="spatial", normalization=Normalization(1e3, "log1p")
     )
-    embedded = [
-        EmbeddedSlide(slide.name, encoder.embed(slide).x, torch.tensor(slide.pos)) for slide in found.slides
-    ]
+    embedded = [EmbeddedSlide(slide.name, encoder.embed(slide).x, torch.tensor(slide.pos)) for slide in found.slides]
     return found.slides, embedded
 
 

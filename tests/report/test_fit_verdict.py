@@ -24,3 +24,8 @@ def test_a_model_without_rivals_and_a_block() -> None:
     text = fit_verdict({**REPORT, "held_out": ["a", "b"], "held_out_is_block": True})
     assert text.startswith("E_geo on a, b (a block of each), where the truth has 0: 1.000")
     assert text.endswith("0.250 with the true one")
+
+
+def test_the_quality_of_the_held_out_layout_comes_first() -> None:
+    text = fit_verdict({**REPORT, "held_out_quality": 0.617})
+    assert text.startswith("Rank correlation of predicted and true distances 0.62, E_geo on s2, where")
