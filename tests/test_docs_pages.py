@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from pyg_gears.lab.experiments import Experiment
@@ -63,10 +64,14 @@ def test_the_page_on_structure_models_runs(monkeypatch, capsys) -> None:
     assert Experiment(**entry).name in page.read_text()
 
 
-def test_the_model_of_the_layers_page_runs(capsys) -> None:
-    (block,) = blocks(DOCS / "layers.md", "python")
-    exec(compile(block, "layers.md", "exec"), {})
-    assert "torch.Size([50, 4])" in capsys.readouterr().out
+def test_the_model_of_the_layers_page_runs_is_explained_and_compiled(capsys) -> None:
+    names: dict = {}
+    for block in blocks(DOCS / "layers.md", "python"):
+        exec(compile(block, "layers.md", "exec"), names)
+    assert capsys.readouterr().out.startswith("torch.Size([50, 4])\ntorch.Size([300])\n")
+    torch.testing.assert_close(
+        names["compiled"](names["x"], names["edge_index"]), names["model"](names["x"], names["edge_index"])
+    )
 
 
 def test_the_quick_start_in_python_is_that_of_the_readme() -> None:

@@ -149,10 +149,9 @@ def _calibration(
     parts = []
     if calibration.calibrated:
         curve = {"confidence": (calibration.spread, calibration.confidence)}
-        charts["calibration"] = lines(
-            curve, "scatter of the training spots that resemble a cell (RMS radii)", "confidence"
-        )
-        parts.append(chart("calibration", "From scatter to confidence, as learned from what was held out"))
+        charts["calibration"] = lines(curve, "scatter (RMS radii)", "confidence")
+        title = "From the scatter of the training spots that resemble a cell to its confidence, as learned from what was held out"
+        parts.append(chart("calibration", title))
     if found is not None and quality is not None:
         spots = {"spots": _tenths(found.confidence, quality)}
         charts["reached"] = lines(spots, "confidence", "rank correlation reached", diagonal=True)
@@ -196,7 +195,7 @@ def _chart(curve: Curve, logs: Sequence[Mapping[str, Any]], charts: dict[str, An
         for column, name in curve.columns.items():
             if column in log:
                 label = ", ".join(part for part in (f"model {number}" if len(logs) > 1 else "", name) if part)
-                curves[label] = (log["epoch"], log[column])
+                curves[label] = (log["epoch"] + 1, log[column])  # as ``fit`` counts them
     if not curves:
         return ""
     charts[curve.name] = lines(curves, "epoch", curve.title, group=len(curve.columns), limits=curve.limits)

@@ -22,6 +22,23 @@ def test_a_vector_copy_whose_dense_scatter_is_pixels(tmp_path: Path, n: int, pix
     assert len(vector) < 400_000
 
 
+@pytest.mark.parametrize("width", [3.6, 5.2, 10.5])
+@pytest.mark.parametrize(
+    "text", ["MMMM WWWW " * 30, "LAYOUT.h5ad: n = 343 cells; no truth; rivals learned from A1, A2 " * 4]
+)
+def test_no_line_of_a_caption_is_cut_off(width: float, text: str) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = new_figure(width, 3.0)
+    caption(figure, text)
+    FigureCanvasAgg(figure).draw()
+    found = figure.texts[-1]
+    assert found.get_window_extent().x1 <= figure.bbox.x1
+    assert found.get_text().split() == text.split()
+    # Nor is room wasted: the longest line takes most of the width.
+    assert found.get_window_extent().width > 0.75 * figure.bbox.width
+
+
 def test_a_caption_wraps_and_stands_clear_of_the_plot_and_the_legend() -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

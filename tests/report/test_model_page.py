@@ -13,7 +13,9 @@ from pyg_gears import FittedGears
 from pyg_gears.data import Slide
 from pyg_gears.encoders import DomainGap
 from pyg_gears.layout import row_spearman
+from pyg_gears.report import fit_verdict
 from pyg_gears.report import model_page as module
+from pyg_gears.report.html_parts import text as html_text
 from pyg_gears.report.model_page import read_log, write_model_page
 
 pytest.importorskip("plotly")
@@ -41,6 +43,8 @@ def test_everything_that_a_model_knows(fitted_model: Fitted) -> None:
     assert charts["loss"]["traces"][0]["y"] == log["loss"].tolist()
     assert [trace["name"] for trace in charts["energy"]["traces"]] == ["inferred graph", "true graph"]
     assert charts["gate"]["traces"][0]["y"] == log["gate_precision"].tolist()
+    assert charts["gate"]["traces"][0]["x"] == [1.0, 2.0]  # the first epoch is 1, as in what ``fit`` prints
+    assert html_text(fit_verdict(fitted.report)) in html
     assert charts["calibration"]["traces"][0]["x"] == list(fitted.calibration.spread)
     found = fitted.reconstruct(slides[2], adapt="none", progress=False)
     assert slides[2].pos is not None
