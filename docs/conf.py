@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tutorials run at a time
 import pyg_gears  # noqa: E402
 
 project = "pyg_gears"
-author = "the authors of pyg_gears"
+author = "the pyg_gears contributors"
 version = release = pyg_gears.__version__
 
 extensions = [

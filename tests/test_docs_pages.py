@@ -11,7 +11,9 @@ import pytest
 import torch
 import yaml
 
+from pyg_gears import models
 from pyg_gears.lab.experiments import Experiment
+from pyg_gears.training import model_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -55,6 +57,9 @@ def test_the_page_on_structure_models_runs(monkeypatch, capsys) -> None:
     module = types.ModuleType("toy_model_of_the_page")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for block in blocks(page, "python"):
+        if "class SmootherRecipe" in block:  # where it belongs, its names are imported and the model is exported
+            module.__dict__.update({name: value for name, value in vars(model_recipe).items() if name[:2] != "__"})
+            monkeypatch.setattr(models, "Smoother", module.Smoother, raising=False)
         exec(compile(block, str(page), "exec"), module.__dict__)
     assert float(module.energies[-1]) < 0.3 * module.energies[0]
     assert "E_geo" in capsys.readouterr().out
