@@ -39,14 +39,19 @@ def new_figure(width: float, height: float) -> Figure:
 def caption(figure: Figure, text: str) -> None:
     """Add a strip with a caption below the figure: what is shown, of how many, in which unit, what was held out."""
     lines = _wrapped(text, 72 * 0.94 * figure.get_figwidth())  # on a screen hinting widens the letters by some percent
-    strip = 0.1 + 0.16 * len(lines)
-    height = figure.get_figheight() + strip
+    strip, before = 0.1 + 0.16 * len(lines), figure.get_figheight()
+    height = before + strip
+    # Laid out without the strip, then lifted as it is: the layout would leave no room for a legend that is anchored above it.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     figure.set_figheight(height)
-    above = (0.0, strip / height, 1.0, 1 - strip / height)
-    engine: Any = figure.get_layout_engine()
-    engine.set(rect=above)
+    for axes in figure.axes:
+        x, y, wide, high = axes.get_position(original=True).bounds
+        axes.set_position((x, (y * before + strip) / height, wide, high * before / height))
+    for title in figure.texts:
+        title.set_y((title.get_position()[1] * before + strip) / height)
     for legend in figure.legends:
-        legend.set_bbox_to_anchor(above, transform=figure.transFigure)
+        legend.set_bbox_to_anchor((0.0, strip / height, 1.0, before / height), transform=figure.transFigure)
     figure.text(0.01, 0.05 / height, "\n".join(lines), va="bottom", fontsize=CAPTION_SIZE, color="#404040")
 
 
