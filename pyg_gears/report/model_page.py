@@ -22,6 +22,7 @@ from pyg_gears.report.layout_origin import training_sentences
 from pyg_gears.report.page_charts import lines
 from pyg_gears.report.page_file import page_html, plotly_source, write_page
 from pyg_gears.report.report_folder import plain
+from pyg_gears.training.structure_module import SELECTION_ENERGY
 from pyg_gears.typing import FilePath
 
 PAGE = "fit_report.html"
@@ -186,7 +187,21 @@ def _curves(logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
     if not logs:
         return section("Training", paragraph("The folder holds no training log."))
     drawn = "".join(_chart(curve, logs, charts) for curve in TRAINING)
-    return section("Training", f'<div class="row">{drawn}</div>')
+    return section("Training", items(_kept(logs)), f'<div class="row">{drawn}</div>')
+
+
+def _kept(logs: Sequence[Mapping[str, Float[np.ndarray, " e"]]]) -> list[str]:
+    """Which epoch's weights each model has."""
+    lines = []
+    for number, log in enumerate(logs):
+        energy = log.get(SELECTION_ENERGY, np.empty(0))
+        if np.isfinite(energy).any():
+            best = int(log["epoch"][np.nanargmin(energy)]) + 1
+            name = f"Model {number} has" if len(logs) > 1 else "The model has"
+            lines.append(
+                f"{name} the weights of epoch {best} of {len(energy)}, where E_geo with the inferred graph was lowest."
+            )
+    return lines
 
 
 def _chart(curve: Curve, logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
