@@ -61,7 +61,8 @@ nb_output_stderr = "remove"  # progress bars of libraries; an error stops the bu
 
 html_theme = "sphinx_book_theme"
 html_title = f"pyg_gears {release}"
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["narrow.css"]
 html_theme_options = {"home_page_in_toc": True, "show_toc_level": 2, "use_download_button": False}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

@@ -45,7 +45,7 @@ def test_everything_that_a_model_knows(fitted_model: Fitted) -> None:
     assert charts["gate"]["traces"][0]["y"] == log["gate_precision"].tolist()
     assert charts["gate"]["traces"][0]["x"] == [1.0, 2.0]  # the first epoch is 1, as in what ``fit`` prints
     assert html_text(fit_verdict(fitted.report)) in html
-    best = int(log["h_gate"].argmin()) + 1
+    best = int(log["selection_energy"].argmin()) + 1
     assert f"has the weights of epoch {best} of 2, where" in html
     assert charts["calibration"]["traces"][0]["x"] == list(fitted.calibration.spread)
     found = fitted.reconstruct(slides[2], adapt="none", progress=False)
@@ -92,8 +92,8 @@ def test_tenths_keep_equal_confidences_together() -> None:
 
 
 def test_each_model_names_the_epoch_that_it_kept() -> None:
-    log = {"epoch": np.arange(3.0), "h_gate": np.array([0.9, np.nan, 0.7])}
-    assert module._kept([log, {**log, "h_gate": log["h_gate"][::-1]}, {"epoch": np.arange(3.0)}]) == [
+    log = {"epoch": np.arange(3.0), "selection_energy": np.array([0.9, np.inf, 0.7])}
+    assert module._kept([log, {**log, "selection_energy": log["selection_energy"][::-1]}, {"epoch": np.arange(3.0)}]) == [
         "Model 0 has the weights of epoch 3 of 3, where E_geo with the inferred graph was lowest.",
         "Model 1 has the weights of epoch 1 of 3, where E_geo with the inferred graph was lowest.",
     ]
