@@ -93,7 +93,9 @@ def test_tenths_keep_equal_confidences_together() -> None:
 
 def test_each_model_names_the_epoch_that_it_kept() -> None:
     log = {"epoch": np.arange(3.0), "selection_energy": np.array([0.9, np.inf, 0.7])}
-    assert module._kept([log, {**log, "selection_energy": log["selection_energy"][::-1]}, {"epoch": np.arange(3.0)}]) == [
+    assert module._kept(
+        [log, {**log, "selection_energy": log["selection_energy"][::-1]}, {"epoch": np.arange(3.0)}]
+    ) == [
         "Model 0 has the weights of epoch 3 of 3, where E_geo with the inferred graph was lowest.",
         "Model 1 has the weights of epoch 1 of 3, where E_geo with the inferred graph was lowest.",
     ]
