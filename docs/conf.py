@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two tutorials run at a time
 import pyg_gears  # noqa: E402
 
 project = "pyg_gears"
-author = "the authors of pyg_gears"
+author = "the pyg_gears contributors"
 version = release = pyg_gears.__version__
 
 extensions = [
@@ -61,7 +61,8 @@ nb_output_stderr = "remove"  # progress bars of libraries; an error stops the bu
 
 html_theme = "sphinx_book_theme"
 html_title = f"pyg_gears {release}"
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["narrow.css"]
 html_theme_options = {"home_page_in_toc": True, "show_toc_level": 2, "use_download_button": False}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

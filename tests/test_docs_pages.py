@@ -8,9 +8,12 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
+from pyg_gears import models
 from pyg_gears.lab.experiments import Experiment
+from pyg_gears.training import model_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -54,6 +57,9 @@ def test_the_page_on_structure_models_runs(monkeypatch, capsys) -> None:
     module = types.ModuleType("toy_model_of_the_page")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for block in blocks(page, "python"):
+        if "class SmootherRecipe" in block:  # where it belongs, its names are imported and the model is exported
+            module.__dict__.update({name: value for name, value in vars(model_recipe).items() if name[:2] != "__"})
+            monkeypatch.setattr(models, "Smoother", module.Smoother, raising=False)
         exec(compile(block, str(page), "exec"), module.__dict__)
     assert float(module.energies[-1]) < 0.3 * module.energies[0]
     assert "E_geo" in capsys.readouterr().out
@@ -63,10 +69,14 @@ def test_the_page_on_structure_models_runs(monkeypatch, capsys) -> None:
     assert Experiment(**entry).name in page.read_text()
 
 
-def test_the_model_of_the_layers_page_runs(capsys) -> None:
-    (block,) = blocks(DOCS / "layers.md", "python")
-    exec(compile(block, "layers.md", "exec"), {})
-    assert "torch.Size([50, 4])" in capsys.readouterr().out
+def test_the_model_of_the_layers_page_runs_is_explained_and_compiled(capsys) -> None:
+    names: dict = {}
+    for block in blocks(DOCS / "layers.md", "python"):
+        exec(compile(block, "layers.md", "exec"), names)
+    assert capsys.readouterr().out.startswith("torch.Size([50, 4])\ntorch.Size([300])\n")
+    torch.testing.assert_close(
+        names["compiled"](names["x"], names["edge_index"]), names["model"](names["x"], names["edge_index"])
+    )
 
 
 def test_the_quick_start_in_python_is_that_of_the_readme() -> None:

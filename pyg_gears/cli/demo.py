@@ -1,4 +1,4 @@
-"""``pyg-gears demo``: the main job from simulated slides to an evaluated layout, in minutes."""
+"""``pyg-gears demo``: the main job from simulated slides to an evaluated layout and its page, in minutes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from pyg_gears.cli.evaluate import evaluate
 from pyg_gears.cli.fit import fit
 from pyg_gears.cli.reconstruct import reconstruct
+from pyg_gears.cli.report import report
 from pyg_gears.cli.simulate import simulate
 from pyg_gears.errors import expect
 
@@ -17,7 +18,7 @@ from pyg_gears.errors import expect
 @click.option("--out", default="demo", type=click.Path(path_type=Path), help="New folder for everything.")
 @click.pass_context
 def demo(context: click.Context, out: Path) -> None:
-    """Simulate three slides and 1200 cells, fit, reconstruct, evaluate, draw."""
+    """Simulate three slides and 1200 cells, fit, reconstruct, evaluate, draw, write a page."""
     expect(not out.exists(), f"expected a new folder for --out, found {out} in use; choose another or remove it.")
     data, model, layout = out / "data", out / "model", out / "layout.h5ad"
     slides = tuple(str(data / f"slide_{number}.h5ad") for number in range(3))
@@ -33,4 +34,9 @@ def demo(context: click.Context, out: Path) -> None:
         json_path=str(out / "metrics.json"),
         figures_dir=str(out / "figures"),
     )
+    page = out / "report.html"
+    try:
+        context.invoke(report, files=(str(layout),), truth="spatial_true", references=slides[:2], out=str(page))
+    except click.ClickException as error:  # plotly is an extra
+        click.echo(f"wrote no page of the layout. {error.format_message()}")
     click.echo(f"look at {out / 'figures'}")

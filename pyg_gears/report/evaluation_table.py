@@ -24,6 +24,10 @@ TITLES = {
 
 ARROWS = {"up": "higher", "down": "lower", "": ""}
 LABEL_FREE = ("moran_i", "purity", "purity_chance", "communities")
+LABEL_FREE_NOTE = (
+    "moran_i: how smoothly the 50 most variable genes vary over a layout. Not to be maximised: clusters of expression "
+    "exceed the tissue's own values."
+)
 HEADLINE = ("spearman", "trust_20")
 
 
@@ -52,8 +56,7 @@ def format_table(report: Mapping[str, Any]) -> str:
             f"{rho['position_rho']:+.3f} in position.",
         ]
     parts.append(
-        _table(report["label_free"], dict.fromkeys(LABEL_FREE, ""), "without truth")
-        + "\n(Not to be maximised: clusters of expression exceed the tissue's own values.)"
+        _table(report["label_free"], dict.fromkeys(LABEL_FREE, ""), "without truth") + f"\n({LABEL_FREE_NOTE})"
     )
     if report.get("communities"):
         parts.append(_communities(report))
@@ -74,7 +77,8 @@ def _table(methods: Scores, better: Mapping[str, str], title: str) -> str:
     text, best = score_text(methods, better)
     if len(methods) > 1:
         text = text + best.map(lambda best: "*" if best else " ")
-    text.insert(0, "better", [ARROWS[better[key]] for key in text.index])
+    if any(better.values()):
+        text.insert(0, "better", [ARROWS[better[key]] for key in text.index])
     return _lines(text.rename_axis(columns=title))
 
 

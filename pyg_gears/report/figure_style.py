@@ -19,8 +19,8 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F
 OTHER = "#BBBBBB"
 DENSE = 2000
 """Scatters of more points are pixels in a vector copy too, which would otherwise take minutes to open."""
-CHARACTERS = 16
-"""Characters of a caption in an inch."""
+CAPTION_SIZE = 9
+"""Points."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -38,16 +38,34 @@ def new_figure(width: float, height: float) -> Figure:
 
 def caption(figure: Figure, text: str) -> None:
     """Add a strip with a caption below the figure: what is shown, of how many, in which unit, what was held out."""
-    lines = textwrap.wrap(text, int(figure.get_figwidth() * CHARACTERS))
-    strip = 0.1 + 0.16 * len(lines)
-    height = figure.get_figheight() + strip
+    lines = _wrapped(text, 72 * 0.94 * figure.get_figwidth())  # on a screen hinting widens the letters by some percent
+    strip, before = 0.1 + 0.16 * len(lines), figure.get_figheight()
+    height = before + strip
+    # Laid out without the strip, then lifted as it is: the layout would leave no room for a legend that is anchored above it.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     figure.set_figheight(height)
-    above = (0.0, strip / height, 1.0, 1 - strip / height)
-    engine: Any = figure.get_layout_engine()
-    engine.set(rect=above)
+    for axes in figure.axes:
+        x, y, wide, high = axes.get_position(original=True).bounds
+        axes.set_position((x, (y * before + strip) / height, wide, high * before / height))
+    for title in figure.texts:
+        title.set_y((title.get_position()[1] * before + strip) / height)
     for legend in figure.legends:
-        legend.set_bbox_to_anchor(above, transform=figure.transFigure)
-    figure.text(0.01, 0.05 / height, "\n".join(lines), va="bottom", fontsize=9, color="#404040")
+        legend.set_bbox_to_anchor((0.0, strip / height, 1.0, before / height), transform=figure.transFigure)
+    figure.text(0.01, 0.05 / height, "\n".join(lines), va="bottom", fontsize=CAPTION_SIZE, color="#404040")
+
+
+def _wrapped(text: str, points: float) -> list[str]:
+    """Lines of the text that are at most so many points wide (a long word may be wider)."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=CAPTION_SIZE)
+    for characters in range(int(points / 3), 20, -1):
+        lines = textwrap.wrap(text, characters)
+        if all(text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] <= points for line in lines):
+            return lines
+    return textwrap.wrap(text, 20)
 
 
 def save_figure(figure: Figure, path: Path, text: str) -> None:
@@ -85,6 +103,7 @@ def scatter(
     *,
     bar: bool = True,
     limits: tuple[float, float] | None = None,
+    unit: str = "",
 ) -> None:
     """Points coloured by value, high values on top, colours spanning ``limits`` or the 1st to the 99th percentile."""
     order = np.argsort(values, kind="stable")
@@ -94,7 +113,7 @@ def scatter(
     points = axes.scatter(x, y, c=values[order], s=point_size(len(pos)), cmap=colors, vmin=low, vmax=high, lw=0)
     bare(axes, title)
     if bar:
-        axes.figure.colorbar(points, ax=axes, shrink=0.9, extend="both" if limits is None else "neither")
+        axes.figure.colorbar(points, ax=axes, shrink=0.9, extend="both" if limits is None else "neither", label=unit)
 
 
 def bare(axes: Axes, title: str) -> None:

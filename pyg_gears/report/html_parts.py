@@ -67,6 +67,11 @@ def section(title: str, *parts: str) -> str:
     return f"<section><h2>{text(title)}</h2>{''.join(parts)}</section>"
 
 
+def folded(title: str, content: str) -> str:
+    """HTML that is shown when its title is opened."""
+    return f"<details><summary>{text(title)}</summary>{content}</details>"
+
+
 def chart(name: str, title: str) -> str:
     """A place for a chart that ``page/charts.js`` draws, with a caption."""
     return (

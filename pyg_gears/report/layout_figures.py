@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MATRIX_CELLS = 500
 FIGURE_GENES = 3
+LOG_COUNTS = "log1p of counts per 10,000"
 
 
 def layout_figures(
@@ -135,7 +136,7 @@ def gene_figure(
     figure = new_figure(3.6 * len(chosen), panel_height(2.8, *(where for _, where in rows)) * len(rows))
     for panels, (title, where) in zip(figure.subplots(len(rows), len(chosen), squeeze=False), rows, strict=True):
         for axes, gene in zip(panels, chosen, strict=True):
-            scatter(axes, where, expression[:, gene], f"{names[gene]}, {title}", "viridis")
+            scatter(axes, where, expression[:, gene], f"{names[gene]}, {title}", "viridis", unit=LOG_COUNTS)
     return figure
 
 
@@ -175,7 +176,9 @@ def distortion_figure(pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n
 def residual_figure(pos: Float[np.ndarray, "n 2"], distances: Any) -> Figure:
     """Histogram of layout distance minus the distance it was solved for, over the stored pairs."""
     residual, distance = solve_residuals(pos, distances)
-    figure, axes = line_axes("layout distance - solved-for distance", "pairs", "residuals of the global solve")
+    figure, axes = line_axes(
+        "layout distance - solved-for distance (RMS radii)", "pairs", "residuals of the global solve"
+    )
     span = max(float(np.percentile(np.abs(residual), 99)), 1e-9)
     axes.hist(residual, bins=61, range=(-span, span), color=PALETTE[0], lw=0)
     axes.axvline(0.0, color="black", lw=0.8, ls="--")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pyg_gears.report.fit_verdict import TITLES, fit_verdict
+
 GAP_FIELDS = ("coral", "mmd", "covariance")
 
 
@@ -43,6 +45,11 @@ def training_sentences(model: Mapping[str, Any]) -> list[str]:
     if "cells" in model:
         cells = int(model["cells"])
         lines.append(f"The expression of {cells:,} cells joined its fit." if cells else "No cells joined its fit.")
+    if isinstance(model.get("h_gate"), float) and isinstance(model.get("t_edge"), float):
+        known = part(model, "rivals")
+        rivals = {name: known[name] for name in TITLES if isinstance(known.get(name), float)}
+        energies = {**model, "held_out": held_out, "held_out_is_block": is_block, "rivals": rivals}
+        lines.append(f"{fit_verdict(energies)}. Lower is better.")
     return lines
 
 

@@ -18,7 +18,7 @@ from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.report.batch_warnings import batch_warnings
 from pyg_gears.report.confidence_verdict import confidence_verdict
 from pyg_gears.report.explorer import explorer_data, explorer_html
-from pyg_gears.report.html_parts import chart, copied, items, paragraph, section, table, text
+from pyg_gears.report.html_parts import chart, copied, folded, items, paragraph, section, table, text
 from pyg_gears.report.layout_origin import domain_warnings, layout_origin, part, training_sentences
 from pyg_gears.report.page_charts import histogram
 from pyg_gears.report.page_file import MAX_BYTES, page_html, plotly_source, write_page
@@ -171,22 +171,27 @@ def _head(
 
 def _metrics(report: Mapping[str, Any]) -> str:
     from pyg_gears.metrics import BETTER
-    from pyg_gears.report.evaluation_table import ARROWS, LABEL_FREE, score_text, verdict
+    from pyg_gears.report.evaluation_table import ARROWS, LABEL_FREE, LABEL_FREE_NOTE, score_text, verdict
 
     parts = []
     for scores, better, title in (
         (report["methods"], BETTER, f"Against the true positions in {report['truth_key']}"),
-        (report["label_free"], dict.fromkeys(LABEL_FREE, ""), "Without truth (not to be maximised)"),
+        (report["label_free"], dict.fromkeys(LABEL_FREE, ""), "Without truth"),
     ):
         if scores:
             values, best = score_text(scores, better)
-            head = ["metric", "better", *values.columns]
-            rows = [[key, ARROWS[better[key]], *values.loc[key]] for key in values.index]
-            bold = [[False, False, *best.loc[key]] for key in values.index]
+            directed = any(better.values())
+            head = ["metric", *(["better"] if directed else []), *values.columns]
+            rows = [[key, *([ARROWS[better[key]]] if directed else []), *values.loc[key]] for key in values.index]
+            bold = [[*([False] if directed else []), False, *best.loc[key]] for key in values.index]
             parts.append(table(title, head, rows, bold if len(scores) > 1 else ()))
     if report["methods"]:
         parts.insert(0, items(verdict(report["methods"], BETTER).splitlines()))
-    return section("Metrics and simple rivals", *parts, items(report["notes"]))
+    return section(
+        "Metrics and simple rivals",
+        *parts,
+        items([*([LABEL_FREE_NOTE] if report["label_free"] else []), *report["notes"]]),
+    )
 
 
 def _residuals(
@@ -207,9 +212,8 @@ def _residuals(
             ),
         ]
     if numbers:
-        parts.append(
-            table("Report of the solve", ("number", "value"), [(k, _short(v)) for k, v in sorted(numbers.items())])
-        )
+        rows = [(name, _short(value)) for name, value in sorted(numbers.items())]
+        parts.append(folded("Every number of the solve", table("Report of the solve", ("number", "value"), rows)))
     return section("Residuals of the solve", *(parts or [paragraph("The file holds no distances and no residuals.")]))
 
 

@@ -23,6 +23,7 @@ from pyg_gears.report.layout_origin import training_sentences
 from pyg_gears.report.page_charts import lines
 from pyg_gears.report.page_file import page_html, plotly_source, write_page
 from pyg_gears.report.report_folder import plain
+from pyg_gears.training.structure_module import SELECTION_ENERGY
 from pyg_gears.typing import FilePath
 
 PAGE = "fit_report.html"
@@ -162,10 +163,9 @@ def _calibration(
     parts = []
     if calibration.calibrated:
         curve = {"confidence": (calibration.spread, calibration.confidence)}
-        charts["calibration"] = lines(
-            curve, "scatter of the training spots that resemble a cell (RMS radii)", "confidence"
-        )
-        parts.append(chart("calibration", "From scatter to confidence, as learned from what was held out"))
+        charts["calibration"] = lines(curve, "scatter (RMS radii)", "confidence")
+        title = "From the scatter of the training spots that resemble a cell to its confidence, as learned from what was held out"
+        parts.append(chart("calibration", title))
     if found is not None and quality is not None:
         spots = {"spots": _tenths(found.confidence, quality)}
         charts["reached"] = lines(spots, "confidence", "rank correlation reached", diagonal=True)
@@ -200,7 +200,21 @@ def _curves(logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
     if not logs:
         return section("Training", paragraph("The folder holds no training log."))
     drawn = "".join(_chart(curve, logs, charts) for curve in TRAINING)
-    return section("Training", f'<div class="row">{drawn}</div>')
+    return section("Training", items(_kept(logs)), f'<div class="row">{drawn}</div>')
+
+
+def _kept(logs: Sequence[Mapping[str, Float[np.ndarray, " e"]]]) -> list[str]:
+    """Which epoch's weights each model has."""
+    lines = []
+    for number, log in enumerate(logs):
+        energy = log.get(SELECTION_ENERGY, np.empty(0))
+        if np.isfinite(energy).any():
+            best = int(log["epoch"][np.nanargmin(energy)]) + 1
+            name = f"Model {number} has" if len(logs) > 1 else "The model has"
+            lines.append(
+                f"{name} the weights of epoch {best} of {len(energy)}, where E_geo with the inferred graph was lowest."
+            )
+    return lines
 
 
 def _chart(curve: Curve, logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
@@ -209,7 +223,7 @@ def _chart(curve: Curve, logs: Sequence[Mapping[str, Any]], charts: dict[str, An
         for column, name in curve.columns.items():
             if column in log:
                 label = ", ".join(part for part in (f"model {number}" if len(logs) > 1 else "", name) if part)
-                curves[label] = (log["epoch"], log[column])
+                curves[label] = (log["epoch"] + 1, log[column])  # as ``fit`` counts them
     if not curves:
         return ""
     charts[curve.name] = lines(curves, "epoch", curve.title, group=len(curve.columns), limits=curve.limits)

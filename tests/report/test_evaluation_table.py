@@ -78,4 +78,9 @@ def test_counts_stay_integers_and_the_truth_has_no_star() -> None:
     }
     table = format_table(report)
     assert _row(table, "communities").split() == ["communities", "8", "8", "8"]
+    # No direction, no column for one.
+    assert next(line for line in table.splitlines() if line.startswith("without truth")).split()[2:] == [
+        *("GEARS", "t-SNE", "truth")
+    ]
+    assert "moran_i: how smoothly" in table
     assert "purity_chance" not in table

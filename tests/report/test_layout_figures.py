@@ -57,6 +57,15 @@ def test_distortion_of_a_perfect_layout_is_zero() -> None:
     assert noisy.images[0].get_array().shape == (150, 150)
 
 
+def test_figures_name_their_units() -> None:
+    pos, truth = _layouts()
+    genes = gene_figure(pos, truth, ["a", "b"], np.random.default_rng(1).random((len(pos), 2)))
+    bars = [axes.get_ylabel() for axes in genes.axes if axes.get_label() == "<colorbar>"]
+    assert set(bars) == {"log1p of counts per 10,000"}
+    distances = csr_matrix(np.linalg.norm(truth[:, None] - truth[None], axis=2))
+    assert residual_figure(pos, distances).axes[0].get_xlabel().endswith("(RMS radii)")
+
+
 def test_calibration_and_roc_draw_every_method() -> None:
     pos, truth = _layouts()
     layouts = {"gears": pos, "tsne": truth}

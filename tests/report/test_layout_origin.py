@@ -39,6 +39,15 @@ def test_what_the_model_was_trained_on() -> None:
     assert "does not say" in training_sentences({})[0]
 
 
+def test_the_energy_of_the_model_stands_beside_the_regressions() -> None:
+    model = {"slides": ["a", "b"], "held_out": ["b"], "held_out_is_block": False, "h_gate": 0.5, "t_edge": 0.2}
+    assert training_sentences(model)[-1].startswith("E_geo on b, where the truth has 0: 0.500 with the inferred graph")
+    rivals = {"ridge": 0.8, "knn_regression": "text of a stranger", "unknown": 0.1}
+    last = training_sentences({**model, "rivals": rivals})[-1]
+    assert last.endswith("; better than ridge regression (0.800). Lower is better.")
+    assert "E_geo" not in training_sentences({**model, "t_edge": "0.2"})[-1]
+
+
 @pytest.mark.parametrize(("adapted", "words"), [(True, "an adapter moved them"), (False, "no adapter was used")])
 def test_far_cells_are_warned_about(adapted: bool, words: str) -> None:
     far = {"coral": 1.0, "mmd": 0.01, "covariance": 0.9}

@@ -13,7 +13,9 @@ from pyg_gears import FittedGears
 from pyg_gears.data import Slide
 from pyg_gears.encoders import DomainGap
 from pyg_gears.layout import row_spearman
+from pyg_gears.report import fit_verdict
 from pyg_gears.report import model_page as module
+from pyg_gears.report.html_parts import text as html_text
 from pyg_gears.report.model_page import read_log, write_model_page
 
 pytest.importorskip("plotly")
@@ -41,6 +43,10 @@ def test_everything_that_a_model_knows(fitted_model: Fitted) -> None:
     assert charts["loss"]["traces"][0]["y"] == log["loss"].tolist()
     assert [trace["name"] for trace in charts["energy"]["traces"]] == ["inferred graph", "true graph"]
     assert charts["gate"]["traces"][0]["y"] == log["gate_precision"].tolist()
+    assert charts["gate"]["traces"][0]["x"] == [1.0, 2.0]  # the first epoch is 1, as in what ``fit`` prints
+    assert html_text(fit_verdict(fitted.report)) in html
+    best = int(log["selection_energy"].argmin()) + 1
+    assert f"has the weights of epoch {best} of 2, where" in html
     assert charts["calibration"]["traces"][0]["x"] == list(fitted.calibration.spread)
     found = fitted.reconstruct(slides[2], adapt="none", progress=False)
     assert slides[2].pos is not None
@@ -83,6 +89,16 @@ def test_tenths_keep_equal_confidences_together() -> None:
     assert (low, high) == pytest.approx((0.5, 0.9))
     assert (reached, other) == pytest.approx((0.5, 0.25))
     assert module._tenths(np.full(5, 0.5), np.arange(5.0)) == ([0.5], [2.0])
+
+
+def test_each_model_names_the_epoch_that_it_kept() -> None:
+    log = {"epoch": np.arange(3.0), "selection_energy": np.array([0.9, np.inf, 0.7])}
+    assert module._kept(
+        [log, {**log, "selection_energy": log["selection_energy"][::-1]}, {"epoch": np.arange(3.0)}]
+    ) == [
+        "Model 0 has the weights of epoch 3 of 3, where E_geo with the inferred graph was lowest.",
+        "Model 1 has the weights of epoch 1 of 3, where E_geo with the inferred graph was lowest.",
+    ]
 
 
 def test_an_empty_field_of_a_log_is_no_number(tmp_path: Path) -> None:

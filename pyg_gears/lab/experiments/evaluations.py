@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from pyg_gears.lab.experiments.direct_fits import coordinates, recycle_distillation, single_overfit
 from pyg_gears.lab.experiments.interventions import INTERVENTIONS, recycle_energies
 from pyg_gears.lab.experiments.trained_run import TrainedRun
+from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.probes.attention_probe import attention_probe
 from pyg_gears.lab.probes.candidate_robustness import candidate_robustness
 from pyg_gears.lab.probes.collapse_rate import collapse_rate
@@ -28,22 +30,30 @@ def measure(run: TrainedRun) -> dict[str, float]:
 
     Returns:
         ``h_gate`` and ``t_edge`` (E_geo with gated candidates, with the true graph); ``precision`` and ``recall`` at 30,
-        ``candidate_recall`` and ``gate_kl`` of the gate; ``healthy``, the share of minisets without a collapse, and
-        ``healthy <measure>``, the share that passes each of its limits; ``parameters``.
+        ``candidate_recall`` and ``gate_kl`` of the gate, where the model has one; ``healthy``, the share of minisets without a
+        collapse, and ``healthy <measure>``, the share that passes each of its limits; ``parameters``.
     """
     validation, budget = run.prepared.validation, run.recipe.training.node_budget
-    gate = gate_probe(run.model, validation, budget)
     collapse = collapse_rate(run.model, validation, budget)
     return {
         **mean_energies(run.model, validation, budget),
-        "precision": gate.precision_30,
-        "recall": gate.recall_30,
-        "candidate_recall": gate.candidate_recall,
-        "gate_kl": gate.kl,
+        **_gate_numbers(run),
         "healthy": collapse.rate,
         **{f"healthy {name}": share for name, share in collapse.passing.items()},
         "parameters": float(sum(parameter.numel() for parameter in run.model.parameters())),
     }
+
+
+def _gate_numbers(run: TrainedRun) -> dict[str, float]:
+    with contextlib.suppress(NotMeasurable):
+        gate = gate_probe(run.model, run.prepared.validation, run.recipe.training.node_budget)
+        return {
+            "precision": gate.precision_30,
+            "recall": gate.recall_30,
+            "candidate_recall": gate.candidate_recall,
+            "gate_kl": gate.kl,
+        }
+    return {}
 
 
 def gap(run: TrainedRun) -> dict[str, float]:

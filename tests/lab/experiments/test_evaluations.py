@@ -3,11 +3,17 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
+from pyg_gears.geometry import gauge_fix
+from pyg_gears.lab.experiments import RunRecord
 from pyg_gears.lab.experiments.evaluations import EVALUATIONS, measure
+from pyg_gears.lab.experiments.table import format_table
 from pyg_gears.lab.probes.attention_probe import attention_probe
 from pyg_gears.layout import reconstruct_layout
 from pyg_gears.metrics import evaluate_layout
+from pyg_gears.models import StructureModel, StructureOutput
+from pyg_gears.models.graph_input import read_graphs
 from pyg_gears.training.oracle import mean_energies
 
 
@@ -19,6 +25,35 @@ def test_the_numbers_of_a_run(trained) -> None:
     assert found["recall"] <= found["candidate_recall"] + 1e-6
     assert found["gate_kl"] > 0
     assert found["healthy"] <= min(value for name, value in found.items() if name.startswith("healthy "))
+
+
+class Guess(StructureModel):
+    """A first guess of the coordinates and nothing else: no gate."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__(in_channels)
+        self.place = torch.nn.Linear(in_channels, 2)
+
+    def forward(self, batch, *, edge_index=None, noise=None, generator=None) -> StructureOutput:
+        graphs = read_graphs(batch, edge_index, self.in_channels)
+        return StructureOutput(graphs.edge_index, (gauge_fix(self.place(graphs.x), graphs.batch, graphs.num_graphs),))
+
+
+def test_a_model_without_a_gate_is_measured_in_everything_else(trained, experiment, records) -> None:
+    run = trained._replace(model=Guess(trained.model.in_channels).eval())
+    found = measure(run)
+    assert set(measure(trained)) - set(found) == {"precision", "recall", "candidate_recall", "gate_kl"}
+    assert found["h_gate"] > 0
+    assert found["parameters"] == 2 * run.model.in_channels + 2
+    assert 0 <= found["healthy"] <= 1
+    plain = RunRecord(variant="k 10", protocol="inductive", fold="a", seed=0, numbers=found)
+    table = format_table(experiment, [*records[:4], plain])
+    lines = table.splitlines()
+    head = next(line for line in lines if "precision@30" in line)
+    row = next(line for line in lines[lines.index(head) :] if line.startswith("k 10"))
+    end = head.index("precision@30") + len("precision@30")
+    assert row[:end].split()[-1] == "--"
+    assert f"{found['h_gate']:.3f}" in row
 
 
 @pytest.mark.parametrize("name", ["gap", "negative-controls", "candidate-robustness"])
