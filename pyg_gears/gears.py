@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from pyg_gears.data import EmbeddedSlide, Slide
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.gene_overlap import FEW_SHARED
@@ -170,7 +171,7 @@ class Gears:
             candidates=prepared.candidates,
             members=members,
             support=support,
-            regressions=recipe.regressions and Regressions.fit(recipe.regressions, slides, embedded, seed=seed),
+            regressions=_regressions(recipe, slides, embedded),
             # From scatter to the rank correlation that held-out spots reached, in one falling curve.
             calibration=ConfidenceCalibration.fit(np.concatenate(scatter), np.concatenate(quality)),
             held_out={slide.name: layout for slide, layout in zip(prepared.validation.slides, held_out, strict=True)},
@@ -203,9 +204,7 @@ def _lay_out_held_out(
     recipe: Recipe, parts: Parts, prepared: Prepared, members: Sequence[StructureModel], device: torch.device
 ) -> list[Float[np.ndarray, "n 2"]]:
     """Layouts of the held-out spots, as a query of their slide would be laid out, while nothing has been fitted on them."""
-    regressions = recipe.regressions and Regressions.fit(
-        recipe.regressions, [part.spots for part in parts.train], prepared.train.slides, seed=recipe.training.seed
-    )
+    regressions = _regressions(recipe, [part.spots for part in parts.train], prepared.train.slides)
     return [
         reconstruct_layout(
             members,
@@ -217,6 +216,12 @@ def _lay_out_held_out(
         ).pos
         for part, slide in zip(parts.held_out, prepared.validation.slides, strict=True)
     ]
+
+
+def _regressions(recipe: Recipe, slides: Sequence[Slide], embedded: Sequence[EmbeddedSlide]) -> Regressions | None:
+    if recipe.regressions is None:
+        return None
+    return Regressions.fit(recipe.regressions, slides, embedded, seed=recipe.training.seed)
 
 
 def _held_out_quality(prepared: Prepared, layouts: Sequence[Float[np.ndarray, "n 2"]]) -> list[Float[np.ndarray, " n"]]:

@@ -104,11 +104,10 @@ class Regressions:
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> Regressions:
         """The regressions that :meth:`state_dict` described."""
+        knn, ridge = (
+            None if state[name] is None else PlaceRegression.from_state_dict(state[name])
+            for name in ("knn", "kernel_ridge")
+        )
         return cls(
-            *(
-                None if state[name] is None else PlaceRegression.from_state_dict(state[name])
-                for name in ("knn", "kernel_ridge")
-            ),
-            ComponentEncoder.from_state(state["components"]),
-            RegressionRecipe.read(state["weights"]),
+            knn, ridge, ComponentEncoder.from_state(state["components"]), RegressionRecipe.read(state["weights"])
         )
