@@ -71,7 +71,7 @@ def test_the_bias_is_that_of_the_bin_and_leaves_the_points_alone() -> None:
     values = (bias.scale * bias.bin @ bias.weight).tolist()
     for i in range(5):
         for j in range(5):
-            distance = float((place[0, i] - place[0, j]).abs())
+            distance = (place[0, i] - place[0, j]).abs().item()
             expected = values[max(k for k in range(5) if bias.edges[k] <= distance)]
             assert found[0, i, j].item() == pytest.approx(expected)
     found.square().sum().backward()
