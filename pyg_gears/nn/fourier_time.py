@@ -26,17 +26,13 @@ class FourierTime(torch.nn.Module):
     torch.Size([2, 16])
     """
 
-    frequency: Tensor
-
     def __init__(self, channels: int, features: int = 128) -> None:
         super().__init__()
         expect(
             features >= 2 and features % 2 == 0,
             f"expected an even number of features, found {features}; sines and cosines come in pairs.",
         )
-        half = features // 2
-        # No part of the state: a constant.
-        self.register_buffer("frequency", 10000.0 ** (-torch.arange(half) / half), persistent=False)
+        self.features = features
         self.network = Sequential(Linear(features, channels), SiLU(), Linear(channels, channels))
 
     def reset_parameters(self) -> None:
@@ -51,5 +47,6 @@ class FourierTime(torch.nn.Module):
         Args:
             time: Times, shape (b,).
         """
-        phase = time[:, None] * self.frequency.to(time.dtype)
+        half = self.features // 2
+        phase = time[:, None] * 10000.0 ** (-torch.arange(half, device=time.device, dtype=time.dtype) / half)
         return self.network(torch.cat([phase.sin(), phase.cos()], dim=1))

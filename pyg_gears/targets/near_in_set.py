@@ -22,7 +22,8 @@ def near_in_set(
         Distances (infinite where a set has fewer points) and places in the set, shape (b, m, k) each.
     """
     m = pos.size(1)
-    distance = torch.cdist(pos, pos, compute_mode="donot_use_mm_for_euclid_dist")
+    exact = "donot_use_mm_for_euclid_dist" if pos.size(2) <= 3 else "use_mm_for_euclid_dist_if_necessary"
+    distance = torch.cdist(pos, pos, compute_mode=exact)
     distance = distance.masked_fill(torch.eye(m, dtype=torch.bool, device=pos.device), torch.inf)
     if mask is not None:
         distance = distance.masked_fill(~mask[:, None, :], torch.inf)

@@ -14,9 +14,11 @@ from pyg_gears.losses.latent.neighborhood import neighborhood_error
 from pyg_gears.losses.latent.overlap import OverlapTerms, overlap_terms
 from pyg_gears.losses.latent.shape import shape_of
 from pyg_gears.losses.latent.subspace import variance_outside_plane
+from pyg_gears.losses.latent.true_edges import TrueEdges, true_edges
 
 __all__ = [
     "OverlapTerms",
+    "TrueEdges",
     "alignment_error",
     "edge_log_error",
     "gram_error",
@@ -26,5 +28,6 @@ __all__ = [
     "overlap_terms",
     "relative_gram_error",
     "shape_of",
+    "true_edges",
     "variance_outside_plane",
 ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pyg_gears.losses.latent.shape import pair_mask, shape_of
+from pyg_gears.losses.latent.shape import shape_of
 
 
 def gram_error(
@@ -19,9 +18,8 @@ def gram_error(
         target: True factors, shape (b, m, k).
         mask: Places that hold a point, shape (b, m); all if omitted.
     """
-    pairs = pair_mask(mask, v)
-    difference = _gram(shape_of(v, mask)) - _gram(shape_of(target, mask))
-    return (difference.square() * pairs).sum(dim=(1, 2)) / pairs.sum(dim=(1, 2))
+    s, t = shape_of(v, mask), shape_of(target, mask)
+    return _square_difference(s, t) / _count(v, mask).square()
 
 
 def relative_gram_error(
@@ -46,17 +44,27 @@ def relative_gram_error(
         floor: Least denominator f, as a share of the batch's median: the one thing by which sets of a batch meet.
         diagonal: Weight of the second term.
     """
-    s, t = _gram(shape_of(v, mask, fixed_size=True)), _gram(shape_of(target, mask))
-    pairs = pair_mask(mask, v)
-    other = pairs - torch.diag_embed(pairs.diagonal(dim1=1, dim2=2))
-    count = other.sum(dim=(1, 2)).clamp(min=1)
-    size = (t.square() * other).sum(dim=(1, 2)) / count
-    size = size.clamp(min=1e-12).maximum(floor * size.median())
-    off = ((s - t).square() * other).sum(dim=(1, 2)) / count / size
-    s_own, t_own = s.diagonal(dim1=1, dim2=2), t.diagonal(dim1=1, dim2=2)
-    own = (s_own - t_own).square().sum(dim=1) / t_own.square().sum(dim=1).clamp(min=1e-12)
-    return off + diagonal * own
+    s, t = shape_of(v, mask, fixed_size=True), shape_of(target, mask)
+    s_own, t_own = s.square().sum(dim=2), t.square().sum(dim=2)
+    own, true_own = (s_own - t_own).square().sum(dim=1), t_own.square().sum(dim=1)
+    count = _count(v, mask)
+    pairs = (count * (count - 1)).clamp(min=1)
+    size = ((_square(t.transpose(1, 2) @ t) - true_own) / pairs).clamp(min=1e-12)
+    off = (_square_difference(s, t) - own).clamp(min=0.0) / pairs
+    return off / size.maximum(floor * size.median()) + diagonal * own / true_own.clamp(min=1e-12)
 
 
-def _gram(v: Tensor) -> Tensor:
-    return v @ v.transpose(1, 2)
+def _square_difference(s: Float[Tensor, "b m d"], t: Float[Tensor, "b m k"]) -> Float[Tensor, " b"]:
+    r""":math:`\|S S^T - T T^T\|^2 = \|S^T S\|^2 - 2 \|S^T T\|^2 + \|T^T T\|^2`, without a matrix of pairs."""
+    # In float64: the three terms cancel where S comes close.
+    dtype, s, t = s.dtype, s.double(), t.double()
+    st = s.transpose(1, 2)
+    return (_square(st @ s) - 2 * _square(st @ t) + _square(t.transpose(1, 2) @ t)).clamp(min=0.0).to(dtype)
+
+
+def _square(matrix: Tensor) -> Tensor:
+    return matrix.square().sum(dim=(1, 2))
+
+
+def _count(v: Tensor, mask: Tensor | None) -> Tensor:
+    return v.new_full((v.size(0),), v.size(1)) if mask is None else mask.sum(dim=1).to(v.dtype)

@@ -6,13 +6,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pyg_gears.losses.latent.edge_lengths import true_edges
 from pyg_gears.losses.latent.shape import shape_of
+from pyg_gears.losses.latent.true_edges import TrueEdges
 from pyg_gears.targets.near_in_set import near_in_set
 
 
 def neighborhood_error(
-    v: Float[Tensor, "b m d"], target: Float[Tensor, "b m e"], mask: Bool[Tensor, "b m"] | None = None, k: int = 15
+    v: Float[Tensor, "b m d"],
+    target: Float[Tensor, "b m e"],
+    edges: TrueEdges,
+    mask: Bool[Tensor, "b m"] | None = None,
 ) -> Float[Tensor, " b"]:
     r"""Mean negative log probability that a point picks one of its true neighbours among all others.
 
@@ -24,25 +27,25 @@ def neighborhood_error(
     Args:
         v: Points of padded sets, shape (b, m, d).
         target: True factors, shape (b, m, e).
+        edges: The true edges, k from each point.
         mask: Places that hold a point, shape (b, m); all if omitted.
-        k: Neighbours.
 
     Source: Goldberger et al., Neighbourhood components analysis (2004). The published code has this mean of logarithms, its paper
         the logarithm of the summed probability. There the distance is measured once on whole slides, in their unit; here on
         every set's shape, the unit of what it is compared with.
     """
     s, t = shape_of(v, mask, fixed_size=True), shape_of(target, mask)
-    index, edge = true_edges(t, mask, k)
+    k = edges.index.size(2)
     tau = _kth(t, mask, k)
     tau = tau * (_kth(s.detach(), mask, k) / tau).clamp(0.25, 4.0)
-    square = torch.cdist(s, s, compute_mode="donot_use_mm_for_euclid_dist").square()
+    own = s.square().sum(dim=2)
+    square = own[:, :, None] + own[:, None, :] - 2 * s @ s.transpose(1, 2)
     apart = torch.eye(v.size(1), dtype=torch.bool, device=v.device)[None]
     if mask is not None:
         apart = apart | ~mask[:, None, :]
     # Finite: a point without any other would make NaN.
     log_probability = (-square / tau[:, None, None]).masked_fill(apart, -1e30).log_softmax(dim=2)
-    picked = log_probability.gather(2, index).masked_fill(~edge, 0.0)
-    return -picked.sum(dim=(1, 2)) / edge.sum(dim=(1, 2)).clamp(min=1)
+    return -edges.mean(log_probability.gather(2, edges.index).masked_fill(~edges.found, 0.0))
 
 
 def _kth(x: Tensor, mask: Tensor | None, k: int) -> Float[Tensor, " b"]:

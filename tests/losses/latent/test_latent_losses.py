@@ -19,6 +19,7 @@ from pyg_gears.losses.latent import (
     overlap_terms,
     relative_gram_error,
     shape_of,
+    true_edges,
     variance_outside_plane,
 )
 
@@ -104,9 +105,9 @@ def slow_radius(v: Tensor, t: Tensor) -> float:
 LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], float]]] = {
     "gram": (gram_error, slow_gram),
     "relative gram": (lambda v, t, mask=None: relative_gram_error(v, t, mask, floor=0.0), slow_relative_gram),
-    "edge": (lambda v, t, mask=None: edge_log_error(v, t, mask, K), slow_edge),
-    "local scale": (lambda v, t, mask=None: local_scale_error(v, t, mask, K), slow_scale),
-    "neighborhood": (lambda v, t, mask=None: neighborhood_error(v, t, mask, K), slow_neighborhood),
+    "edge": (lambda v, t, mask=None: edge_log_error(v, t, true_edges(t, mask, K), mask), slow_edge),
+    "local scale": (lambda v, t, mask=None: local_scale_error(v, t, true_edges(t, mask, K)), slow_scale),
+    "neighborhood": (lambda v, t, mask=None: neighborhood_error(v, t, true_edges(t, mask, K), mask), slow_neighborhood),
     "subspace": (lambda v, t, mask=None: variance_outside_plane(v, mask), slow_subspace),
     "alignment": (alignment_error, slow_alignment),
     "log radius": (log_radius_error, slow_radius),
@@ -144,7 +145,7 @@ def test_turning_and_numbering_change_nothing_and_the_truth_is_best(name: str) -
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients(name: str) -> None:
-    """What has no gradient by definition (a size, a temperature) is held fixed in the numerical one by one fixed size."""
+    """The numerical one is asked of losses whose every part has a gradient: no size or temperature is held fixed."""
     loss, _ = LOSSES[name]
     v, target, mask = sets()
     v = v.requires_grad_()
