@@ -15,7 +15,7 @@ from pyg_gears.losses.latent import true_edges
 from pyg_gears.models.gated_model import initial_noise
 from pyg_gears.models.generator_diffusion.conditioning import scaled_context
 from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
-from pyg_gears.models.generator_diffusion.curriculum import Curriculum, Promotion
+from pyg_gears.models.generator_diffusion.curriculum import Curriculum
 from pyg_gears.models.generator_diffusion.denoiser import Denoiser, Geometry
 from pyg_gears.models.generator_diffusion.metric_set_generator import MetricSetGenerator
 from pyg_gears.models.generator_diffusion.planar import majorised, principal_plane
@@ -67,9 +67,7 @@ class GeneratorDiffusion(StructureModel):
         planar_rounds: Rounds of stress majorisation.
         generator_rate: Learning rate of the generator, as a multiple of the others'.
         weights: Weights of the losses.
-        promotion: What ends a stage of the curriculum, "budget" or "competence".
-        min_stage: Least steps of a stage.
-        ramp: Steps over which the noise cap moves to that of a new stage.
+        curriculum: How the noise rises in training; by budget as published if omitted.
         relative_noise: Draw noise levels in units of the data scale.
         low: Least noise level.
         highest: Largest noise level of the training; no limit of its own if None.
@@ -106,9 +104,7 @@ class GeneratorDiffusion(StructureModel):
         planar_rounds: int = 20,
         generator_rate: float = 5.0,
         weights: TermWeights | None = None,
-        promotion: Promotion = "budget",
-        min_stage: int = 500,
-        ramp: int = 300,
+        curriculum: Curriculum | None = None,
         relative_noise: bool = True,
         low: float = 0.01,
         highest: float | None = None,
@@ -126,7 +122,7 @@ class GeneratorDiffusion(StructureModel):
         )
         self.terms = TrainingTerms(
             weights or TermWeights(),
-            Curriculum(promotion, min_stage, ramp),
+            curriculum or Curriculum(),
             relative_noise=relative_noise,
             low=low,
             highest=highest,
