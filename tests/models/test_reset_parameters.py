@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from pyg_gears.models import IPAR, GateEGNN, IPALite, TopoIPAR
+from pyg_gears.models import IPAR, GateEGNN, GeneratorDiffusion, IPALite, TopoIPAR
 from pyg_gears.models.gate_smoothing import GateSmoothing
 from pyg_gears.nn import (
     ISAB,
@@ -48,6 +48,7 @@ MAKE: dict[str, Callable[[], torch.nn.Module]] = {
     "IPAR without fights": lambda: IPAR(C, 8, 2, 4, fights=False),
     "TopoIPAR": lambda: TopoIPAR(C, 8, 2, 4),
     "GateEGNN": lambda: GateEGNN(C, 8),
+    "GeneratorDiffusion": lambda: GeneratorDiffusion(C, 8, 4, 1, 1, 1, points=3, heads=2),
 }
 
 

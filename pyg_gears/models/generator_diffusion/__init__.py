@@ -1,4 +1,7 @@
-"""The published structure model and its parts: set-transformer generator, preconditioned residual diffusion, curriculum."""
+"""Parts of :class:`pyg_gears.models.GeneratorDiffusion`, the published structure model: generator, denoiser, sampler, curriculum.
+
+The layers they are made of are in :mod:`pyg_gears.nn`, the losses in :mod:`pyg_gears.losses.latent`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from pyg_gears.models.generator_diffusion.competence import Competence
 from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
 from pyg_gears.models.generator_diffusion.curriculum import Curriculum
 from pyg_gears.models.generator_diffusion.denoiser import Denoiser
-from pyg_gears.models.generator_diffusion.generator_diffusion import GeneratorDiffusion
 from pyg_gears.models.generator_diffusion.metric_set_generator import MetricSetGenerator
 from pyg_gears.models.generator_diffusion.noise_gate import NoiseGate
 from pyg_gears.models.generator_diffusion.noise_levels import draw_levels
@@ -24,7 +26,6 @@ __all__ = [
     "ContextEncoder",
     "Curriculum",
     "Denoiser",
-    "GeneratorDiffusion",
     "MetricSetGenerator",
     "NoiseGate",
     "Preconditioning",

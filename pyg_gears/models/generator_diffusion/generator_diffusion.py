@@ -168,7 +168,9 @@ class GeneratorDiffusion(StructureModel):
         return StructureOutput(graphs.edge_index, tuple(coordinates), state=sets.gather(h), latent=sets.gather(v))
 
     def loss_terms(self, output: StructureOutput, batch: Any, generator: torch.Generator | None = None) -> Terms:
-        """The published losses of generator and denoiser, see :class:`TrainingTerms`; computed in float32 or wider.
+        """The published losses of generator and denoiser, in float32 or wider.
+
+        See :class:`~pyg_gears.models.generator_diffusion.TrainingTerms`.
 
         Raises:
             InputError: when the training was not announced, or the batch has no Gram factor.
