@@ -37,7 +37,7 @@ def model(dtype: torch.dtype = torch.float64, **options: Any) -> GeneratorDiffus
     torch.manual_seed(0)
     built = GeneratorDiffusion(C, **{**SMALL, "steps": 2, **options})
     for parameter in built.parameters():
-        torch.nn.init.normal_(parameter, std=0.4)
+        torch.nn.init.normal_(parameter, std=0.2)
     return built.to(dtype).eval()
 
 
@@ -57,8 +57,8 @@ def test_properties_of_the_kit(geometry: str) -> None:
         def part(data: Data, name: str = name) -> Tensor:
             return getattr(built(data), name)
 
-        assert_permutation_equivariant(part, graphs()[2], tol=1e-8)
-        assert_batched_equals_single(part, graphs(), tol=1e-8)
+        assert_permutation_equivariant(part, graphs()[2], tol=1e-7)
+        assert_batched_equals_single(part, graphs(), tol=1e-7)
     single = model(torch.float32, geometry=geometry)
     assert_batched_equals_single(lambda data: single(data).latent, graphs(torch.float32), tol=1e-5)
 
@@ -182,8 +182,7 @@ def test_what_the_denoiser_learns_from() -> None:
     for factor in (1.0, 0.0):
         knows = Knows(residual, factor)
         built.terms.scale.value.fill_(0.3)
-        object.__setattr__(built, "denoiser", None)
-        built._modules["denoiser"] = knows
+        built.denoiser = knows
         terms = built.loss_terms(output, batch, torch.Generator().manual_seed(0))
         (noisy, sigma, h, first), (again, _, _, estimate) = knows.calls
         assert first is None

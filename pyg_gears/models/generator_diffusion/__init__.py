@@ -10,6 +10,7 @@ from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
 from pyg_gears.models.generator_diffusion.curriculum import Curriculum
 from pyg_gears.models.generator_diffusion.denoiser import Denoiser
 from pyg_gears.models.generator_diffusion.metric_set_generator import MetricSetGenerator
+from pyg_gears.models.generator_diffusion.neighbor_overlap import neighbor_overlap
 from pyg_gears.models.generator_diffusion.noise_gate import NoiseGate
 from pyg_gears.models.generator_diffusion.noise_levels import draw_levels
 from pyg_gears.models.generator_diffusion.planar import majorised, principal_plane
@@ -19,7 +20,8 @@ from pyg_gears.models.generator_diffusion.sampler import heun_sample, karras_lev
 from pyg_gears.models.generator_diffusion.score_scale import ScoreScale
 from pyg_gears.models.generator_diffusion.shared_points import SharedPoints, shared_points
 from pyg_gears.models.generator_diffusion.term_weights import TermWeights
-from pyg_gears.models.generator_diffusion.training_terms import TrainingSets, TrainingTerms, neighbor_overlap
+from pyg_gears.models.generator_diffusion.training_sets import TrainingSets
+from pyg_gears.models.generator_diffusion.training_terms import TrainingTerms
 
 __all__ = [
     "Competence",

@@ -18,11 +18,13 @@ from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
 from pyg_gears.models.generator_diffusion.curriculum import Curriculum
 from pyg_gears.models.generator_diffusion.denoiser import Denoiser, Geometry
 from pyg_gears.models.generator_diffusion.metric_set_generator import MetricSetGenerator
+from pyg_gears.models.generator_diffusion.neighbor_overlap import NEIGHBORS
 from pyg_gears.models.generator_diffusion.planar import majorised, principal_plane
 from pyg_gears.models.generator_diffusion.sampler import heun_sample, karras_levels
 from pyg_gears.models.generator_diffusion.shared_points import shared_points
 from pyg_gears.models.generator_diffusion.term_weights import TermWeights
-from pyg_gears.models.generator_diffusion.training_terms import NEIGHBORS, Terms, TrainingSets, TrainingTerms
+from pyg_gears.models.generator_diffusion.training_sets import TrainingSets
+from pyg_gears.models.generator_diffusion.training_terms import Terms, TrainingTerms
 from pyg_gears.models.graph_input import GraphInput, read_graphs
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput

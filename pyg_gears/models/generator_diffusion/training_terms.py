@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pyg_gears.losses.latent import (
-    TrueEdges,
     alignment_error,
     edge_log_error,
     gram_error,
@@ -19,12 +17,12 @@ from pyg_gears.losses.latent import (
     neighborhood_error,
     overlap_terms,
     relative_gram_error,
-    true_edges,
     variance_outside_plane,
 )
 from pyg_gears.models.generator_diffusion.conditioning import scaled_context
 from pyg_gears.models.generator_diffusion.curriculum import Curriculum
 from pyg_gears.models.generator_diffusion.denoiser import Denoiser
+from pyg_gears.models.generator_diffusion.neighbor_overlap import neighbor_overlap
 from pyg_gears.models.generator_diffusion.noise_gate import NoiseGate
 from pyg_gears.models.generator_diffusion.noise_levels import HIGH, REFERENCE, draw_levels
 from pyg_gears.models.generator_diffusion.preconditioning import edm_preconditioning, score_weight
@@ -32,10 +30,10 @@ from pyg_gears.models.generator_diffusion.residual_scale import ResidualScale
 from pyg_gears.models.generator_diffusion.score_scale import HIGH_SKIP, ScoreScale
 from pyg_gears.models.generator_diffusion.shared_points import SharedPoints
 from pyg_gears.models.generator_diffusion.term_weights import GATE_SHARES, TermWeights
+from pyg_gears.models.generator_diffusion.training_sets import TrainingSets
 from pyg_gears.targets.near_in_set import near_in_set
 from pyg_gears.targets.orthogonal_alignment import centred_sets, orthogonal_alignment
 
-NEIGHBORS = 15
 LEAST_POINTS = 16
 """Points below which a set takes no part in the losses on neighbours."""
 UNCONDITIONED = 0.1
@@ -44,27 +42,6 @@ OVERLAP_LEVEL = 0.5
 HIGH_EXTRA = 2.0
 
 Terms = dict[str, tuple[float, Tensor]]
-
-
-@dataclass(frozen=True)
-class TrainingSets:
-    """What a step is trained on, padded: context and generator's layout with gradients, and the truth.
-
-    Attributes:
-        h: Context, shape (b, m, c).
-        base: The generator's layout, shape (b, m, d).
-        target: True factor of the Gram matrix, shape (b, m, k).
-        mask: Places that hold a node, shape (b, m); None where all do.
-        edges: True edges, found in the target.
-        shared: Points that two views share, if the batch has views.
-    """
-
-    h: Float[Tensor, "b m c"]
-    base: Float[Tensor, "b m d"]
-    target: Float[Tensor, "b m k"]
-    mask: Bool[Tensor, "b m"] | None
-    edges: TrueEdges
-    shared: SharedPoints | None
 
 
 class TrainingTerms(torch.nn.Module):
@@ -127,21 +104,25 @@ class TrainingTerms(torch.nn.Module):
         found = denoiser(noisy, sigma, self.scale.value, condition.h, base, first, sets.mask)
         terms = self._denoising(found, residual, noisy, sigma, sets.mask)
         terms |= self._geometry(base + found, sets, sigma, condition.kept)
-        terms |= self._overlap(base + found, found, sets.shared, sigma)
+        terms |= self._overlap(base + found, sets.shared, sigma)
         terms |= self._generator(sets)
         if self.training:
             self._advance(base + found.detach(), sets, sigma)
         return {name: (weight, value) for name, (weight, value) in terms.items() if weight > 0}
 
+    @property
+    def cap(self) -> float:
+        """The largest noise level now."""
+        cap = self.curriculum.cap * float(self.scale.value)
+        return cap if self.highest is None else min(cap, self.highest)
+
     def _levels(self, count: int, generator: torch.Generator | None) -> Tensor:
-        scale = float(self.scale.value)
-        cap = self.curriculum.cap * scale
         return draw_levels(
             count,
             low=self.low,
-            cap=cap if self.highest is None else min(cap, self.highest),
+            cap=self.cap,
             high_share=self.curriculum.high_share,
-            unit=scale / REFERENCE if self.relative_noise else 1.0,
+            unit=float(self.scale.value) / REFERENCE if self.relative_noise else 1.0,
             generator=generator,
         )
 
@@ -180,7 +161,7 @@ class TrainingTerms(torch.nn.Module):
         score = -edm_preconditioning(sigma, self.scale.value).skip.log()
         if self.training:
             self.gate.update(score)
-        large = _sizes(sets) >= LEAST_POINTS
+        large = sets.sizes >= LEAST_POINTS
         weights, target, mask = self.weights, sets.target, sets.mask
         return {
             "gram": (
@@ -202,7 +183,7 @@ class TrainingTerms(torch.nn.Module):
             "subspace": (weights.subspace, variance_outside_plane(v, mask).mean()),
         }
 
-    def _overlap(self, v: Tensor, found: Tensor, shared: SharedPoints | None, sigma: Tensor) -> Terms:
+    def _overlap(self, v: Tensor, shared: SharedPoints | None, sigma: Tensor) -> Terms:
         """Agreement of two views, where their noise is low."""
         if shared is None:
             return {}
@@ -233,8 +214,8 @@ class TrainingTerms(torch.nn.Module):
     def _advance(self, v: Tensor, sets: TrainingSets, sigma: Tensor) -> None:
         """Finish the step; the competence is measured where the noise is high."""
         jaccard = size = None
-        high = sigma >= HIGH * self.curriculum.cap * self.scale.value
-        high = high & (_sizes(sets) >= LEAST_POINTS)
+        high = sigma >= HIGH * self.cap
+        high = high & (sets.sizes >= LEAST_POINTS)
         if self.curriculum.competence is not None and bool(high.any()):
             mask = None if sets.mask is None else sets.mask[high]
             jaccard = float(neighbor_overlap(v[high], sets.target[high], mask).mean())
@@ -251,27 +232,6 @@ class _Condition:
     kept: Tensor
 
 
-def neighbor_overlap(
-    v: Float[Tensor, "b m d"], target: Float[Tensor, "b m k"], mask: Bool[Tensor, "b m"] | None = None
-) -> Float[Tensor, " b"]:
-    """Mean Jaccard overlap of the 15 nearest neighbours of each point on both sides, a value per set.
-
-    Args:
-        v: Points of padded sets, shape (b, m, d).
-        target: True factors, shape (b, m, k).
-        mask: Places that hold a point, shape (b, m); all if omitted.
-    """
-    tables = []
-    for side in (v, target):
-        near = true_edges(side, mask, NEIGHBORS)
-        empty = side.new_zeros(side.size(0), side.size(1), side.size(1))
-        tables.append(empty.scatter_add(2, near.index, near.found.to(side.dtype)))
-    both, either = (tables[0] * tables[1]).sum(dim=2), tables[0].maximum(tables[1]).sum(dim=2)
-    share = both / either.clamp(min=1)
-    count = v.size(1) if mask is None else mask.sum(dim=1)
-    return share.sum(dim=1) / count
-
-
 def _set_distances(denoiser: Denoiser, target: Tensor, mask: Tensor | None) -> None:
     """The range of the denoiser's distance bins, from the first batch: 1 % and 99 % quantiles."""
     length, _ = near_in_set(target, mask, target.size(1))
@@ -281,11 +241,6 @@ def _set_distances(denoiser: Denoiser, target: Tensor, mask: Tensor | None) -> N
     if len(values) and float(values.max()) > 0:
         low, high = values.quantile(values.new_tensor([0.01, 0.99])).tolist()
         denoiser.bias.set_range(max(low, 1e-3 * high), high)
-
-
-def _sizes(sets: TrainingSets) -> Tensor:
-    b, m, _ = sets.base.shape
-    return torch.full((b,), m, device=sets.base.device) if sets.mask is None else sets.mask.sum(dim=1)
 
 
 def _element_rms(x: Tensor, mask: Tensor | None, floor: float = 1e-6) -> Tensor:
