@@ -23,7 +23,7 @@ def karras_levels(high: float, low: float, steps: int, rho: float = 7.0) -> list
     Source: Karras et al. (2022), equation 5.
 
     >>> [round(level, 3) for level in karras_levels(1.0, 0.01, 3)]
-    [1.0, 0.152, 0.01, 0.0]
+    [1.0, 0.145, 0.01, 0.0]
     """
     ends = high ** (1 / rho), low ** (1 / rho)
     share = [i / max(1, steps - 1) for i in range(steps)]
