@@ -5,6 +5,7 @@ A Batch is transformed graph by graph, so that no edge joins two of its graphs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from pyg_gears.targets import (
     GATE_TARGETS,
     GateTarget,
     gate_target,
+    gram_factor,
     log_transitions,
     multiscale_stress_target,
     random_walk_target,
@@ -142,6 +144,47 @@ class GeometricTargets(BaseTransform):
         return f"GeometricTargets(k={self.k}, gate_target={self.gate_target!r})"
 
 
+class GramFactor(BaseTransform):
+    """Set ``gram_factor``, the canonical factor of the Gram matrix of ``pos``; ``pos`` stays, for :class:`GeometricTargets`.
+
+    A model that learns the Gram matrix is trained on it. In the factor no pose is left, but, unlike in the other targets, one
+    axis after the other can be read: only such a model's minisets carry it.
+
+    Args:
+        units: Length that counts as one, by ``slide_id``, for instance each slide's RMS radius; each graph's own RMS radius if
+            omitted.
+
+    Raises:
+        InputError: when the graph has no ``pos`` (n, d) of finite floats, or its slide has no unit.
+    """
+
+    def __init__(self, units: Mapping[int, float] | None = None) -> None:
+        self.units = None if units is None else dict(units)
+
+    def forward(self, data: Data) -> Data:
+        """Return the graph, or every graph of a Batch, with ``gram_factor``."""
+        if isinstance(data, Batch):
+            return Batch.from_data_list([self.forward(graph) for graph in _graphs_of(data)])
+        _check_single(data)
+        expect(
+            data.pos is not None,
+            "expected float coordinates in data.pos, found none; apply GramFactor before the others.",
+        )
+        unit = None
+        if self.units is not None:
+            slide = int(data.slide_id)
+            expect(
+                slide in self.units,
+                f"expected a slide among {', '.join(map(str, sorted(self.units)))}, found {slide}; name its unit.",
+            )
+            unit = self.units[slide]
+        data.gram_factor = gram_factor(data.pos, unit)
+        return data
+
+    def __repr__(self) -> str:
+        return f"GramFactor({self.units})"
+
+
 def _check_gate_target(kind: str) -> None:
     expect(
         kind in GATE_TARGETS,
@@ -195,4 +238,4 @@ def _set_gate_target(data: Data, kind: GateTarget) -> Data:
     return data
 
 
-__all__ = ["CandidateGraph", "GeometricTargets"]
+__all__ = ["CandidateGraph", "GeometricTargets", "GramFactor"]

@@ -19,9 +19,11 @@ ROOMS = {
     "targets": "Geometric targets",
     "transforms": "PyG transforms",
     "losses": "Losses and the yardstick",
+    "losses.latent": "Losses of the published model",
     "encoders": "From expression to embedding",
     "nn": "Layers",
     "models": "Structure models",
+    "models.generator_diffusion": "Parts of the published model",
     "metrics": "Metrics of a layout",
     "baselines": "The simple rivals",
     "training": "The recipe",
@@ -44,7 +46,9 @@ MORE = {
     "models": ["pyg_gears.models.gate_smoothing.GateSmoothing"],
     "encoders": ["pyg_gears.encoders.linear_encoder.LinearEncoder"],
     "lab.probe": ["pyg_gears.lab.report.write_report"],
-    "training": [f"pyg_gears.training.{section}_recipe" for section in ("embedding", "model", "gate")]
+    "training": [
+        f"pyg_gears.training.{section}_recipe" for section in ("embedding", "model", "gate", "generator_diffusion")
+    ]
     + ["pyg_gears.training.preparation.Prepared"],
     "lab.probes": ["pyg_gears.lab.probes.focus_maps.query_nodes"],
     "lab.experiments": [

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     "--validate", metavar="NAME", help="Slide held out (its name or file's stem) for early stopping and confidence."
 )
 @click.option(
-    "--preset", default="standard", type=click.Choice(["quick", "standard", "thorough", "published"]), help="Recipe."
+    "--preset",
+    default="standard",
+    type=click.Choice(["quick", "standard", "thorough", "d7", "published_small"]),
+    help="Recipe.",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")
 @click.option(

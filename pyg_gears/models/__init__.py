@@ -15,6 +15,7 @@ from __future__ import annotations
 from pyg_gears.models.from_preset import from_preset
 from pyg_gears.models.gate_egnn import GateEGNN
 from pyg_gears.models.gated_model import GatedModel
+from pyg_gears.models.generator_diffusion.generator_diffusion import GeneratorDiffusion
 from pyg_gears.models.ipa_lite import IPALite
 from pyg_gears.models.ipa_r import IPAR
 from pyg_gears.models.recycling_model import RecyclingModel
@@ -26,6 +27,7 @@ __all__ = [
     "IPAR",
     "GateEGNN",
     "GatedModel",
+    "GeneratorDiffusion",
     "IPALite",
     "RecyclingModel",
     "StructureModel",

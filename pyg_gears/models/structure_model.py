@@ -28,11 +28,13 @@ class StructureModel(torch.nn.Module, ABC):
         generates: What the output holds: "coordinates" (losses on coordinates apply), "operator" or "distances" (the model
             brings loss terms of its own).
         samples: Whether repeated calls on one input differ (with ``noise`` above 0), so that their spread has a meaning.
+        reads_edges: Whether messages travel on the edges; without, one graph is as good as another, the true one too.
         needs: Fields of the batch, beside ``x`` and ``edge_index``, that the model's own terms need in training.
     """
 
     generates: ClassVar[Literal["coordinates", "operator", "distances"]] = "coordinates"
     samples: ClassVar[bool] = False
+    reads_edges: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, in_channels: int) -> None:
@@ -71,6 +73,18 @@ class StructureModel(torch.nn.Module, ABC):
             generator: Source of random draws; torch's global one if omitted.
         """
         return {}
+
+    def begin_training(self, steps: int) -> None:
+        """Called before the first step of a training, and again when it is resumed; nothing to do by default.
+
+        Args:
+            steps: Optimiser steps that are planned.
+        """
+        return
+
+    def learning_rates(self) -> list[tuple[list[Parameter], float]]:
+        """Parameters whose learning rate is a multiple of the recipe's, with that factor; none by default."""
+        return []
 
     def pretraining_parameters(self, coordinates: bool) -> list[Parameter]:
         """Parameters that can be trained before the model as a whole; none by default.

@@ -26,6 +26,7 @@ class StructureOutput:
         state: Node states at the end, shape (n, c_s).
         gate_logits: Gate of each edge used, shape (e,) or (e, h); None where no gate was used.
         terms: Attention terms of each round, where asked for.
+        latent: Coordinates in more than two dimensions that the layout was drawn from, shape (n, d), where a model has them.
     """
 
     edge_index: Int[Tensor, "2 e"]
@@ -35,6 +36,7 @@ class StructureOutput:
     state: Float[Tensor, "n c"] | None = None
     gate_logits: Float[Tensor, "e ..."] | None = None
     terms: tuple[AttentionTerms, ...] | None = None
+    latent: Float[Tensor, "n d"] | None = None
 
     @property
     def pos(self) -> Float[Tensor, "n 2"]:

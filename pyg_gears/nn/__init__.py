@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from pyg_gears.nn.angle_histogram import angle_histogram
 from pyg_gears.nn.attention_bias import AttentionBias
 from pyg_gears.nn.attention_terms import AttentionTerms
+from pyg_gears.nn.distance_bias import DistanceBias
 from pyg_gears.nn.edge_gate import EdgeGate
 from pyg_gears.nn.egnn_conv import EGNNConv
+from pyg_gears.nn.film import FiLM
+from pyg_gears.nn.fourier_time import FourierTime
 from pyg_gears.nn.gate_former import GateFormer
 from pyg_gears.nn.geometry_bias import GeometryBias
 from pyg_gears.nn.ipa_conv import IPAConv
+from pyg_gears.nn.isab import ISAB
+from pyg_gears.nn.mab import MAB
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
+from pyg_gears.nn.padded_sets import PaddedSets, pad_sets
 from pyg_gears.nn.pair_bias import PairBias
 from pyg_gears.nn.projected_gate import ProjectedGate
+from pyg_gears.nn.sab import SAB
 
 __all__ = [
+    "ISAB",
+    "MAB",
+    "SAB",
     "AttentionBias",
     "AttentionTerms",
+    "DistanceBias",
     "EGNNConv",
     "EdgeGate",
+    "FiLM",
+    "FourierTime",
     "GateFormer",
     "GeometryBias",
     "IPAConv",
     "PaddedGraphs",
+    "PaddedSets",
     "PairBias",
     "ProjectedGate",
+    "angle_histogram",
     "pad_graphs",
+    "pad_sets",
 ]

@@ -64,8 +64,9 @@ def mean_energies(
     model.to(device)
     for batch in MinisetLoader(minisets, node_budget, shuffle=False):
         batch = batch.to(device)
-        total["h_gate"] += float(gated_energy(model, batch)) * batch.num_graphs
-        total["t_edge"] += float(oracle_energy(model, batch)) * batch.num_graphs
+        gated = float(gated_energy(model, batch))
+        total["h_gate"] += gated * batch.num_graphs
+        total["t_edge"] += (float(oracle_energy(model, batch)) if model.reads_edges else gated) * batch.num_graphs
         count += batch.num_graphs
     model.cpu()
     return {name: value / count for name, value in total.items()}

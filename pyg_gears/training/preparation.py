@@ -147,7 +147,14 @@ def prepare_parts(
     return Prepared(
         encoder=fit.encoder,
         candidates=candidates,
-        train=recipe_minisets(train, recipe, candidates, seed=child_seed(seed, "train"), cache=cache),
+        train=recipe_minisets(
+            train,
+            recipe,
+            candidates,
+            seed=child_seed(seed, "train"),
+            views=getattr(recipe.model, "pairs", None),
+            cache=cache,
+        ),
         validation=recipe_minisets(
             held_out,
             recipe,

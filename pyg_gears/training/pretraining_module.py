@@ -60,7 +60,8 @@ class PretrainingModule(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The loss of one augmented batch."""
         generator = torch.Generator().manual_seed(child_seed(self.seed, "pretrain", self.current_epoch, batch_index))
-        gate, clean = self.recipe.model.gate, batch.x
+        gate: Any = getattr(self.recipe.model, "gate", None)
+        clean = batch.x
         batch = augment(batch, self.recipe.training, self._std, generator)
         logits = self.model.gate(clean if gate.clean else batch.x, batch.edge_index, batch.batch)
         loss = gate_kl(logits, batch)

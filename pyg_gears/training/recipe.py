@@ -10,6 +10,7 @@ from pyg_gears.configuration import Configuration
 from pyg_gears.data.miniset_recipe import MinisetRecipe
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.training.embedding_recipe import EmbeddingRecipe, LearnedEmbedding
+from pyg_gears.training.generator_diffusion_recipe import GeneratorDiffusionRecipe
 from pyg_gears.training.graph_recipe import GraphRecipe
 from pyg_gears.training.loss_recipe import LossRecipe
 from pyg_gears.training.model_recipe import IPALiteRecipe, ModelRecipe
@@ -36,11 +37,12 @@ class Recipe(Configuration):
 
     @classmethod
     def preset(cls, name: str) -> Recipe:
-        """The recipe named "quick", "standard", "thorough" or "published".
+        """The recipe named "quick", "standard", "thorough", "d7" or "published_small".
 
         On one thread and two sections of 1100 spots quick takes about three minutes of CPU and standard about seventeen (on a
-        machine with other work); thorough has twice the minisets and five models instead of three. "published" is the method
-        as its sources describe it (encoder v5, D7, the published loss and schedule), for comparison with published figures.
+        machine with other work); thorough has twice the minisets and five models instead of three. "d7" is the successor of the
+        published method as its sources describe it (encoder v5, D7, their loss and schedule; called "published" until 0.2).
+        "published_small" is the published system, generator and residual diffusion, in a size for two cores.
 
         Raises:
             InputError: for another name.
@@ -50,6 +52,21 @@ class Recipe(Configuration):
             f"expected a preset among {', '.join(PRESETS)}, found {name!r}{nearest_name(name, PRESETS)}; name one.",
         )
         return cls.read(PRESETS[name])
+
+    @model_validator(mode="after")
+    def _a_set_has_no_edges(self) -> Self:
+        if isinstance(self.model, GeneratorDiffusionRecipe):
+            if self.training.edges == "true" or self.loss.distill is not None:
+                found = "training.edges=true" if self.training.edges == "true" else "loss.distill"
+                raise ValueError(
+                    f"expected a model that reads edges with {found}, found generator_diffusion; the true graph would change "
+                    "nothing: leave it out."
+                )
+            if self.model.pairs is not None and self.minisets.count % 2:
+                raise ValueError(
+                    f"expected an even minisets.count with model.pairs, found {self.minisets.count}; add one."
+                )
+        return self
 
     @model_validator(mode="after")
     def _terms_have_what_they_need(self) -> Self:

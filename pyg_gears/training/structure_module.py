@@ -79,6 +79,11 @@ class StructureModule(lightning.LightningModule):
         rank, size = self.trainer.global_rank, self.trainer.world_size
         return MinisetLoader(self._validation, budget, shuffle=False, rank=rank, world_size=size)
 
+    def on_train_start(self) -> None:
+        """Tell the model how many steps there will be; further epochs find its schedules at their end."""
+        if self._first_epoch == 0:
+            self.model.begin_training(int(self.trainer.estimated_stepping_batches))
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The weighted loss of one augmented batch."""
         step_seed = child_seed(self.seed, "step", self.current_epoch, batch_index)
@@ -121,7 +126,8 @@ class StructureModule(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """E_geo with the inferred graph and with the true one; precision, KL and drift of a gate."""
         output = self.model(batch)
-        gated, oracle = geometric_energy(output.pos, batch), oracle_energy(self.model, batch)
+        gated = geometric_energy(output.pos, batch)
+        oracle = oracle_energy(self.model, batch) if self.model.reads_edges else gated
         for name, value in (("h_gate", gated), ("t_edge", oracle)):
             for part, tensor in (
                 ("", value.as_subclass(Tensor)),
@@ -151,15 +157,17 @@ class StructureModule(lightning.LightningModule):
         self.log(SELECTION_ENERGY, energy if kept else math.inf, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a cosine rate per step; the gate has a rate of its own where the recipe names one."""
+        """AdamW with a cosine rate per step; a gate or other part has a rate of its own where recipe or model name one."""
         schedule = self.recipe.training
         total = int(self.trainer.estimated_stepping_batches)
-        gate = set(self.model.gate.parameters()) if isinstance(self.model, GatedModel) else set()
-        rest = [parameter for parameter in self.model.parameters() if parameter not in gate]
-        groups, rates = [rest], [schedule.lr]
-        if gate:
-            groups.append([parameter for parameter in self.model.parameters() if parameter in gate])
-            rates.append(schedule.lr if self._gate is None or self._gate.lr is None else self._gate.lr)
+        own = [(set(parameters), factor * schedule.lr) for parameters, factor in self.model.learning_rates()]
+        if isinstance(self.model, GatedModel):
+            rate = schedule.lr if self._gate is None or self._gate.lr is None else self._gate.lr
+            own.append((set(self.model.gate.parameters()), rate))
+        apart = set().union(*(group for group, _ in own))
+        groups = [[parameter for parameter in self.model.parameters() if parameter not in apart]]
+        groups += [[parameter for parameter in self.model.parameters() if parameter in group] for group, _ in own]
+        rates = [schedule.lr, *(rate for _, rate in own)]
         optimizer = torch.optim.AdamW(
             [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)],
             weight_decay=schedule.weight_decay,

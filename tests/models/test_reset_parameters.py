@@ -7,9 +7,21 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from pyg_gears.models import IPAR, GateEGNN, IPALite, TopoIPAR
+from pyg_gears.models import IPAR, GateEGNN, GeneratorDiffusion, IPALite, TopoIPAR
 from pyg_gears.models.gate_smoothing import GateSmoothing
-from pyg_gears.nn import EdgeGate, EGNNConv, GateFormer, GeometryBias, IPAConv, PairBias
+from pyg_gears.nn import (
+    ISAB,
+    SAB,
+    DistanceBias,
+    EdgeGate,
+    EGNNConv,
+    FiLM,
+    FourierTime,
+    GateFormer,
+    GeometryBias,
+    IPAConv,
+    PairBias,
+)
 
 C = 4
 MAKE: dict[str, Callable[[], torch.nn.Module]] = {
@@ -17,6 +29,11 @@ MAKE: dict[str, Callable[[], torch.nn.Module]] = {
     "PairBias": lambda: PairBias(C, 2),
     "GateFormer": lambda: GateFormer(C, 8, heads=2),
     "EGNNConv": lambda: EGNNConv(C),
+    "SAB": lambda: SAB(C, 2),
+    "ISAB": lambda: ISAB(C, 3, 2),
+    "FiLM": lambda: FiLM(C, 3),
+    "FourierTime": lambda: FourierTime(C, 6),
+    "DistanceBias": lambda: DistanceBias(5, 3),
     "GateSmoothing": GateSmoothing,
     **{f"GeometryBias {mode}": lambda mode=mode: GeometryBias(mode, C, 2) for mode in ("monotone", "rbf", "point")},
     **{
@@ -31,6 +48,7 @@ MAKE: dict[str, Callable[[], torch.nn.Module]] = {
     "IPAR without fights": lambda: IPAR(C, 8, 2, 4, fights=False),
     "TopoIPAR": lambda: TopoIPAR(C, 8, 2, 4),
     "GateEGNN": lambda: GateEGNN(C, 8),
+    "GeneratorDiffusion": lambda: GeneratorDiffusion(C, 8, 4, 1, 1, 1, points=3, heads=2),
 }
 
 

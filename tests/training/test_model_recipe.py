@@ -142,7 +142,10 @@ def test_published_sizes_by_the_recipe() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kind": "ipa"}, "expected model.kind among ipa_lite, ipa_r, topo_ipa_r, gate_egnn, found 'ipa'"),
+        (
+            {"kind": "ipa"},
+            "expected model.kind among ipa_lite, ipa_r, topo_ipa_r, gate_egnn, generator_diffusion, found 'ipa'",
+        ),
         ({"kind": "ipa_r", "shared": False}, "expected a field of model of kind ipa_r, found 'model.shared'"),
         ({"gate": {"layers": 2}}, "found 'model.gate.layers'; kind former has it"),
         ({"qk": "cosine"}, "expected model.qk among none, plain, divided, published, learned, found 'cosine'"),

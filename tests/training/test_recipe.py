@@ -29,18 +29,18 @@ def test_assignments_change_one_field_each() -> None:
     assert recipe.change({"graph": {"k": 100}, "model": {"shared": True}}).loss == Recipe().loss
 
 
-def test_published_is_another_recipe_in_every_section_that_the_sources_describe() -> None:
-    published, ours = Recipe.preset("published"), Recipe()
-    assert (published.embedding.kind, ours.embedding.kind) == ("published", "learned")
-    assert (published.loss.stress, published.loss.stress_kind, published.loss.random_walk) == (0.1, "log", 0.3)
-    assert (published.training.warmup_epochs, published.training.ramp_epochs, published.training.patience) == (1, 6, 4)
-    assert (published.model.hidden_channels, published.model.head_channels, published.model.gate.channels) == (
+def test_d7_is_another_recipe_in_every_section_that_the_sources_describe() -> None:
+    d7, ours = Recipe.preset("d7"), Recipe()
+    assert (d7.embedding.kind, ours.embedding.kind) == ("published", "learned")
+    assert (d7.loss.stress, d7.loss.stress_kind, d7.loss.random_walk) == (0.1, "log", 0.3)
+    assert (d7.training.warmup_epochs, d7.training.ramp_epochs, d7.training.patience) == (1, 6, 4)
+    assert (d7.model.hidden_channels, d7.model.head_channels, d7.model.gate.channels) == (
         96,
         32,
         64,
     )
-    assert published.training.pretraining.coordinates is False
-    assert published.training.checkpoint == "after_cap"
+    assert d7.training.pretraining.coordinates is False
+    assert d7.training.checkpoint == "after_cap"
 
 
 @pytest.mark.parametrize(

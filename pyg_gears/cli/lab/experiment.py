@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--preset",
     default="standard",
-    type=click.Choice(["quick", "standard", "thorough", "published"]),
+    type=click.Choice(["quick", "standard", "thorough", "d7"]),
     help="Base recipe.",
 )
 @click.option(

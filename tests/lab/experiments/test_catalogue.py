@@ -48,7 +48,7 @@ SCHEDULE = ("training.warmup_epochs", "training.ramp_epochs", "loss.random_walk"
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_experiment_builds_valid_and_different_recipes(name) -> None:
     experiment = find_experiment(name)
-    for preset in ("quick", "standard", "published"):
+    for preset in ("quick", "standard", "d7"):
         recipes = experiment.recipes(Recipe.preset(preset))
         for recipe in recipes.values():
             build_model(recipe, 12, seed=0)
@@ -56,7 +56,7 @@ def test_every_experiment_builds_valid_and_different_recipes(name) -> None:
         distinct = {
             (repr(recipes[variant.label]), variant.embedding, variant.protocol) for variant in experiment.variants
         }
-        assert len(distinct) == len(experiment.variants) or (preset == "published" and name == "closing-the-gap")
+        assert len(distinct) == len(experiment.variants) or (preset == "d7" and name == "closing-the-gap")
     assert set(experiment.measure) <= set(EVALUATIONS)
     assert experiment.question.endswith("?")
 
