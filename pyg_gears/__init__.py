@@ -50,6 +50,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "models",
         "nn",
         "report",
+        "spectral",
         "targets",
         "testing",
         "training",

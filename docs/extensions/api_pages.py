@@ -19,6 +19,7 @@ ROOMS = {
     "targets": "Geometric targets",
     "transforms": "PyG transforms",
     "losses": "Losses and the yardstick",
+    "spectral": "Smooth functions of a graph",
     "encoders": "From expression to embedding",
     "nn": "Layers",
     "models": "Structure models",
