@@ -27,6 +27,7 @@ ROOMS = {
     "baselines": "The simple rivals",
     "training": "The recipe",
     "layout": "From patches to a layout",
+    "transfer": "Structure from one graph to another",
     "report": "A layout beside the rivals",
     "testing": "Properties that a layer must have",
     "configuration": "What a section of the recipe is",

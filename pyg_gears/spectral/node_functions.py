@@ -33,7 +33,7 @@ def node_functions(
         pos: Positions in the plane, shape (n, 2); without them the radii are left out.
 
     Returns:
-        Functions by name, each of root mean square 1 (or zero where it vanishes), float64.
+        Functions by name, all but the first of mean 0, each of root mean square 1 (or zero where it vanishes), float64.
     """
     centred = signal.double() - signal.double().mean(dim=0)
     columns = {"one": torch.ones(len(signal), dtype=torch.float64)}
@@ -50,4 +50,5 @@ def node_functions(
         radius = (pos.double() - pos.double().mean(dim=0)).norm(dim=1)
         radius = radius / radius.square().mean().sqrt().clamp(min=1e-300)
         columns |= {f"radius_{power}": radius**power for power in (1, 2, 3)}
+    columns = {name: f if name == "one" else f - f.mean() for name, f in columns.items()}
     return {name: f / f.square().mean().sqrt().clamp(min=1e-12) for name, f in columns.items()}
