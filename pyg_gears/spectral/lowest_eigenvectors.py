@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.sparse import csc_array, csr_array, eye_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from pyg_gears.errors import expect
@@ -61,13 +62,42 @@ def lowest_eigenvectors(laplacian: csr_array, k: int) -> SpectralBasis:
     expect(
         1 <= k < n, f"expected 1 to {n - 1} eigenvectors of {n} nodes, found k={k}; ask for fewer or pass more nodes."
     )
-    if n <= DENSE or k > n // 8:
-        value, vector = np.linalg.eigh(laplacian.toarray())
-    else:
-        value, vector = _lanczos(laplacian, k + 1)
+    value, vector = _by_component(laplacian, k + 1)
     gap = float(value[k] - value[k - 1])
     values = torch.from_numpy(value[:k].clip(min=0.0))
     return SpectralBasis(values, fixed_basis(values, torch.from_numpy(vector[:, :k].copy())), max(gap, 0.0))
+
+
+def _by_component(laplacian: csr_array, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest pairs of every connected component, merged.
+
+    Of the zeros of many components, Lanczos iteration on the whole graph misses some.
+    """
+    n = laplacian.shape[0]
+    parts, label = connected_components(laplacian, directed=False)
+    if parts == 1:
+        return _connected(laplacian, count)
+    # More components than are asked for have a zero each: the largest ones are as good as any.
+    largest = np.argsort(-np.bincount(label), kind="stable")[:count]
+    found = []
+    for part in largest:
+        nodes = np.flatnonzero(label == part)
+        found.append((nodes, *_connected(laplacian[nodes][:, nodes], min(count, len(nodes)))))
+    value = np.concatenate([v for _, v, _ in found])
+    chosen = np.argsort(value, kind="stable")[:count]
+    vector, first = np.zeros((n, count)), 0
+    for nodes, v, u in found:
+        for column in np.flatnonzero((chosen >= first) & (chosen < first + len(v))):
+            vector[nodes, column] = u[:, chosen[column] - first]
+        first += len(v)
+    return value[chosen], vector
+
+
+def _connected(laplacian: csr_array, count: int) -> tuple[np.ndarray, np.ndarray]:
+    if laplacian.shape[0] <= DENSE or 8 * count > laplacian.shape[0]:
+        value, vector = np.linalg.eigh(laplacian.toarray())
+        return value[:count], vector[:, :count]
+    return _lanczos(laplacian, count)
 
 
 def _lanczos(laplacian: csr_array, count: int) -> tuple[np.ndarray, np.ndarray]:

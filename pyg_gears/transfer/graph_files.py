@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -119,18 +118,7 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (InputError, ImportError, MemoryError):
         raise
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        KeyError,
-        EOFError,
-        RuntimeError,
-        TypeError,
-        AttributeError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # readers of damaged files raise whatever comes
         raise InputError(
             f"expected a whole {path.suffix} file, found {path} that cannot be read ({type(error).__name__}); write it again."
         ) from error

@@ -52,6 +52,21 @@ def test_pieces_have_one_zero_each() -> None:
     assert found.vectors[~nodes].abs().max() < 1e-10
 
 
+def test_of_many_zeros_none_is_missed() -> None:
+    """Twenty rows of 43 nodes: Lanczos iteration on the whole graph finds some of the zeros only."""
+    edges = grid_edges(20, 43)
+    edges = edges[:, edges[0] // 43 == edges[1] // 43]
+    single = affinity_laplacian(torch.ones(860, 1), edges)
+    found = lowest_eigenvectors(single, 24)
+    value = np.linalg.eigvalsh(single.toarray())
+    assert (value[:20] < 1e-12).all()
+    assert np.allclose(found.values, value[:24], atol=1e-10)
+    residual = single @ found.vectors.numpy() - found.vectors.numpy() * found.values.numpy()
+    assert np.abs(residual).max() < 1e-10
+    assert np.allclose(found.vectors.T @ found.vectors, np.eye(24), atol=1e-10)
+    assert lowest_eigenvectors(single, 12).gap < 1e-12
+
+
 def test_the_rule_forgets_signs_and_rotations() -> None:
     laplacian = affinity_laplacian(torch.ones(143, 1), grid_edges(11, 13))
     square = affinity_laplacian(torch.ones(144, 1), grid_edges(12, 12))

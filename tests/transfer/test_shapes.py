@@ -84,7 +84,7 @@ def test_a_placed_fragment_keeps_length_size_and_its_one_piece(degrees) -> None:
     fragment = arrow()
     centre = torch.tensor([29.3, 30.8]).double()
     buffer = rasterise(fragment, turn(degrees), centre, cKDTree(POS.numpy()), 1.0)
-    assert len(buffer.nodes) == pytest.approx(len(fragment.nodes), rel=0.2)  # two or three rows of a stroke two wide
+    assert len(buffer.nodes) == pytest.approx(len(fragment.nodes), rel=0.3)  # two or three rows of a stroke two wide
     again = fragment_of(buffer.nodes, POS, POS, 1.0)
     assert again.length == pytest.approx(fragment.length, rel=0.05)
     assert len(units_of(torch.ones(len(buffer.nodes), dtype=torch.bool), POS[buffer.nodes], 1.0, 1)) == 1
