@@ -34,6 +34,7 @@ setup(
         "plot": ["matplotlib>=3.8"],  # figures of `evaluate`
         "report": ["plotly>=6"],  # pages of `report` and `fit`: its JavaScript is copied into them
         "browser": ["playwright>=1.45"],  # tests of the pages; drives Debian's chromium, brings none
+        "transfer": ["pillow>=10"],  # PNG and JPEG in `transfer`; matplotlib brings it anyway
         "scale": ["faiss-cpu>=1.8"],  # neighbours above 50,000 cells
         "eval": ["igraph>=0.11"],  # Leiden communities in label-free checks
         "io": [

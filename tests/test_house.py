@@ -32,6 +32,7 @@ ROOMS = [
     "layout",
     "fitted_gears",
     "gears",
+    "transfer",
     "report",
     "lab",
     "cli",
@@ -59,6 +60,14 @@ def test_rooms_import_only_from_rooms_above(file: Path) -> None:
     room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
     late = {other for other in imported_rooms(file) if ROOMS.index(other) > ROOMS.index(room)}
     assert not late, f"{room} imports from {sorted(late)}, which come later"
+
+
+def test_transfer_stands_on_graphs_and_spectral_functions_only() -> None:
+    """Whoever transfers structure between pictures needs neither slides nor training."""
+    allowed = {"typing", "errors", "geometry", "graphs", "spectral", "transfer"}
+    files = [file for file in FILES if file.relative_to(PACKAGE).parts[0] == "transfer"]
+    assert files
+    assert not {room for file in files for room in imported_rooms(file)} - allowed
 
 
 def test_files_are_short_and_say_what_they_are() -> None:

@@ -9,6 +9,7 @@ from api_pages import write_api_pages
 from concept_figures import write_concept_figures
 from readable_signatures import named_bases, readable_signature, without_aliases
 from recipe_fields import write_recipe_fields
+from transfer_figures import write_transfer_figures
 
 
 def write_all(app: Any) -> None:
@@ -17,6 +18,7 @@ def write_all(app: Any) -> None:
     write_api_pages(docs / "api")
     write_recipe_fields(docs / "api" / "recipe_fields.md")
     write_concept_figures(docs / "figures")
+    write_transfer_figures(docs / "figures")
 
 
 def setup(app: Any) -> dict[str, bool]:

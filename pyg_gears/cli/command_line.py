@@ -16,7 +16,7 @@ from pyg_gears.cli.lazy_group import LazyGroup
 from pyg_gears.cli.stopping import EXIT_CODES, advice, stopped_line
 from pyg_gears.errors import InputError, storage_reason
 
-COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "report", "demo", "lab")
+COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "report", "demo", "transfer", "lab")
 
 
 @click.group(cls=LazyGroup, package="pyg_gears.cli", commands=COMMANDS)
