@@ -11,6 +11,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from pyg_gears.configuration import Configuration, parse_assignments
+from pyg_gears.errors import InputError
 from pyg_gears.training import Recipe
 from pyg_gears.training.presets import PRESETS
 
@@ -112,3 +113,12 @@ def test_every_field_is_documented_and_ranked() -> None:
         name for name in re.findall(r"`([a-z_.]+)`", page) if name.split(".")[0] in Recipe.model_fields and "." in name
     }
     assert named <= names, named - names
+
+
+def test_regressions_without_any_weight_are_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"expected regressions\.knn or regressions\.kernel_ridge above 0, found neither"
+    ):
+        Recipe().change({"regressions": {"knn": 0, "kernel_ridge": 0}})
+    assert Recipe().change({"regressions": None}).regressions is None
+    assert Recipe().change({"regressions": {"knn": 0}}).regressions.kernel_ridge == 0.35
