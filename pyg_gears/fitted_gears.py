@@ -105,14 +105,20 @@ class FittedGears:
 
     @property
     def seen(self) -> frozenset[str]:
-        """Names of the slides that training has seen; a held-out block lies on one of them."""
-        return frozenset(self.report["slides"]) - self.validated
+        """Names of the slides that the encoder was fitted on; a held-out block lies on one of them."""
+        whole = () if self.report["held_out_is_block"] else self.report["held_out"]
+        return frozenset(self.report["slides"]) - frozenset(whole)
+
+    @property
+    def trained(self) -> frozenset[str]:
+        """Names of the slides that the models or the regressions were fitted on, to the end of the fit."""
+        used = self.recipe.training.final_epochs > 0 or self.regressions is not None
+        return frozenset(self.report["slides"]) if used else self.seen
 
     @property
     def validated(self) -> frozenset[str]:
-        """Names of the whole slides that chose the epoch and were held out of everything else, to the end."""
-        used = self.recipe.training.final_epochs > 0 or self.regressions is not None
-        return frozenset() if self.report["held_out_is_block"] or used else frozenset(self.report["held_out"])
+        """Names of the whole slides that chose the epoch and were held out of everything else."""
+        return frozenset(self.report["slides"]) - self.trained
 
     def reconstruct(
         self,

@@ -104,14 +104,15 @@ def test_held_out_spots_are_laid_out_before_anything_is_trained_on_them(tissue, 
     kept = recipe.change({"regressions": None, "training": {"final_epochs": 0}})
     plain = Gears(kept).fit(tissue.slides, validate="slide_1", progress=False)
     assert plain.validated == {"slide_1"}
-    assert plain.seen == {"slide_0"}
+    assert plain.seen == plain.trained == {"slide_0"}
     # Nothing of it was fitted on the slide: reconstructing it from its file gives the same layout.
     again = plain.reconstruct(tissue.slides[1], progress=False).pos
     np.testing.assert_allclose(again, plain.held_out["slide_1"], atol=1e-6)
 
     used = Gears(recipe).fit(tissue.slides, validate="slide_1", progress=False)
     assert used.validated == frozenset()
-    assert used.seen == {"slide_0", "slide_1"}
+    assert used.seen == {"slide_0"}
+    assert used.trained == {"slide_0", "slide_1"}
     assert len(used.regressions.knn.pos) == 2
     assert not np.allclose(used.reconstruct(tissue.slides[1], progress=False).pos, used.held_out["slide_1"], atol=1e-3)
     quality = row_spearman(used.held_out["slide_1"], tissue.slides[1].pos).mean()

@@ -59,7 +59,7 @@ def diagnose(
         slides,
         out,
         candidates=fitted.candidates,
-        seen=fitted.seen,
+        seen=fitted.trained,
         validated=fitted.validated,
         references=references,
         minisets=minisets,

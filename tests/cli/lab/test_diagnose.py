@@ -55,14 +55,23 @@ def test_model_and_slides_in_folder_and_tables_out(files, model, tmp_path, capsy
     assert len(list((out / "maps").glob("*.png"))) == 6
 
 
-@pytest.mark.parametrize(("is_block", "seen"), [(False, {"slide_0"}), (True, {"slide_0", "slide_1"})])
-def test_what_training_has_seen_reaches_the_report(files, model, tmp_path, monkeypatch, is_block, seen) -> None:
+@pytest.mark.parametrize(
+    ("is_block", "kept_out", "seen"),
+    [(False, True, {"slide_0"}), (True, True, {"slide_0", "slide_1"}), (False, False, {"slide_0", "slide_1"})],
+)
+def test_what_training_has_seen_reaches_the_report(
+    files, model, tmp_path, monkeypatch, is_block, kept_out, seen
+) -> None:
     pytest.importorskip("matplotlib")
     called: dict[str, Any] = {}
 
     def loaded(folder: Path) -> FittedGears:
         fitted = load(folder)
-        return dataclasses.replace(fitted, report={**fitted.report, "held_out_is_block": is_block})
+        fitted = dataclasses.replace(fitted, report={**fitted.report, "held_out_is_block": is_block})
+        if not kept_out:
+            return fitted
+        recipe = fitted.recipe.change({"regressions": None, "training": {"final_epochs": 0}})
+        return dataclasses.replace(fitted, recipe=recipe, regressions=None)
 
     def spy(members, encoder, recipe, slides, out, **options) -> None:
         called.update(options, members=members, encoder=encoder, recipe=recipe)
