@@ -51,7 +51,7 @@ def lowest_eigenvectors(laplacian: csr_array, k: int) -> SpectralBasis:
     Raises:
         InputError: for k outside 1 .. n - 1.
 
-    Memory and time: k = 12 on a picture of 512 x 512 takes 7 CPU seconds and 480 MB; n log n memory, about n time.
+    Memory and time: k = 12 on a picture of 512 x 512 takes 7 CPU seconds and 510 MB; n log n memory, about n time.
     A factor of a graph that is no sheet (kNN in many dimensions) fills far more.
 
     Source: ARPACK by way of ``scipy.sparse.linalg.eigsh``, and SuperLU. LOBPCG with an algebraic multigrid
