@@ -20,9 +20,10 @@ from pyg_gears.data.whole_file import whole_file
 with signals_stop(own_process=True), whole_file(sys.argv[1]) as part:
     part.write_text("half")
     if len(sys.argv) > 2 and os.fork() == 0:
-        print("forked", flush=True)  # a signal during the fork itself would be lost
+        # In one write, so that the two processes never share a line. A signal during the fork itself would be lost.
+        os.write(1, b"forked\\n")
         time.sleep(60)
-    print("ready", flush=True)
+    os.write(1, b"ready\\n")
     time.sleep(60)
 """
 
