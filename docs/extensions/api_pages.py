@@ -49,7 +49,8 @@ MORE = {
     "encoders": ["pyg_gears.encoders.linear_encoder.LinearEncoder"],
     "lab.probe": ["pyg_gears.lab.report.write_report"],
     "training": [
-        f"pyg_gears.training.{section}_recipe" for section in ("embedding", "model", "gate", "generator_diffusion")
+        f"pyg_gears.training.{section}_recipe"
+        for section in ("embedding", "model", "gate", "generator_diffusion", "regression")
     ]
     + ["pyg_gears.training.preparation.Prepared"],
     "lab.probes": ["pyg_gears.lab.probes.focus_maps.query_nodes"],
