@@ -112,8 +112,7 @@ class FittedGears:
     @property
     def trained(self) -> frozenset[str]:
         """Names of the slides that the models or the regressions were fitted on, to the end of the fit."""
-        used = self.recipe.training.final_epochs > 0 or self.regressions is not None
-        return frozenset(self.report["slides"]) if used else self.seen
+        return frozenset(self.report["slides"]) if self.report.get("held_out_joined") else self.seen
 
     @property
     def validated(self) -> frozenset[str]:

@@ -180,6 +180,7 @@ class Gears:
                 "slides": parts.names,
                 "held_out": [slide.name for slide in prepared.validation.slides],
                 "held_out_is_block": prepared.blocks,
+                "held_out_joined": recipe.training.final_epochs > 0 or recipe.regressions is not None,
                 "cells": 0 if parts.cells is None else len(parts.cells),
                 "genes": len(prepared.encoder.genes),
                 "held_out_quality": float(np.concatenate(quality).mean()),

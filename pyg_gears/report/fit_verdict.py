@@ -26,8 +26,9 @@ def fit_verdict(report: Mapping[str, Any]) -> str:
         f"E_geo on {held_out}, where the truth has 0: {energy:.3f} with the inferred graph, {report['t_edge']:.3f} with the true "
         "one"
     )
-    if "held_out_quality" in report:
-        text = f"Rank correlation of predicted and true distances {report['held_out_quality']:.2f}, {text}"
+    quality = report.get("held_out_quality")  # older models have none
+    if isinstance(quality, float):
+        text = f"Rank correlation of predicted and true distances {quality:.2f}, {text}"
     verdicts: dict[str, list[str]] = {}
     for name, rival in report.get("rivals", {}).items():
         verdicts.setdefault(_comparison(energy, rival), []).append(f"{TITLES[name]} ({rival:.3f})")

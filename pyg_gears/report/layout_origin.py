@@ -39,7 +39,8 @@ def training_sentences(model: Mapping[str, Any]) -> list[str]:
             "for other sections."
         )
     elif held_out:
-        lines.append(f"Held out to stop training and to calibrate the confidence: {', '.join(held_out)}.")
+        joined = " Afterwards it joined the fit." if model.get("held_out_joined") else ""
+        lines.append(f"Held out to stop training and to calibrate the confidence: {', '.join(held_out)}.{joined}")
     if model.get("genes"):
         lines.append(f"The embedding reads {int(model['genes']):,} genes.")
     if "cells" in model:
@@ -49,7 +50,7 @@ def training_sentences(model: Mapping[str, Any]) -> list[str]:
         known = part(model, "rivals")
         rivals = {name: known[name] for name in TITLES if isinstance(known.get(name), float)}
         energies = {**model, "held_out": held_out, "held_out_is_block": is_block, "rivals": rivals}
-        lines.append(f"{fit_verdict(energies)}. Lower is better.")
+        lines.append(f"{fit_verdict(energies)}. A lower E_geo is better.")
     return lines
 
 

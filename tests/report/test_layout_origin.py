@@ -31,6 +31,8 @@ def test_what_the_model_was_trained_on() -> None:
     assert lines[0] == "Trained on 2 slides: a, b."
     assert "Held out" in lines[1]
     assert lines[1].endswith(": c.")
+    joined = training_sentences({**model, "held_out_joined": True})
+    assert joined[1] == f"{lines[1]} Afterwards it joined the fit."
     assert "1,200 cells" in lines[3]
     blocks = training_sentences({"slides": ["a"], "held_out": ["a"], "held_out_is_block": True, "cells": 0})
     assert blocks[0] == "Trained on 1 slide: a."
@@ -44,7 +46,9 @@ def test_the_energy_of_the_model_stands_beside_the_regressions() -> None:
     assert training_sentences(model)[-1].startswith("E_geo on b, where the truth has 0: 0.500 with the inferred graph")
     rivals = {"ridge": 0.8, "knn_regression": "text of a stranger", "unknown": 0.1}
     last = training_sentences({**model, "rivals": rivals})[-1]
-    assert last.endswith("; better than ridge regression (0.800). Lower is better.")
+    assert last.endswith("; better than ridge regression (0.800). A lower E_geo is better.")
+    foreign = training_sentences({**model, "held_out_quality": "text of a stranger"})[-1]
+    assert foreign.startswith("E_geo on b")
     assert "E_geo" not in training_sentences({**model, "t_edge": "0.2"})[-1]
 
 
