@@ -49,7 +49,7 @@ class PlaceRegression:
     @classmethod
     def fit(
         cls,
-        kind: str,
+        kind: Literal["knn", "kernel_ridge"],
         slides: Sequence[tuple[Float[torch.Tensor, "m c"], Float[torch.Tensor, "m 2"]]],
         *,
         seed: int = 0,
@@ -76,7 +76,7 @@ class PlaceRegression:
                 kept = np.sort(random_stream(seed, "regression spots", number).permutation(len(kept))[:MAX_SPOTS])
             x.append(embedding[kept].float())
             pos.append(torch.from_numpy(in_gauge(place.double().numpy())[kept]).float())
-        return cls("knn" if kind == "knn" else "kernel_ridge", tuple(x), tuple(pos))
+        return cls(kind, tuple(x), tuple(pos))
 
     def layout(self, x: Float[torch.Tensor, "n c"]) -> Float[np.ndarray, "n 2"]:
         """Places of cells.

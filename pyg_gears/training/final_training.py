@@ -53,9 +53,7 @@ def train_on_all(
     finished = folder / "finished.pt"
     done = read_kept(finished)
     if done is None:
-        module = StructureModule(
-            model, recipe, minisets, minisets, seed=seed, first_epoch=max(recipe.training.epochs, 1)
-        )
+        module = StructureModule(model, recipe, minisets, minisets, seed=seed, first_epoch=recipe.training.epochs)
         run(
             module,
             [ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)],
