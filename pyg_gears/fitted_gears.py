@@ -21,7 +21,6 @@ from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.io.given import Given, given_cells
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import (
-    DomainGap,
     Encoder,
     SCAdapter,
     TrainingGenes,
@@ -32,15 +31,17 @@ from pyg_gears.encoders import (
 from pyg_gears.errors import InputError, expect
 from pyg_gears.layout import (
     ConfidenceCalibration,
-    LayoutOutput,
     LayoutSettings,
     Regressions,
     TrainingSupport,
     adapt_query,
+    layout_verdict,
+    own_components,
     reconstruct_layout,
     with_unplaced,
 )
 from pyg_gears.models import StructureModel
+from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import load_checkpoint, save_checkpoint
@@ -48,27 +49,6 @@ from pyg_gears.training.preparation import candidate_search
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import FilePath
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """A layout with its confidence.
-
-    Attributes:
-        pos: Coordinates in the gauge (centred, RMS radius 1, longest axis first), shape (n, 2); NaN for cells without a count,
-            which have no place.
-        confidence: Per cell in [0, 1]: the rank correlation that its distances are expected to have with the true ones; 0
-            without a place.
-        layout: The layout with sparse distances and residuals.
-        gap: How far the cells lie from the training spots in the embedding, before any adapter.
-        adapted: Whether the cells went through an adapter.
-    """
-
-    pos: Float[np.ndarray, "n 2"]
-    confidence: Float[np.ndarray, " n"]
-    layout: LayoutOutput
-    gap: DomainGap
-    adapted: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,15 +157,24 @@ class FittedGears:
                 progress=progress,
                 device=where,
                 regressions=() if self.regressions is None else self.regressions.layouts(query, x),
+                own=own_components(query) if settings is None or settings.refinement_rounds else None,
             )
-        confidence = np.zeros(len(kept))
         # Missing genes shorten the features as well: the lower of the two, so that their loss does not count twice.
         signal = min(self.support.signal(embedded.features), share)
-        confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal
-        if self.training_genes is not None:
-            confidence[kept] *= self.training_genes.trust(self.encoder.depths(query))
+        genes = self.training_genes
+        depth = np.ones(len(x)) if genes is None else genes.trust(self.encoder.depths(query))
+        confidence = np.zeros(len(kept))
+        confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal * depth
+        verdict = layout_verdict(
+            float(confidence[kept].mean()),
+            far=gap.far,
+            adapted=adapted,
+            depth=float(depth.mean()),
+            signal=signal,
+            held_out=self.report.get("held_out_quality"),
+        )
         layout = with_unplaced(layout, kept)
-        return Reconstruction(layout.pos, confidence, layout, gap, adapted)
+        return Reconstruction(layout.pos, confidence, layout, gap, adapted, verdict)
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """The origin of a layout, for its file: recipe, versions, residuals, the model's validation."""
@@ -198,6 +187,7 @@ class FittedGears:
             "residuals": found.layout.report,
             "gap": found.gap._asdict(),
             "adapted": found.adapted,
+            "verdict": found.verdict._asdict(),
             "model": dict(self.report),
             "seed": seed,
         }

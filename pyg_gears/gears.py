@@ -20,15 +20,19 @@ from pyg_gears.data.leftovers import remove_parts
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import SCAdapter, TrainingGenes
 from pyg_gears.errors import expect
-from pyg_gears.fitted_gears import FittedGears, Reconstruction
+from pyg_gears.fitted_gears import FittedGears
 from pyg_gears.layout import (
     ConfidenceCalibration,
+    LeftOutOutput,
     Regressions,
     TrainingSupport,
+    left_out_quality,
+    own_components,
     reconstruct_layout,
     row_spearman,
 )
 from pyg_gears.models import StructureModel
+from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
@@ -147,8 +151,12 @@ class Gears:
         )
         held_out = _lay_out_held_out(recipe, parts, prepared, chosen_by_validation, device)
         quality = _held_out_quality(prepared, held_out)
-        scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
         slides, embedded = whole_slides(parts, prepared)
+        if prepared.blocks:
+            known = left_out_quality([(slide.x, slide.pos) for slide in embedded], seed=seed)
+        else:
+            scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
+            known = LeftOutOutput(np.concatenate(scatter), np.concatenate(quality))
         minisets = recipe_minisets(
             embedded, recipe, prepared.candidates, seed=child_seed(seed, "final minisets"), cache=work / "minisets"
         )
@@ -172,8 +180,8 @@ class Gears:
             members=members,
             support=support,
             regressions=_regressions(recipe, slides, embedded),
-            # From scatter to the rank correlation that held-out spots reached, in one falling curve.
-            calibration=ConfidenceCalibration.fit(np.concatenate(scatter), np.concatenate(quality)),
+            # From scatter to the rank correlation that left-out spots reached, in one falling curve.
+            calibration=ConfidenceCalibration.fit(known.scatter, known.quality),
             held_out={slide.name: layout for slide, layout in zip(prepared.validation.slides, held_out, strict=True)},
             training_genes=TrainingGenes.of([part.spots for part in parts.train], recipe.embedding.normalization),
             report={
@@ -214,6 +222,7 @@ def _lay_out_held_out(
             progress=False,
             device=device,
             regressions=regressions.layouts(part.slide, slide.x, part.inside) if regressions else (),
+            own=own_components(part.slide, part.inside),
         ).pos
         for part, slide in zip(parts.held_out, prepared.validation.slides, strict=True)
     ]

@@ -111,7 +111,8 @@ def test_cells_without_counts_are_named_in_both_streams(model, simulated, tmp_pa
         warnings.simplefilter("always")
         assert run("reconstruct", model, tmp_path / "holes.h5ad", "--out", tmp_path / "layout.h5ad") == 0
     said = capsys.readouterr()
-    assert "60 cells, 2 of them without a place, mean confidence" in said.out
+    assert "60 cells, 2 of them without a place\n" in said.out
+    assert "Reason: mean confidence" in said.out
     assert "warning: 2 of 60 cells have no count in the" in said.err
     found = anndata.read_h5ad(tmp_path / "layout.h5ad")
     assert np.flatnonzero(np.isnan(found.obsm["X_gears"]).all(axis=1)).tolist() == [0, 9]

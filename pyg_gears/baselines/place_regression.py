@@ -87,13 +87,16 @@ class PlaceRegression:
         Returns:
             Coordinates in the gauge, float64, shape (n, 2). Time n times the spots; memory does not grow with their product.
         """
+        return consensus([RegressionOutput(layout, 1.0) for layout in self.places(x)])
+
+    def places(self, x: Float[torch.Tensor, "n c"]) -> list[Float[np.ndarray, "n 2"]]:
+        """Places of cells on each slide, in the gauge of that slide, shape (n, 2) each."""
         predict = _nearest if self.kind == "knn" else _kernel_ridge
         query = x.double().numpy()
-        found = [
+        return [
             predict(own.double().numpy(), pos.double().numpy(), query)
             for own, pos in zip(self.x, self.pos, strict=True)
         ]
-        return consensus([RegressionOutput(layout, 1.0) for layout in found])
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors for :meth:`from_state_dict`."""

@@ -83,5 +83,5 @@ def reconstruct(
         )
     unplaced = found.layout.report["unplaced"]
     placed = f"{len(found.pos)} cells" + (f", {unplaced} of them without a place" if unplaced else "")
-    mean = found.confidence.sum() / (len(found.pos) - unplaced)
-    click.echo(f"wrote {out}: {placed}, mean confidence {mean:.2f}")
+    click.echo(f"wrote {out}: {placed}")
+    click.echo(found.verdict.text)

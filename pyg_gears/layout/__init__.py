@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from pyg_gears.layout.confidence import ConfidenceCalibration, row_spearman
     from pyg_gears.layout.consensus import ConsensusOutput, consensus_layout
     from pyg_gears.layout.fill import fill_evenly
+    from pyg_gears.layout.left_out_quality import LeftOutOutput, left_out_quality
     from pyg_gears.layout.locality import LocalityOutput, locality_graph
     from pyg_gears.layout.median import weighted_median
+    from pyg_gears.layout.neighbor_refinement import joint_probabilities, refine_neighbors
+    from pyg_gears.layout.own_components import own_components
     from pyg_gears.layout.patch_predictor import PatchPredictor, PredictionOutput, WeightedLayout
     from pyg_gears.layout.patches import PatchesOutput, draw_patches
     from pyg_gears.layout.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from pyg_gears.layout.stitch import StitchOutput, stitch_votes
     from pyg_gears.layout.support import TrainingSupport
     from pyg_gears.layout.unplaced import with_unplaced
+    from pyg_gears.layout.verdict import LayoutVerdict, layout_verdict
     from pyg_gears.layout.votes import VotesOutput, collect_votes
 
 __all__ = [
@@ -34,6 +38,8 @@ __all__ = [
     "ConsensusOutput",
     "LayoutOutput",
     "LayoutSettings",
+    "LayoutVerdict",
+    "LeftOutOutput",
     "LocalityOutput",
     "PatchPredictor",
     "PatchesOutput",
@@ -53,9 +59,14 @@ __all__ = [
     "fill_evenly",
     "group_factor",
     "isomap_start",
+    "joint_probabilities",
+    "layout_verdict",
+    "left_out_quality",
     "locality_graph",
+    "own_components",
     "patchwise_layout",
     "reconstruct_layout",
+    "refine_neighbors",
     "row_spearman",
     "solve_layout",
     "stitch_patches",
@@ -71,8 +82,11 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "confidence": ["ConfidenceCalibration", "row_spearman"],
         "consensus": ["ConsensusOutput", "consensus_layout"],
         "fill": ["fill_evenly"],
+        "left_out_quality": ["LeftOutOutput", "left_out_quality"],
         "locality": ["LocalityOutput", "locality_graph"],
         "median": ["weighted_median"],
+        "neighbor_refinement": ["joint_probabilities", "refine_neighbors"],
+        "own_components": ["own_components"],
         "patch_predictor": ["PatchPredictor", "PredictionOutput", "WeightedLayout"],
         "patches": ["PatchesOutput", "draw_patches"],
         "patchwise": ["PatchwiseOutput", "patchwise_layout", "stitch_patches"],
@@ -85,6 +99,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "stitch": ["StitchOutput", "stitch_votes"],
         "support": ["TrainingSupport"],
         "unplaced": ["with_unplaced"],
+        "verdict": ["LayoutVerdict", "layout_verdict"],
         "votes": ["VotesOutput", "collect_votes"],
     },
 )

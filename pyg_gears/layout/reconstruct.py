@@ -15,6 +15,7 @@ from pyg_gears.errors import expect
 from pyg_gears.geometry import principal_frame
 from pyg_gears.layout.consensus import consensus_layout
 from pyg_gears.layout.fill import fill_evenly
+from pyg_gears.layout.neighbor_refinement import refine_neighbors
 from pyg_gears.layout.patch_predictor import Model, PatchPredictor, WeightedLayout
 from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.layout.patchwise import patchwise_layout
@@ -48,12 +49,13 @@ def reconstruct_layout(
     shard_dir: FilePath | None = None,
     progress: bool = True,
     regressions: Sequence[WeightedLayout] = (),
+    own: Float[torch.Tensor, "n d"] | None = None,
 ) -> LayoutOutput:
     """Reconstruct the layout of cells from their embedding.
 
     A query of at most one patch is predicted whole: the voters' distances are averaged and solved once. More cells are
     predicted in overlapping patches, which vote on distances; see :func:`patchwise_layout`. A voter is one model with one
-    sample of the noise, or a layout by regression.
+    sample of the noise, or a layout by regression. Near neighbours are refined last; see :func:`refine_neighbors`.
 
     Args:
         models: One structure model or an ensemble (called as ``model(batch)``, and with ``noise`` and ``generator`` for
@@ -66,6 +68,8 @@ def reconstruct_layout(
         shard_dir: Folder for finished shards of predictions, from which a killed run goes on.
         progress: Show a bar on stderr when that is a terminal.
         regressions: Layouts of the same cells by other means, whose distances are averaged with those of the models.
+        own: What else of the cells' expression decides on near neighbours, shape (n, d), see :func:`own_components`; the
+            embedding alone if omitted.
 
     Returns:
         Layout, sparse distances and report.
@@ -83,14 +87,17 @@ def reconstruct_layout(
     voters = (models,) if callable(models) else tuple(models)
     settings = settings or LayoutSettings()
     predictor = PatchPredictor(voters, candidates, settings, seed, device, shard_dir, progress, regressions)
+    expression = (x,) if own is None else (x, own)
     if len(x) <= settings.patch_size:
-        return _whole(predictor, x)
+        return _whole(predictor, x, expression)
     found = patchwise_layout(predictor, x)
     stitched = found.stitched
-    return _finish(found.solved.pos, stitched.pairs, stitched.distance, settings.fill, found.report)
+    return _finish(found.solved.pos, stitched.pairs, stitched.distance, expression, settings, found.report)
 
 
-def _whole(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -> LayoutOutput:
+def _whole(
+    predictor: PatchPredictor, x: Float[torch.Tensor, "n c"], expression: Sequence[Float[torch.Tensor, "n _"]]
+) -> LayoutOutput:
     """All cells as one patch."""
     n, settings = len(x), predictor.settings
     patch = PatchesOutput(np.arange(n), np.array([0, n]), np.array([False]), n)
@@ -112,25 +119,28 @@ def _whole(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -> LayoutOu
     if len(pos) > 1:
         ratio = np.maximum(pair_lengths(pos, *pairs), TINY) / np.maximum(distance, TINY)
         report["voter_disagreement"] = float((weights @ np.abs(np.log(ratio))).mean())
-    return _finish(agreed.pos, pairs, distance, settings.fill, report)
+    return _finish(agreed.pos, pairs, distance, expression, settings, report)
 
 
 def _finish(
     pos: Float[np.ndarray, "n 2"],
     pairs: Int[np.ndarray, "2 e"],
     distance: Float[np.ndarray, " e"],
-    fill: float,
+    expression: Sequence[Float[torch.Tensor, "n _"]],
+    settings: LayoutSettings,
     report: dict[str, Any],
 ) -> LayoutOutput:
-    """Fill, fix gauge and pose, and bring the distances to the same unit."""
+    """Fill, refine neighbours, fix gauge and pose, and bring the distances to the same unit."""
     n = len(pos)
     radius = float(np.sqrt(((pos - pos.mean(axis=0)) ** 2).sum(axis=1).mean()))
     unit = 1.0 / radius if radius > 1e-6 else 1.0
-    filled = fill_evenly(pos * unit, fill)
-    posed = principal_frame(torch.from_numpy(np.ascontiguousarray(filled, dtype=np.float64))).numpy()
+    filled = fill_evenly(pos * unit, settings.fill)
+    refined = refine_neighbors(filled, expression, rounds=settings.refinement_rounds, pull=settings.refinement_pull)
+    moved = float(np.sqrt(((refined - filled) ** 2).sum(axis=1).mean()))
+    posed = principal_frame(torch.from_numpy(np.ascontiguousarray(refined, dtype=np.float64))).numpy()
     report = {key: value * unit if key.startswith("residual_") else value for key, value in report.items()}
     # Both directions of every pair; a zero stays an entry.
     both = np.concatenate([pairs, pairs[::-1]], axis=1)
     matrix = csr_array((np.tile(distance * unit, 2), (both[0], both[1])), shape=(n, n))
     matrix.sort_indices()
-    return LayoutOutput(posed, matrix, report | {"fill": fill})
+    return LayoutOutput(posed, matrix, report | {"fill": settings.fill, "refinement_moved": moved})

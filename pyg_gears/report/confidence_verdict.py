@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
-LEVELS = (
-    (0.7, "good", "distances and neighbourhoods can be used"),
-    (0.4, "fair", "regions and broad trends can be used, single neighbours with care"),
-    (0.2, "weak", "only broad trends can be used: inner against outer, one side against the other"),
-    (-1.0, "cannot tell", "the expression says too little about place; do not read places from this layout"),
-)
-"""Lowest confidence, name and advice. Confidence is an expected rank correlation of distances, and these are the usual
-readings of one; no experiment has set the limits."""
+from pyg_gears.layout import LayoutVerdict
+from pyg_gears.layout.verdict import COARSE, RELIABLE, USES
 
 
-def confidence_verdict(confidence: Float[np.ndarray, " n"]) -> list[str]:
-    """Sentences on the mean and the spread of the confidence of the cells that have a place."""
+def confidence_verdict(confidence: Float[np.ndarray, " n"], found: Mapping[str, Any]) -> list[str]:
+    """The verdict of the layout, and how many cells reach its limits.
+
+    Args:
+        confidence: Of the cells that have a place.
+        found: The verdict in the file (``uns["gears"]["verdict"]``); empty for a file without one, which is judged by its mean
+            confidence.
+
+    Returns:
+        Sentences.
+    """
     confidence = np.asarray(confidence, dtype=np.float64)
     confidence = confidence[np.isfinite(confidence)]
     if not len(confidence):
         return ["No cell has a confidence."]
     mean = round(float(confidence.mean()), 2)  # as it is read
-    _, name, advice = next(level for level in LEVELS if mean >= level[0])
-    shares = [(low, label, float((confidence >= low).mean())) for low, label, _ in LEVELS[:2]]
+    word, reason, remedy = (str(found.get(name, "")) for name in LayoutVerdict._fields)
+    if word not in USES or not reason:
+        word = "reliable" if mean >= RELIABLE else "coarse only" if mean >= COARSE else "cannot tell"
+        reason, remedy = f"mean confidence {mean:.2f}", ""
+    shares = [float((confidence >= limit).mean()) for limit in (RELIABLE, COARSE)]
     return [
-        f"Mean confidence {mean:.2f}, {name}: {advice}.",
-        f"{shares[0][2]:.0%} of the cells reach {shares[0][0]} (good), {shares[1][2]:.0%} reach {shares[1][0]} (fair).",
-        "Confidence is the rank correlation that a cell's distances to all others are expected to have with the true ones, "
-        "as learned from the held-out slide.",
+        LayoutVerdict(word, reason, remedy).text,
+        f"{shares[0]:.0%} of the cells have a confidence of at least {RELIABLE}, {shares[1]:.0%} of at least {COARSE}.",
+        "Confidence is the rank correlation that a cell's distances to all other cells are expected to have with the true ones; "
+        "it was learned from sections of known truth and is too high on a tissue that those do not resemble.",
     ]

@@ -102,7 +102,7 @@ def layout_page(
     placed = np.asarray(np.isfinite(pos).all(axis=1))
     kept = adata if placed.all() else adata[placed].copy()
     origin = layout_origin(adata.uns)
-    verdict = confidence_verdict(confidence[placed])
+    verdict = confidence_verdict(confidence[placed], part(origin, "verdict"))
     charts = {"confidence-chart": histogram(confidence[placed], "confidence", "cells", (0.0, 1.0))}
     residuals = _residuals(pos, adata.obsp.get("gears_distances"), part(origin, "residuals"), charts)
     after = "".join([

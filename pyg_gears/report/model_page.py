@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pyg_gears.data import Slide
-from pyg_gears.fitted_gears import FittedGears, Reconstruction
+from pyg_gears.fitted_gears import FittedGears
 from pyg_gears.layout import ConfidenceCalibration, row_spearman
+from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.report.explorer import explorer_data, explorer_html
 from pyg_gears.report.html_parts import chart, copied, items, paragraph, section, table, text
 from pyg_gears.report.layout_figures import drawn_together

@@ -17,7 +17,7 @@ from pyg_gears.layout import (
 )
 from pyg_gears.transforms import CandidateGraph
 
-SMALL = LayoutSettings(patch_size=96, overlap=16, locality_neighbors=15, batch_nodes=2000)
+SMALL = LayoutSettings(refinement_rounds=0, patch_size=96, overlap=16, locality_neighbors=15, batch_nodes=2000)
 CANDIDATES = CandidateGraph(20, "euclidean")
 
 

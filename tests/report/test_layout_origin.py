@@ -63,14 +63,23 @@ def test_far_cells_are_warned_about(adapted: bool, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean", "word"), [(0.9, "good"), (0.7, "good"), (0.5, "fair"), (0.3, "weak"), (0.1, "cannot tell")]
+    ("mean", "word"),
+    [(0.9, "Reliable"), (0.6, "Reliable"), (0.5, "Coarse only"), (0.3, "Coarse only"), (0.1, "Cannot tell")],
 )
-def test_the_verdict_names_the_level(mean: float, word: str) -> None:
-    lines = confidence_verdict(np.full(20, mean))
-    assert f"Mean confidence {mean:.2f}, {word}:" in lines[0]
+def test_a_file_without_a_verdict_is_judged_by_its_mean_confidence(mean: float, word: str) -> None:
+    lines = confidence_verdict(np.full(20, mean), {})
+    assert lines[0].startswith(f"{word}: ")
+    assert lines[0].endswith(f"Reason: mean confidence {mean:.2f}.")
+
+
+def test_the_verdict_of_the_file_is_what_the_page_says() -> None:
+    found = {"word": "coarse only", "reason": "cells have few counts", "remedy": "deeper sequencing"}
+    lines = confidence_verdict(np.full(20, 0.9), found)
+    assert lines[0].startswith("Coarse only: only broad trends")
+    assert lines[0].endswith("Reason: cells have few counts. What would help: deeper sequencing.")
 
 
 def test_the_verdict_counts_cells_and_bears_none() -> None:
-    lines = confidence_verdict(np.array([0.8, 0.8, 0.5, 0.1]))
-    assert "50% of the cells reach 0.7 (good), 75% reach 0.4 (fair)." in lines[1]
-    assert confidence_verdict(np.array([np.nan])) == ["No cell has a confidence."]
+    lines = confidence_verdict(np.array([0.8, 0.8, 0.5, 0.1]), {})
+    assert "50% of the cells have a confidence of at least 0.6, 75% of at least 0.3." in lines[1]
+    assert confidence_verdict(np.array([np.nan]), {}) == ["No cell has a confidence."]

@@ -56,7 +56,7 @@ def test_everything_of_a_file_stands_on_its_page(layout_file: Callable[..., Path
     for text in (
         "Layout of layout",
         "120 cells",
-        "Mean confidence 0.5",
+        "Coarse only: only broad trends",
         "Trained on 2 slides: a, b.",
         "These cells lie farther from the training spots",
         "spearman",
@@ -94,7 +94,7 @@ def test_cells_without_a_place_are_listed_and_not_drawn(small_adata: AnnData) ->
     assert "model's genes: c3, c7" in page.seen
     assert "38 cells" in page.seen
     assert data_of(page)["count"] == 38
-    assert "Mean confidence 0.50" in page.seen
+    assert "mean confidence 0.50" in page.seen
 
 
 def test_a_layout_of_batches_is_warned_about(small_adata: AnnData) -> None:

@@ -1,0 +1,156 @@
+"""Near neighbours of a layout, refined by the query's own expression graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+
+from pyg_gears import graphs
+
+PERPLEXITY = 30
+SPREAD = 3.0
+"""Mean distance to the 30th nearest cell in the kernel's unit."""
+REPELLING = 50
+"""Nearest cells of the layout that repel a cell."""
+SEARCH_EVERY = 20
+STEP = 0.25
+MOMENTUM = (0.5, 0.8)
+"""In the first quarter of the rounds, and after it."""
+BISECTIONS = 60
+
+
+def refine_neighbors(
+    pos: Float[np.ndarray, "n 2"],
+    expression: Sequence[Float[torch.Tensor, "n c"]],
+    *,
+    rounds: int = 25,
+    pull: float = 0.1,
+) -> Float[np.ndarray, "n 2"]:
+    r"""Move cells so that those with alike expression *and* near places become neighbours; regions stay where they are.
+
+    A layout from slides knows regions better than single neighbours, and the query's own expression graph the reverse. So the
+    layout is the start and the anchor of a neighbour embedding of the query:
+
+    .. math:: \mathrm{KL}(P \,\|\, Q(y)) + \frac{\mu}{2n} \sum_i \|y_i - y_i^0\|^2, \quad
+        q_{ij} \propto \frac{1}{1 + \|y_i - y_j\|^2}
+
+    with P the joint probabilities of t-SNE (perplexity 30, over 90 neighbours) of every cell's expression and place side by side,
+    which count alike, and y^0 the layout in a unit in which the 30th nearest cell is 3 away on average. Only the 50 nearest
+    cells repel a cell: at an even density the rest cancels but for the rim, where the anchor holds. Time and memory grow with n.
+
+    Measured (quick, seed 0, mean Spearman / Trust@20 / recall@15, H and ten principal components of the query's own): 11 unseen
+    sections of hippocampus and tumour, on which the constants were chosen, 0.611 / 0.811 / 0.240 to 0.612 / 0.823 / 0.270; 14
+    queries that took no part (bulb, tumours of other patients, hippocampus 1 and 2) 0.308 / 0.681 / 0.152 to 0.313 / 0.703 /
+    0.181; 12 queries of and around single cells 0.327 / 0.647 / 0.070 to 0.326 / 0.660 / 0.080. With H alone the gain on the 11
+    is 0.026 in recall@15; without repulsion (shortened distances in the stress) 0.007; a t-SNE that starts at the layout
+    without the anchor has 0.026 and loses 0.028 in Spearman.
+
+    Args:
+        pos: Layout, shape (n, 2), in any unit.
+        expression: What of the cells' expression is compared, shape (n, c) each; each is scaled to the same mean square.
+        rounds: Gradient steps; 0 returns the layout.
+        pull: Strength of the anchor, :math:`\mu`.
+
+    Returns:
+        Layout, shape (n, 2), in the unit and about the centre of ``pos``. Fewer than 5 cells, and layouts in which half of the
+        cells lie on one another, stay as they are.
+
+    Source: van der Maaten and Hinton (2008), "Visualizing data using t-SNE"; the anchor, the places in P and the local
+    repulsion are ours.
+    """
+    n = len(pos)
+    if rounds == 0 or n < 5:
+        return pos.copy()
+    perplexity = min(PERPLEXITY, (n - 1) // 3)
+    centre = pos.mean(axis=0)
+    reach = cKDTree(pos).query(pos, perplexity + 1)[0][:, -1]
+    if np.median(reach) <= 1e-9 * np.abs(pos - centre).max():
+        return pos.copy()
+    unit = SPREAD / float(reach.mean())
+    start = (pos - centre) * unit
+    attraction = joint_probabilities(_side_by_side(start, expression), perplexity)
+    row = np.repeat(np.arange(n), np.diff(attraction.indptr))
+    count = min(REPELLING, n - 1)
+    y, velocity = start.copy(), np.zeros_like(start)
+    for turn in range(rounds):
+        if turn % SEARCH_EVERY == 0:
+            near = cKDTree(y).query(y, count + 1)[1][:, 1:].ravel()
+            far_row, pointer = np.repeat(np.arange(n), count), np.arange(0, n * count + 1, count)
+        kernel = _kernel(y, row, attraction.indices)
+        towards = csr_array((attraction.data * kernel, attraction.indices, attraction.indptr), shape=(n, n))
+        kernel = _kernel(y, far_row, near)
+        away = csr_array((kernel**2 * (n / kernel.sum()), near, pointer), shape=(n, n))
+        gradient = 4 * (_pull(towards, y) - _pull(away, y)) + pull * (y - start)
+        velocity = MOMENTUM[turn >= rounds / 4] * velocity - STEP * gradient
+        y = y + velocity
+    return centre + (y - y.mean(axis=0)) / unit
+
+
+def joint_probabilities(x: Float[torch.Tensor, "n c"], perplexity: int) -> csr_array:
+    r"""Symmetric neighbour probabilities of t-SNE, with rows that sum to 1 on average.
+
+    .. math:: p_{j|i} \propto e^{-\beta_i \|x_i - x_j\|^2}, \quad P = (p + p^T) / 2
+
+    over the 3 ``perplexity`` nearest rows, :math:`\beta_i` such that the entropy of a row is the logarithm of ``perplexity``.
+
+    Args:
+        x: Rows to compare, shape (n, c).
+        perplexity: Effective number of neighbours, at most (n - 1) / 3.
+
+    Returns:
+        P, shape (n, n), sorted.
+    """
+    found = graphs.knn(x, 3 * perplexity, metric="euclidean")
+    square = found.distance.double().numpy() ** 2
+    square -= square[:, :1]
+    n, k = square.shape
+    mean = square.mean(axis=1)
+    low, high = np.full(n, -80.0), np.full(n, 80.0)  # of the logarithm of beta, in units of the row's mean square
+    square /= np.maximum(mean, 1e-300)[:, None]
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        wide = _entropy(square * np.exp(middle)[:, None]) > np.log(perplexity)
+        low, high = np.where(wide, middle, low), np.where(wide, high, middle)
+    weight = np.exp(-square * np.exp((low + high) / 2)[:, None])
+    weight /= weight.sum(axis=1, keepdims=True)
+    one_way = csr_array((weight.ravel(), found.index.numpy().ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    both = csr_array((one_way + one_way.T) / 2)
+    both.sort_indices()
+    return both
+
+
+def _entropy(cost: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
+    """Entropy of probabilities in proportion to exp(-cost); the smallest cost of a row is 0."""
+    weight = np.exp(-cost)
+    total = weight.sum(axis=1)
+    return np.log(total) + (weight * np.where(weight > 0, cost, 0.0)).sum(axis=1) / total
+
+
+def _side_by_side(
+    pos: Float[np.ndarray, "n 2"], expression: Sequence[Float[torch.Tensor, "n c"]]
+) -> Float[torch.Tensor, "n c"]:
+    """Expression and places, which count alike."""
+    blocks = [_unit(x.double()) for x in expression]
+    return torch.cat([*blocks, _unit(torch.from_numpy(pos)) * max(len(blocks), 1) ** 0.5], dim=1)
+
+
+def _unit(x: Float[torch.Tensor, "n c"]) -> Float[torch.Tensor, "n c"]:
+    """Centred, mean square length of a row 1 (0 where all rows are equal)."""
+    x = x - x.mean(dim=0)
+    return x / x.square().sum(dim=1).mean().sqrt().clamp(min=1e-12)
+
+
+def _kernel(y: np.ndarray, row: np.ndarray, column: np.ndarray) -> Float[np.ndarray, " e"]:
+    gap = y[row] - y[column]
+    result: Float[np.ndarray, " e"] = 1.0 / (1.0 + (gap**2).sum(axis=1))
+    return result
+
+
+def _pull(weight: csr_array, y: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+    r""":math:`\sum_j w_{ij} (y_i - y_j)`."""
+    return np.asarray(weight.sum(axis=1))[:, None] * y - weight @ y

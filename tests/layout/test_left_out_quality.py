@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pyg_gears.layout import left_out_quality
+
+
+def slide(n: int, seed: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Expression that tells the place in a rectangle but for noise, on waves of either coordinate; places in another unit."""
+    rng = np.random.default_rng(seed)
+    pos = rng.random((n, 2)) * [3.0, 2.0]
+    x = np.concatenate([np.sin(pos), np.cos(pos)], axis=1) + noise * rng.standard_normal((n, 4))
+    return torch.from_numpy(x).float(), torch.from_numpy(100 * pos + 7).float()
+
+
+@pytest.mark.parametrize("slides", [1, 2])
+def test_quality_falls_with_noise_and_scatter_rises(slides):
+    found = [left_out_quality([slide(300, i, noise) for i in range(slides)]) for noise in (0.05, 0.5, 5.0)]
+    for one in found:
+        assert one.scatter.shape == one.quality.shape == (300 * slides,)
+    quality, scatter = [one.quality.mean() for one in found], [one.scatter.mean() for one in found]
+    assert quality[0] > 0.85 > quality[1] > quality[2] + 0.1
+    assert abs(quality[2]) < 0.25
+    assert scatter[0] < scatter[1] < scatter[2]
+
+
+def test_a_spot_is_never_its_own_neighbour():
+    # Expression that names the spot and says nothing about its place: only spots that may find themselves know theirs.
+    rng = np.random.default_rng(0)
+    x, pos = (torch.from_numpy(rng.standard_normal((300, c))).float() for c in (30, 2))
+    found = left_out_quality([(x, pos)])
+    assert abs(found.quality.mean()) < 0.3
+    assert found.scatter.mean() > 0.5
+
+
+def test_slides_are_placed_by_the_others_in_the_order_given():
+    clear, blurred = slide(200, 0, 0.02), slide(150, 1, 3.0)
+    forth, back = left_out_quality([clear, blurred]), left_out_quality([blurred, clear])
+    assert np.allclose(forth.quality, np.concatenate([back.quality[150:], back.quality[:150]]))
+    assert np.allclose(forth.scatter, np.concatenate([back.scatter[150:], back.scatter[:150]]))

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from pyg_gears.layout import layout_verdict
+from pyg_gears.layout.verdict import USES
+
+GOOD = {"far": False, "adapted": False, "depth": 1.0, "signal": 1.0, "held_out": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("confidence", "word"),
+    [(0.9, "reliable"), (0.6, "reliable"), (0.59, "coarse only"), (0.3, "coarse only"), (0.29, "cannot tell")],
+)
+def test_the_word_follows_the_mean_confidence(confidence, word):
+    verdict = layout_verdict(confidence, **GOOD)
+    assert verdict.word == word
+    assert (verdict.remedy == "") == (word == "reliable")
+    assert verdict.text.startswith(f"{word.capitalize()}: {USES[word]}. Reason: mean confidence {confidence:.2f}")
+    assert ("What would help:" in verdict.text) == (word != "reliable")
+
+
+def test_far_cells_are_never_reliable():
+    verdict = layout_verdict(0.9, **GOOD | {"far": True})
+    assert verdict.word == "coarse only"
+    assert "far from the training spots" in verdict.reason
+    assert "fit --cells" in verdict.remedy
+    assert "fit --cells" not in layout_verdict(0.9, **GOOD | {"far": True, "adapted": True}).remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "remedy"),
+    [
+        ({"depth": 0.4, "signal": 0.4}, "few counts", "deeper sequencing"),
+        ({"signal": 0.4, "held_out": 0.2}, "vary together less", "the gene names"),
+        ({"held_out": 0.2}, "rank correlation of 0.20", "more slides"),
+        ({"held_out": None}, "lie far apart", "more slides"),
+        ({}, "lie far apart", "more slides"),
+    ],
+)
+def test_the_first_reason_that_applies_is_given_with_what_would_help(change, reason, remedy):
+    verdict = layout_verdict(0.2, **GOOD | change)
+    assert reason in verdict.reason
+    assert remedy in verdict.remedy
