@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from pyg_gears.geometry import principal_frame
 from pyg_gears.metrics.distances import PairDistances, pair_distances
@@ -89,8 +89,6 @@ def _edge_auc(distances: PairDistances, radius: float) -> float:
 
 
 def _balanced_precision(pair: LayoutPair, radius: float, seed: int) -> float:
-    from sklearn.metrics import average_precision_score
-
     generator = random_stream(seed, "negatives")
     n, found = len(pair.truth), []
     for cell in np.sort(generator.permutation(n)[:MAX_ROWS]):
@@ -100,9 +98,17 @@ def _balanced_precision(pair: LayoutPair, radius: float, seed: int) -> float:
         negative = generator.permutation(negative)[: len(positive)]
         if len(positive) and len(negative):
             chosen = np.concatenate([positive, negative])
-            score = -np.linalg.norm(pair.pos[chosen] - pair.pos[cell], axis=1)
-            found.append(average_precision_score(np.arange(len(chosen)) < len(positive), score))
+            distance = np.linalg.norm(pair.pos[chosen] - pair.pos[cell], axis=1)
+            found.append(_average_precision(distance, np.arange(len(chosen)) < len(positive)))
     return float(np.mean(found)) if found else float("nan")
+
+
+def _average_precision(distance: Float[np.ndarray, " m"], positive: Bool[np.ndarray, " m"]) -> float:
+    """As scikit-learn's of ``-distance``, equal distances counted together, without its checks: they take most of the time."""
+    order = np.argsort(distance, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(distance[order]) > 0, True))
+    hits = np.cumsum(positive[order])[last]
+    return float(np.sum(np.diff(hits, prepend=0) * hits / (last + 1)) / hits[-1])
 
 
 def _decile_f1(distances: PairDistances) -> float:

@@ -7,6 +7,7 @@ from scipy.stats import wasserstein_distance
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from pyg_gears.metrics import BETTER, PUBLISHED_BETTER, distance_agreement, published_scores
+from pyg_gears.metrics.published import _average_precision
 from pyg_gears.testing import assert_pose_invariant
 from tests.metrics.test_pose import _unit
 
@@ -74,6 +75,15 @@ def test_precision_is_that_of_a_cell_among_as_many_others() -> None:
         values.append(np.mean(one))
     found = [published_scores(pos, truth, seed=seed)["published_edge_bap"] for seed in range(5)]
     assert np.mean(found) == pytest.approx(np.mean(values), abs=4 * np.std(values) / np.sqrt(5))
+
+
+def test_precision_counts_equal_distances_together() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        distance, label = generator.integers(0, 5, 30).astype(float), generator.random(30) < 0.5
+        assert _average_precision(distance, label) == pytest.approx(
+            average_precision_score(label, -distance), abs=1e-12
+        )
 
 
 def test_spacing_is_in_the_unit_of_the_truth() -> None:

@@ -94,7 +94,7 @@ def benchmark(
     from pyg_gears.lab.benchmark import Pooling, RivalFile, find_methods, run_benchmark
 
     chosen = methods or (() if models or rivals else ("simple", "soft_map", "quick"))
-    found = find_methods(chosen, models, changes) if chosen or models or not rivals else []
+    found = find_methods(chosen, models, changes) if chosen or models or changes else []
     files = [RivalFile(text) for text in rivals]
     assert numbers is not None
     with locked_folder(out):

@@ -8,8 +8,8 @@ from pyg_gears.data import Slide, disjoint_halves, pseudo_spots
 from pyg_gears.errors import InputError
 from pyg_gears.lab.benchmark import PROTOCOLS, Pooling, make_case
 
-POOLING = Pooling((8, 7), 0.7, 2, 0.0)
-CELLS = 600
+POOLING = Pooling((7, 6), 0.9, 2, 0.0)
+CELLS = 320
 
 
 def section(name: str, n: int = CELLS, seed: int = 0) -> Slide:
@@ -22,7 +22,7 @@ def section(name: str, n: int = CELLS, seed: int = 0) -> Slide:
 def test_same_cells_are_pooled_and_placed() -> None:
     tissue = section("a")
     case = make_case("same-cells", [tissue], POOLING, seed=0)
-    spots = pseudo_spots(tissue, (8, 7))
+    spots = pseudo_spots(tissue, (7, 6), core=0.9)
     assert case.query.pos is None
     assert case.query.cells == tissue.cells
     np.testing.assert_array_equal(case.truth, tissue.pos)
@@ -38,7 +38,7 @@ def test_no_placed_cell_of_disjoint_halves_is_in_a_spot() -> None:
     case = make_case("disjoint-halves", [tissue], POOLING, seed=4)
     pooled, placed = disjoint_halves(tissue, seed=4)
     assert case.query.cells == placed.cells
-    spots = pseudo_spots(pooled, (8, 7))
+    spots = pseudo_spots(pooled, (7, 6), core=0.9)
     assert case.references[0].counts.sum() == pooled.counts[spots.inside].sum()
     np.testing.assert_array_equal(case.parts["inside"], spots.spot_of(placed.pos) >= 0)  # type: ignore[arg-type]
     other = make_case("disjoint-halves", [tissue], POOLING, seed=5)
