@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import anndata
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -89,3 +90,14 @@ def test_files_that_exist_and_too_few_spots_are_refused(file: Path, tmp_path: Pa
         InputError, match="tissue: expected at least 30 pseudo-spots, found 25 with 2 cells or more; change the grid"
     ):
         write_pseudo_spots(tmp_path / "few", [file], grid=5)
+
+
+def test_a_command_that_invokes_it_gives_the_rest_its_defaults(tmp_path: Path) -> None:
+    @click.command()
+    @click.pass_context
+    def outer(context: click.Context) -> None:
+        context.invoke(simulate, out=str(tmp_path / "out"), tissue="layers", slides=1, cells=40, seed=0)
+
+    result = CliRunner().invoke(outer)
+    assert result.exception is None, result.exception
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cells.h5ad", "slide_0.h5ad"]

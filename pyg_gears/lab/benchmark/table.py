@@ -41,7 +41,6 @@ NOTES = (
     "*: the best of its column. Means over the seeds. Lower is better: Stress-1, SWD, W1, ScaleErr.",
     "The first table has this package's definitions, the second those of the published code where they differ; Spearman,",
     "Pearson, Stress-1, Trust@20 and Cont@20 are the same. W1 in the section's own unit cannot be compared between data sets.",
-    "Inside and between: trust and recall depend on the number of cells, so compare methods within a column.",
 )
 
 
@@ -106,7 +105,10 @@ def _parts(rows: pd.DataFrame, cells: Mapping[str, int]) -> str:
             grouped = rows[rows["part"] == part].groupby("method", sort=False)[key]
             title = f"{TITLES.get(key, 'recall@15')} {part}"
             columns[title] = grouped.agg(lambda values: mean_and_deviation(list(values)))
-    title = f"Scored apart: {cells[INSIDE]} cells inside the spots, {cells[BETWEEN]} between"
+    title = (
+        f"Scored apart: {cells[INSIDE]} cells inside the spots, {cells[BETWEEN]} between. Trust and recall depend on their\n"
+        "number: compare methods within a column."
+    )
     return f"{title}\n{_lines(pd.DataFrame(columns).reindex(rows['method'].unique()))}"
 
 
