@@ -11,6 +11,7 @@ pytest.importorskip("matplotlib")
 
 from pyg_gears.errors import InputError
 from pyg_gears.lab.benchmark import (
+    Case,
     Method,
     Pooling,
     RivalFile,
@@ -75,6 +76,22 @@ def test_a_run_is_kept_and_goes_on(tmp_path: Path) -> None:
     kept = sorted((tmp_path / "layouts" / "same-cells" / "seed_0").glob("noisy-*/noisy.csv"))
     assert len(kept) == 3
     assert list(pd.read_csv(kept[0]).columns) == ["cell", "x", "y"]
+
+
+def test_unfinished_work_of_a_method_is_there_when_it_is_called_again(tmp_path: Path) -> None:
+    def lay_out(case: Case, seed: int, work: Path) -> dict[str, np.ndarray]:
+        if not work.exists():
+            work.mkdir(parents=True)
+            raise KeyboardInterrupt
+        return {"stopped": case.truth}
+
+    options = {"methods": [Method("stopped", None, lay_out)], "pooling": POOLING, "progress": False}
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark([section("a")], tmp_path, **options)
+    assert not (tmp_path / "table.txt").exists()
+    found = run_benchmark([section("a")], tmp_path, **options)
+    assert found.rows[0].scores["spearman"] == pytest.approx(1.0)
+    assert not (tmp_path / "work").exists()
 
 
 def test_table_and_files_say_what_was_found(tmp_path: Path) -> None:
