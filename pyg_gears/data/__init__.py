@@ -36,9 +36,11 @@ if TYPE_CHECKING:
         UniformSampling,
     )
     from pyg_gears.data.packed import pack_data, read_packed, unpack_data, write_packed
+    from pyg_gears.data.pseudo_spot_files import write_pseudo_spots
     from pyg_gears.data.sampling import WalkGraph, draw_miniset, draw_pair, draw_size, walk_graph
     from pyg_gears.data.slide import Slide, check_cells, check_slide, shared_genes
     from pyg_gears.data.splits import SlidePart, SplitOutput, spatial_block, split_slides
+    from pyg_gears.data.spot_grid import PseudoSpotsOutput, disjoint_halves, pseudo_spots
     from pyg_gears.data.synthetic import SimulationOutput, simulate_tissue, write_simulation
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "MinisetRecipe",
     "NodeBudgetSampler",
     "PairedViews",
+    "PseudoSpotsOutput",
     "ReadOptions",
     "SimulationOutput",
     "Slide",
@@ -67,10 +70,12 @@ __all__ = [
     "check_h5ad",
     "check_output",
     "check_slide",
+    "disjoint_halves",
     "draw_miniset",
     "draw_pair",
     "draw_size",
     "pack_data",
+    "pseudo_spots",
     "read_cells",
     "read_packed",
     "read_slide",
@@ -86,6 +91,7 @@ __all__ = [
     "walk_graph",
     "write_layout",
     "write_packed",
+    "write_pseudo_spots",
     "write_simulation",
     "write_slide",
 ]
@@ -111,6 +117,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "miniset": ("build_miniset",),
         "miniset_recipe": ("ExpressionSampling", "LocalSampling", "MinisetRecipe", "PairedViews", "UniformSampling"),
         "packed": ("pack_data", "read_packed", "unpack_data", "write_packed"),
+        "pseudo_spot_files": ("write_pseudo_spots",),
+        "spot_grid": ("PseudoSpotsOutput", "disjoint_halves", "pseudo_spots"),
         "io.read_options": ("ReadOptions",),
         "sampling": ("WalkGraph", "draw_miniset", "draw_pair", "draw_size", "walk_graph"),
         "synthetic": ("SimulationOutput", "simulate_tissue", "write_simulation"),

@@ -19,9 +19,11 @@ from pyg_gears.metrics.labels import (
 from pyg_gears.metrics.layout_pair import LayoutPair, layout_pair, placed_cells
 from pyg_gears.metrics.neighborhoods import NeighborhoodAgreement, neighborhood_agreement
 from pyg_gears.metrics.pose import PoseAgreement, align, pose_agreement
+from pyg_gears.metrics.published import PUBLISHED_BETTER, published_scores
 
 __all__ = [
     "BETTER",
+    "PUBLISHED_BETTER",
     "CalibrationCurve",
     "CollapseOutput",
     "CommunityOutput",
@@ -53,5 +55,6 @@ __all__ = [
     "pair_distances",
     "placed_cells",
     "pose_agreement",
+    "published_scores",
     "roc_curve",
 ]

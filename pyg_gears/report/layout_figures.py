@@ -153,6 +153,23 @@ def truth_figure(pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"])
 
 def distortion_figure(pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"], *, seed: int) -> Figure:
     """Heat map of ``|log(a D / D*)|`` for all pairs of up to 500 cells, in Morton order of the true positions."""
+    distortion = distance_distortion(pos, truth, seed=seed)
+    figure = new_figure(5.8, 4.8)
+    axes = figure.subplots()
+    image = axes.imshow(distortion, cmap="cividis", vmin=0, vmax=np.percentile(distortion, 98), interpolation="nearest")
+    figure.colorbar(image, ax=axes, label="|log(predicted / true distance)|", extend="max")
+    axes.set(
+        xlabel="cell, in Morton order of its true position",
+        ylabel="cell, in the same order",
+        title=f"distance distortion (median {np.median(distortion[np.triu_indices(len(distortion), 1)]):.2f})",
+    )
+    return figure
+
+
+def distance_distortion(
+    pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"], *, seed: int
+) -> Float[np.ndarray, "m m"]:
+    """``|ln(a D / D*)|`` for all pairs of up to 500 cells drawn by the seed, in Morton order of the true positions."""
     pair = layout_pair(pos, truth)
     scale = pair_distances(pair, seed=seed).scale
     keep = np.random.default_rng(seed).permutation(len(truth))[:MATRIX_CELLS]
@@ -161,16 +178,7 @@ def distortion_figure(pos: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n
     tiny = 1e-6
     distortion = np.abs(np.log(np.maximum(scale * predicted, tiny) / np.maximum(true, tiny)))
     np.fill_diagonal(distortion, 0.0)
-    figure = new_figure(5.8, 4.8)
-    axes = figure.subplots()
-    image = axes.imshow(distortion, cmap="cividis", vmin=0, vmax=np.percentile(distortion, 98), interpolation="nearest")
-    figure.colorbar(image, ax=axes, label="|log(predicted / true distance)|", extend="max")
-    axes.set(
-        xlabel="cell, in Morton order of its true position",
-        ylabel="cell, in the same order",
-        title=f"distance distortion (median {np.median(distortion[np.triu_indices(len(keep), 1)]):.2f})",
-    )
-    return figure
+    return distortion
 
 
 def residual_figure(pos: Float[np.ndarray, "n 2"], distances: Any) -> Figure:

@@ -13,9 +13,12 @@ from click.testing import CliRunner, Result
 from pyg_gears.cli.evaluate import evaluate
 from pyg_gears.cli.fit import fit
 from pyg_gears.cli.lab.batch_effect import batch_effect
+from pyg_gears.cli.lab.benchmark import benchmark
 from pyg_gears.cli.lab.diagnose import diagnose
 from pyg_gears.cli.lab.experiment import experiment
+from pyg_gears.cli.lab.patch_size import patch_size
 from pyg_gears.cli.reconstruct import reconstruct
+from pyg_gears.cli.simulate import simulate
 from pyg_gears.data import write_layout
 from pyg_gears.data.io.read_options import ReadOptions
 from tests.data.io.odd_tables import GENES, plain_table
@@ -116,7 +119,9 @@ def test_evaluate_reads_layout_and_references_by_the_options(tmp_path: Path) -> 
     assert "log-normalised values" in str(result.exception)
 
 
-@pytest.mark.parametrize("command", [fit, reconstruct, evaluate, batch_effect, diagnose, experiment])
+@pytest.mark.parametrize(
+    "command", [fit, reconstruct, evaluate, batch_effect, diagnose, experiment, simulate, benchmark, patch_size]
+)
 def test_every_command_that_reads_says_so_in_its_help(command: object) -> None:
     text = run(command, "--help").output
     slides = command is not reconstruct

@@ -1,0 +1,129 @@
+"""A soft map of cells onto spots, fitted to the spots' expression: a rival of the kind of Tangram."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pyg_gears.baselines.rivals import Layout, RegressionOutput, consensus
+from pyg_gears.data.slide import Slide, shared_genes
+from pyg_gears.encoders import variable_genes
+from pyg_gears.errors import expect
+from pyg_gears.metrics.layout_pair import in_gauge
+from pyg_gears.seeds import torch_stream
+
+MAX_GENES = 2000
+MAX_ENTRIES = 50_000_000
+"""Cells times spots of one slide: 25 bytes each were measured (map, gradient, softmax, Adam's two moments): 1.3 GB."""
+
+
+class SoftMapOutput(NamedTuple):
+    """Layouts that a soft map gives.
+
+    Attributes:
+        expected: Mean place of each cell under its weights, in the gauge, shape (n, 2).
+        best: Place of the spot of largest weight, in the gauge, shape (n, 2). With one reference cells lie on its spots, with
+            several on the mean of one spot of each.
+        similarity: Mean of gene-wise and spot-wise cosine reached on each reference, in [0, 1].
+    """
+
+    expected: Layout
+    best: Layout
+    similarity: tuple[float, ...]
+
+
+def soft_map(
+    references: Sequence[Slide], query: Slide, *, steps: int = 500, lr: float = 0.1, seed: int = 0
+) -> SoftMapOutput:
+    r"""Place cells by a map onto spots under which the cells' expression adds up to that of the spots.
+
+    With counts S of the cells and Y of the spots on the shared genes,
+
+    .. math::
+        M = \operatorname{softmax}_{spots}(A), \quad \hat Y = M^T S, \quad
+        L = -\tfrac1g \sum_k \cos(\hat Y_{\cdot k}, Y_{\cdot k}) - \tfrac1s \sum_v \cos(\hat Y_{v \cdot}, Y_{v \cdot}),
+
+    minimised over A by Adam from standard normal values. Counts are used as they are: a spot is the sum of its cells in counts,
+    and not in their roots or logarithms. With several references each gets a map of its own; the layouts are brought together by
+    similarity Procrustes (mirrors allowed) and averaged.
+
+    A map has no notion of neighbours or of cells that are not in the spots. Where the spots were made of these very cells it
+    recognises each cell in its own spot; how much of a layout's quality is that is seen by cells that are in no spot.
+
+    Args:
+        references: Slides with coordinates.
+        query: Cells to lay out; its coordinates, if any, are not used.
+        steps: Steps of Adam for each reference, at least 1.
+        lr: Step size of Adam.
+        seed: Seed of the first A.
+
+    Returns:
+        The layouts. Time and memory grow with cells times spots: 25 bytes for each pair, so 1.3 GB at the limit of 50 million.
+
+    Raises:
+        InputError: without a reference, for one without coordinates, without shared genes, or for more than 50 million pairs of
+            a cell and a spot.
+
+    Source: Biancalani et al., Deep learning and alignment of spatially resolved single-cell transcriptomes with Tangram, 2021.
+        We weigh both cosines alike, where its default is the gene-wise one alone, and have no terms of density and entropy.
+        Of more than 2000 shared genes the most variable ones are used.
+    """
+    expect(len(references) > 0, "expected at least one reference slide, found none; name one.")
+    expect(steps >= 1, f"expected at least one step, found {steps}; raise steps.")
+    for slide in references:
+        expect(
+            slide.pos is not None,
+            f"expected references with coordinates, found none in {slide.name}; name slides.",
+        )
+        expect(
+            len(slide) * len(query) <= MAX_ENTRIES,
+            f"expected at most {MAX_ENTRIES} pairs of a cell and a spot in a soft map, found {len(query)} x {len(slide)}; "
+            "lay out fewer cells at a time.",
+        )
+    genes = shared_genes([*references, query])
+    slides = [slide.subset_genes(genes) for slide in references]
+    chosen = variable_genes(slides, MAX_GENES)
+    cells = torch.from_numpy(query.subset_genes(chosen).counts.toarray())
+    expected, best, similarity = [], [], []
+    for number, slide in enumerate(slides):
+        assert slide.pos is not None
+        spots = torch.from_numpy(slide.subset_genes(chosen).counts.toarray())
+        weights, reached = _fit_map(cells, spots, steps, lr, torch_stream(seed, "soft map", number))
+        pos = in_gauge(slide.pos)
+        expected.append(RegressionOutput(weights.double().numpy() @ pos, reached))
+        best.append(RegressionOutput(pos[_largest(weights)], reached))
+        similarity.append(reached)
+    return SoftMapOutput(consensus(expected), consensus(best), tuple(similarity))
+
+
+def map_similarity(
+    cells: Float[Tensor, "n g"], spots: Float[Tensor, "s g"], weights: Float[Tensor, "n s"]
+) -> Float[Tensor, ""]:
+    """Mean gene-wise plus mean spot-wise cosine of the mapped expression with that of the spots, in [0, 2] for counts."""
+    mapped = weights.T @ cells
+    by_gene = torch.nn.functional.cosine_similarity(mapped, spots, dim=0)
+    by_spot = torch.nn.functional.cosine_similarity(mapped, spots, dim=1)
+    return by_gene.mean() + by_spot.mean()
+
+
+def _fit_map(
+    cells: Float[Tensor, "n g"], spots: Float[Tensor, "s g"], steps: int, lr: float, generator: torch.Generator
+) -> tuple[Float[Tensor, "n s"], float]:
+    logits = torch.randn(len(cells), len(spots), generator=generator).requires_grad_()
+    adam = torch.optim.Adam([logits], lr=lr)
+    for _ in range(steps):
+        adam.zero_grad(set_to_none=True)
+        (-map_similarity(cells, spots, logits.softmax(dim=1))).backward()
+        adam.step()
+    with torch.no_grad():
+        weights = logits.softmax(dim=1)
+        return weights, map_similarity(cells, spots, weights).item() / 2
+
+
+def _largest(weights: Float[Tensor, "n s"]) -> Int[np.ndarray, " n"]:
+    return weights.argmax(dim=1).numpy()
