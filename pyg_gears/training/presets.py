@@ -42,7 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     "d7": {
-        "embedding": {"kind": "published"},
+        "embedding": {"kind": "d7"},
         "regressions": None,
         "minisets": {"count": 1000, "min_size": 96, "max_size": 384, "max_share": 1.0},
         "graph": {"k": 100, "metric": "cosine", "mutual": False, "jaccard": 0.0, "projection": 0},
