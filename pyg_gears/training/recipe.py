@@ -62,7 +62,13 @@ class Recipe(Configuration):
                     f"expected a model that reads edges with {found}, found generator_diffusion; the true graph would change "
                     "nothing: leave it out."
                 )
-            if self.model.pairs is not None and self.minisets.count % 2:
+            pairs = self.model.pairs
+            if pairs is not None and pairs.kinds is not None and self.minisets.geodesic is None:
+                raise ValueError(
+                    "expected minisets.geodesic with model.pairs.kinds, found none; set minisets.geodesic, or leave the kinds "
+                    "out."
+                )
+            if pairs is not None and self.minisets.count % 2:
                 raise ValueError(
                     f"expected an even minisets.count with model.pairs, found {self.minisets.count}; add one."
                 )
