@@ -1,7 +1,7 @@
 """The published model's denoiser on another point-set problem: shapes in the plane, from one noisy feature vector per point.
 
 A set is a ring, a square or a clover of 20 to 40 points. A point's features tell, with noise, how far along the outline it lies
-and what the outline is. Denoiser and sampler are those that lay out tissue; nothing here has to do with it.
+and what the outline is. Denoiser and sampler are those that lay out tissue.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from torch.nn import Linear
 from pyg_gears.models.generator_diffusion import Denoiser, draw_levels, heun_sample, karras_levels, score_weight
 from pyg_gears.nn import PaddedSets, pad_sets
 
-CHANNELS, FEATURES = 32, 7
-SCALE = torch.tensor(0.7)  # root mean square of a coordinate
+CHANNELS, FEATURES, SCALE = 32, 7, torch.tensor(0.7)  # SCALE: root mean square of a coordinate
 TOP = 3 * float(SCALE)  # noise level at which the shape is gone
 
 
@@ -25,12 +24,8 @@ def outline(shape: int, along: Tensor) -> Tensor:
     """Points of a shape at shares 0..1 of its outline, centred, about one unit from the middle."""
     angle = 2 * math.pi * along
     ray = torch.stack([angle.cos(), angle.sin()], dim=1)
-    stretch = [
-        torch.ones_like(ray[:, :1]),
-        1 / ray.abs().amax(dim=1, keepdim=True),
-        0.7 + 0.5 * (3 * angle).cos()[:, None],
-    ]
-    pos = stretch[shape] * ray
+    ring, square, clover = torch.ones_like(angle), 1 / ray.abs().amax(dim=1), 0.7 + 0.5 * (3 * angle).cos()
+    pos = (ring, square, clover)[shape][:, None] * ray
     return pos - pos.mean(dim=0)
 
 
@@ -66,8 +61,8 @@ def main(steps: int = 300) -> None:
     for _ in range(steps):
         pos, features, sets = shapes(16, draw)
         sigma = draw_levels(16, low=0.02, cap=TOP, high_share=0.3, unit=float(SCALE) / 0.5, generator=draw)
-        noisy = pos + sigma[:, None, None] * torch.randn(pos.shape, generator=draw) * (pos != 0)
-        found = estimate(denoiser, lift(features), sets, noisy, sigma)
+        noise = sets.pad(torch.randn(len(sets.gather(pos)), 2, generator=draw))
+        found = estimate(denoiser, lift(features), sets, pos + sigma[:, None, None] * noise, sigma)
         loss = (score_weight(sigma, SCALE)[:, None, None] * (found - pos).square()).mean()
         optimiser.zero_grad()
         loss.backward()

@@ -211,9 +211,9 @@ def radii(points: Float[Tensor, "n d"], group: Int[Tensor, " n"], groups: int) -
 
 def _latent_radii(outputs: list[Any], batch: Batch) -> Float[Tensor, " g"]:
     """The size that a model gave each patch, in the space where it has one."""
-    latent = [getattr(output, "latent", None) for output in outputs]
+    latent = [output.latent for output in outputs if getattr(output, "latent", None) is not None]
     expect(
-        all(part is not None for part in latent),
+        len(latent) == len(outputs),
         "expected models with a unit of their own for scales=model, found one that gives shapes without size; set "
         "scales=reconciled, or fit model.kind=generator_diffusion.",
     )

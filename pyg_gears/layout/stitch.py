@@ -147,11 +147,11 @@ def stitch_votes(
     relative = dispersion / typical if typical > 0 else np.zeros(size)
     confidence = (1 - 0.5**support) * np.exp(-np.minimum(relative, 30.0))
     certain = relative <= max_dispersion
-    weight = confidence * total / support
+    pull = confidence * total / support
     if spread is not None:
         width = relative_spread(np.exp(value), group, size)
         certain = width <= spread.limit
-        confidence = weight = support * np.exp(-spread.sharpness * width**2)
+        confidence = pull = support.astype(np.float64) * np.exp(-spread.sharpness * width**2)
     keep = certain & ((support >= min_support) | only_global)
     keep |= _best_of_each_cell(n, votes.pairs, confidence)
     keep = connect_pairs(n, votes.pairs, keep, -confidence)
@@ -161,7 +161,7 @@ def stitch_votes(
         support=support[keep],
         dispersion=dispersion[keep],
         confidence=confidence[keep],
-        weight=weight[keep],
+        weight=pull[keep],
         reliability=reliability,
         disagreement=disagreement,
         dropped=int((~keep).sum()),

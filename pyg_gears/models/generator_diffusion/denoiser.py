@@ -66,10 +66,11 @@ class Denoiser(torch.nn.Module):
         self.first = SAB(channels, heads)
         self.layers = ModuleList(ISAB(channels, points, heads) for _ in range(layers))
         self.films = ModuleList(FiLM(channels, 2 * channels) for _ in range(layers))
-        self.head = Sequential(Linear(channels, channels), SiLU(), Linear(channels, dims))
+        wide, last = Linear(channels, channels), Linear(channels, dims)
         with torch.no_grad():
-            self.head[-1].weight.mul_(FIRST_OUTPUT)
-            self.head[-1].bias.zero_()
+            last.weight.mul_(FIRST_OUTPUT)
+            last.bias.zero_()
+        self.head = Sequential(wide, SiLU(), last)
 
     def forward(
         self,
