@@ -39,7 +39,7 @@ def test_dropout_follows_the_generator_and_only_in_training() -> None:
     found.eval()
     assert torch.equal(found(x, torch.Generator().manual_seed(0)), found(x))
     many = torch.stack([network(dropout=0.5)(x, torch.Generator().manual_seed(s)) for s in range(3)])
-    assert float(many.std(dim=0).min()) > 0
+    assert many.std(dim=0).min().item() > 0
 
 
 def test_it_is_part_of_an_encoder_that_is_stored_and_read() -> None:
