@@ -107,7 +107,8 @@ class Gears:
         query = None if cells is None else given_cells(cells)
         check_slides(named, query, validate)
         held_out = held_out_name(named, validate)
-        check_embedding(self.recipe.embedding, len(named) - (held_out is not None), cells=query is not None)
+        training = [slide.name for slide in named if slide.name != held_out]
+        check_embedding(self.recipe.embedding, training, cells=query is not None)
         parts = choose_parts(self.recipe, named, query, held_out)
         _advise(parts)
         key = fingerprint(self.recipe, named, query, validate)

@@ -235,7 +235,12 @@ def test_settings_of_the_layout(model, simulated, tmp_path, capsys) -> None:
     for setting, words in (("noise=abc", "noise to be a valid number"), ("metric=euclidean", "'metric'")):
         assert run("reconstruct", model, cells, "--out", tmp_path / "x.h5ad", "--set", setting) == 2
         assert words in capsys.readouterr().err
+    published = ("reconstruct", model, cells, "--layout", "published")
+    assert run(*published, "--out", tmp_path / "x.h5ad") == 2
+    assert "expected models with a unit of their own for scales=model" in capsys.readouterr().err
     assert not (tmp_path / "x.h5ad").exists()
+    assert run(*published, "--out", tmp_path / "x.h5ad", "--set", "scales=reconciled", "--patch-size", 50) == 0
+    assert anndata.read_h5ad(tmp_path / "x.h5ad").uns["gears"]["residuals"]["global_patches"] == 0
 
 
 def test_bad_input_is_told_in_seconds(tmp_path) -> None:

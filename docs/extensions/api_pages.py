@@ -51,7 +51,10 @@ MORE = {
     "lab.probe": ["pyg_gears.lab.report.write_report"],
     "training": [
         f"pyg_gears.training.{section}_recipe"
-        for section in ("embedding", "model", "gate", "generator_diffusion", "regression")
+        for section in (
+            *("embedding", "embedding_section", "published_embedding"),
+            *("model", "gate", "generator_diffusion", "regression"),
+        )
     ]
     + ["pyg_gears.training.preparation.Prepared"],
     "lab.probes": ["pyg_gears.lab.probes.focus_maps.query_nodes"],

@@ -104,6 +104,8 @@ def type_name(annotation: Any) -> str:
         return " or ".join(type_name(part) for part in get_args(annotation))
     if get_origin(annotation) is tuple:
         return f"list of {type_name(get_args(annotation)[0])}"
+    if get_origin(annotation) is dict:
+        return f"{type_name(get_args(annotation)[1])} by name"
     if annotation is type(None):
         return "null"
     return {int: "whole number", float: "number", bool: "true or false", str: "text"}.get(annotation, str(annotation))

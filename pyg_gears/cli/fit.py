@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--preset",
     default="standard",
-    type=click.Choice(["quick", "standard", "thorough", "d7", "published_small"]),
+    type=click.Choice(["quick", "standard", "thorough", "d7", "published", "published_small"]),
     help="Recipe.",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")

@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("cells", metavar="CELLS.h5ad")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.h5ad).")
+@click.option(
+    "--layout",
+    "choices",
+    default="default",
+    type=click.Choice(["default", "published"]),
+    help="Settings that --set changes: the package's, or those of the published system.",
+)
 @click.option("--samples", default=1, type=click.IntRange(1), help="Noisy predictions per model and patch.")
-@click.option("--patch-size", default=256, type=click.IntRange(8), help="Cells per patch.")
+@click.option(
+    "--patch-size", type=click.IntRange(8), help="Cells per patch.  [default: 256, published 192]", show_default=False
+)
 @click.option("--seed", default=0, type=click.IntRange(0), help="Same seed, same layout.")
 @click.option(
     "--adapt",
@@ -34,8 +43,9 @@ def reconstruct(
     model: Path,
     cells: str,
     out: Path,
+    choices: str,
     samples: int,
-    patch_size: int,
+    patch_size: int | None,
     seed: int,
     adapt: str,
     device: str,
@@ -56,7 +66,9 @@ def reconstruct(
         (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
     )
     check_device_name(device)
-    settings = LayoutSettings(samples=samples, patch_size=patch_size).change(parse_assignments(assignments))
+    settings = LayoutSettings.published() if choices == "published" else LayoutSettings()
+    named = {"samples": samples} | ({} if patch_size is None else {"patch_size": patch_size})
+    settings = settings.change(named).change(parse_assignments(assignments))
     check_output(out)
     # A folder beside the output keeps other runs out and, inside, what a stopped one has finished.
     kept = out.with_name(f".{out.name}.shards")

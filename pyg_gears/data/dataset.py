@@ -14,6 +14,7 @@ from torch_geometric.transforms import BaseTransform
 from pyg_gears.data.embedded_slide import EmbeddedSlide
 from pyg_gears.data.fields import refuse_coordinates
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.data.geodesic_draw import GeodesicGraph, geodesic_graph
 from pyg_gears.data.miniset import build_miniset
 from pyg_gears.data.miniset_recipe import MinisetRecipe, PairedViews
 from pyg_gears.data.packed import Packed, pack_data, read_packed, unpack_data, write_packed
@@ -80,6 +81,7 @@ class MinisetDataset(Dataset[Data]):
             self.folder.mkdir(parents=True, exist_ok=True)
         self._kept: dict[int, Packed] = {}
         self._walks: dict[int, WalkGraph] = {}
+        self._geodesics: dict[int, GeodesicGraph] = {}
 
     def __len__(self) -> int:
         return self.count
@@ -127,11 +129,11 @@ class MinisetDataset(Dataset[Data]):
 
     def _build(self, index: int) -> Data:
         which, generator, size = self._start(index)
-        slide, walk = self.slides[which], self._walk(which)
+        slide, walk, paths = self.slides[which], self._walk(which), self._paths(which)
         if self.views is None:
-            spots = draw_miniset(slide.pos, walk, size, self.recipe, generator)
+            spots = draw_miniset(slide.pos, walk, size, self.recipe, generator, paths)
         else:
-            spots = draw_pair(slide.pos, walk, size, self.recipe, self.views, generator)[index % 2]
+            spots = draw_pair(slide.pos, walk, size, self.recipe, self.views, generator, paths)[index % 2]
         data = build_miniset(slide.x, slide.pos, spots, which if slide.slide_id is None else slide.slide_id)
         if self.views is not None:
             data.pair_id = torch.tensor([index // 2])
@@ -149,6 +151,13 @@ class MinisetDataset(Dataset[Data]):
             x = self.slides[which].x
             self._walks[which] = walk_graph(knn(x, min(chosen.neighbors, len(x) - 1), metric="cosine").index)
         return self._walks[which]
+
+    def _paths(self, which: int) -> GeodesicGraph | None:
+        if self.recipe.geodesic is None:
+            return None
+        if which not in self._geodesics:
+            self._geodesics[which] = geodesic_graph(self.slides[which].pos, self.recipe.geodesic.neighbors)
+        return self._geodesics[which]
 
 
 def _check(slide: EmbeddedSlide) -> None:

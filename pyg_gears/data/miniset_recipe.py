@@ -36,6 +36,19 @@ class ExpressionSampling(Configuration):
     """Neighbours per spot in the embedding (cosine)."""
 
 
+class GeodesicSampling(Configuration):
+    """Spots around a centre by their distance along the tissue, as published: nearly evenly from a pool around it."""
+
+    share: float = Field(default=1.0, gt=0)
+    """Share of the minisets, relative to the other kinds."""
+    tau: float = Field(default=1.0, gt=0)
+    """Reach, in RMS radii of the slide. Published: 1."""
+    pool: float = Field(default=2.0, ge=1)
+    """Spots that are drawn from, as a multiple of the miniset. Published: 2 in the release, 4 in the research code."""
+    neighbors: int = Field(default=15, ge=1)
+    """Neighbours per spot in the graph of distances. Published: 15."""
+
+
 class MinisetRecipe(Configuration):
     """How minisets are drawn from slides. Each kind of sampling that is present gets its share; at least one must be."""
 
@@ -54,6 +67,8 @@ class MinisetRecipe(Configuration):
     """Spots drawn over the whole slide: the large scale."""
     expression: ExpressionSampling | None = None
     """Spots drawn as patches of cells are. Not measured."""
+    geodesic: GeodesicSampling | None = None
+    """Spots drawn as published. Not measured."""
     seed: int = Field(default=0, ge=0)
     """Seed of sizes and spots, within the seed of the run: another one draws other minisets for the same encoder."""
 
@@ -63,10 +78,27 @@ class MinisetRecipe(Configuration):
             raise ValueError(
                 f"expected minisets.min_size at most max_size, found {self.min_size} and {self.max_size}; change one."
             )
-        if self.local is None and self.uniform is None and self.expression is None:
+        if (self.local, self.uniform, self.expression, self.geodesic) == (None,) * 4:
             raise ValueError(
-                "expected at least one of minisets.local, uniform and expression, found none; set one of them."
+                "expected at least one of minisets.local, uniform, expression and geodesic, found none; set one of them."
             )
+        return self
+
+
+class PairKinds(Configuration):
+    """How often pairs of each kind are drawn, relative to one another."""
+
+    easy: float = Field(default=0.5, ge=0)
+    """Views of one centre. Published: 0.5."""
+    medium: float = Field(default=0.3, ge=0)
+    """Views of two centres. Published: 0.3."""
+    hard: float = Field(default=0.2, ge=0)
+    """Views of one centre that share 15 to 25 %. Published: 0.2."""
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Self:
+        if self.easy + self.medium + self.hard == 0:
+            raise ValueError("expected a kind of pairs with a share above 0, found none; raise easy, medium or hard.")
         return self
 
 
@@ -76,4 +108,6 @@ class PairedViews(Configuration):
     alpha: float = Field(default=0.5, ge=0, le=1)
     """Least part that the two views share."""
     n_min: int = Field(default=32, ge=0)
-    """Least number of spots that the two views share."""
+    """Least number of spots that the two views share. Published: 16."""
+    kinds: PairKinds | None = None
+    """Easy, medium and hard pairs as published, drawn with ``minisets.geodesic``; null deals one larger miniset to two views."""

@@ -15,7 +15,15 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from torch import Generator, Tensor
 
-from pyg_gears.data.miniset_recipe import ExpressionSampling, LocalSampling, MinisetRecipe, PairedViews
+from pyg_gears.data.geodesic_draw import GeodesicGraph, draw_geodesic
+from pyg_gears.data.miniset_recipe import (
+    ExpressionSampling,
+    GeodesicSampling,
+    LocalSampling,
+    MinisetRecipe,
+    PairedViews,
+)
+from pyg_gears.data.paired_draw import draw_kinds
 from pyg_gears.errors import expect
 
 _WALKERS = 32
@@ -56,7 +64,12 @@ def draw_size(low: int, high: int, available: int, generator: Generator) -> int:
 
 
 def draw_miniset(
-    pos: Float[Tensor, "n 2"], walk: WalkGraph | None, size: int, recipe: MinisetRecipe, generator: Generator
+    pos: Float[Tensor, "n 2"],
+    walk: WalkGraph | None,
+    size: int,
+    recipe: MinisetRecipe,
+    generator: Generator,
+    geodesics: GeodesicGraph | None = None,
 ) -> Int[Tensor, " m"]:
     r"""Draw the spots of one miniset by one of the recipe's kinds of sampling, chosen by their shares.
 
@@ -66,25 +79,28 @@ def draw_miniset(
     * uniform: uniform over the slide.
     * expression: the first spots that random walks with restart visit on the kNN graph of the embedding, as patches
       of cells without coordinates are drawn.
+    * geodesic: a centre, then spots of a pool around it, see :func:`~pyg_gears.data.geodesic_draw.draw_geodesic`.
 
     Args:
         pos: Coordinates of the slide, shape (n, 2), any unit.
         walk: Graph for expression-drawn minisets (:func:`walk_graph`); ``None`` if the recipe has none.
         size: Number of spots; clipped to n.
-        recipe: ``local``, ``uniform`` and ``expression``.
+        recipe: ``local``, ``uniform``, ``expression`` and ``geodesic``.
         generator: Source of randomness.
+        geodesics: Graph for geodesic minisets (:func:`~pyg_gears.data.geodesic_draw.geodesic_graph`); ``None`` if the recipe has
+            none.
 
     Returns:
         Spot numbers, ascending, shape (min(size, n),).
 
     Raises:
-        InputError: for a size below 1, no spots, or a missing walk graph.
+        InputError: for a size below 1, no spots, or a missing graph.
     """
     n = pos.size(0)
     expect(size >= 1, f"expected a miniset of at least 1 spot, found {size}; ask for more.")
     expect(n > 0, "expected spots to draw from, found none; leave the slide out.")
     size = min(size, n)
-    kinds = [kind for kind in (recipe.local, recipe.uniform, recipe.expression) if kind is not None]
+    kinds = [kind for kind in (recipe.local, recipe.uniform, recipe.expression, recipe.geodesic) if kind is not None]
     kind = kinds[0]
     if len(kinds) > 1:
         kind = kinds[int(torch.multinomial(torch.tensor([one.share for one in kinds]), 1, generator=generator))]
@@ -94,9 +110,19 @@ def draw_miniset(
         expect(walk is not None, "expected neighbours in the embedding to walk on, found none; pass walk_graph(knn_h).")
         assert walk is not None
         chosen = _expression(walk, n, size, kind.restart, generator)
+    elif isinstance(kind, GeodesicSampling):
+        chosen = draw_geodesic(_known(geodesics), size, kind, generator)
     else:
         chosen = torch.randperm(n, generator=generator)[:size]
     return chosen.sort().values
+
+
+def _known(geodesics: GeodesicGraph | None) -> GeodesicGraph:
+    expect(
+        geodesics is not None, "expected a graph to measure distances along, found none; pass geodesic_graph(pos, k)."
+    )
+    assert geodesics is not None
+    return geodesics
 
 
 def draw_pair(
@@ -106,11 +132,12 @@ def draw_pair(
     recipe: MinisetRecipe,
     views: PairedViews,
     generator: Generator,
+    geodesics: GeodesicGraph | None = None,
 ) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
     """Draw two views of equal size that share at least max(n_min, alpha * size) spots.
 
     One larger miniset is drawn and its spots are dealt at random: shared by both views, or to one of them. Each
-    view alone is then distributed like the other.
+    view alone is then distributed like the other. With ``views.kinds`` see :func:`~pyg_gears.data.paired_draw.draw_kinds`.
 
     Args:
         pos: As in :func:`draw_miniset`.
@@ -119,13 +146,24 @@ def draw_pair(
         recipe: As in :func:`draw_miniset`.
         views: How much the views share; ``n_min`` is clipped to the view.
         generator: Source of randomness.
+        geodesics: As in :func:`draw_miniset`.
 
     Returns:
         Two ascending index sets, each of shape (min(size, n),).
+
+    Raises:
+        InputError: see :func:`draw_miniset`; for kinds of pairs without geodesic minisets.
     """
     size = min(size, pos.size(0))
+    if views.kinds is not None:
+        expect(
+            recipe.geodesic is not None,
+            "expected minisets.geodesic with model.pairs.kinds, found none; set minisets.geodesic, or leave the kinds out.",
+        )
+        assert recipe.geodesic is not None
+        return draw_kinds(_known(geodesics), size, recipe.geodesic, views, generator)
     shared = min(size, max(views.n_min, math.ceil(views.alpha * size)))
-    union = draw_miniset(pos, walk, 2 * size - shared, recipe, generator)
+    union = draw_miniset(pos, walk, 2 * size - shared, recipe, generator, geodesics)
     # A slide too small for the union leaves more to share.
     own = union.numel() - size
     deal = union[torch.randperm(union.numel(), generator=generator)]

@@ -84,15 +84,17 @@ def mmd(
     return within[0] + within[1] - 2 * kernel[:n, n:].mean()
 
 
-def median_bandwidths(x: Float[Tensor, "n c"], y: Float[Tensor, "m c"]) -> tuple[float, ...]:
-    """The median distance between two points of the pooled sets, times 1/4, 1/2, 1, 2 and 4.
+def median_bandwidths(
+    x: Float[Tensor, "n c"], y: Float[Tensor, "m c"], scales: Sequence[float] = SCALES
+) -> tuple[float, ...]:
+    """The median distance between two points of the pooled sets, times 1/4, 1/2, 1, 2 and 4, or other ``scales``.
 
     Where most points coincide the mean distance stands in for the median; 1 where all do.
     """
     distance = _squared_distance(torch.cat([x.detach(), y.detach()])).sqrt()
     pairs = distance[torch.ones_like(distance, dtype=torch.bool).triu(1)]
     middle = float(pairs.median()) or float(pairs.mean()) or 1.0
-    return tuple(middle * scale for scale in SCALES)
+    return tuple(middle * scale for scale in scales)
 
 
 def covariance(x: Float[Tensor, "n c"]) -> Float[Tensor, "c c"]:

@@ -1,4 +1,4 @@
-"""The encoder as published: one plain network on all genes."""
+"""One plain network on genes: the published encoder, and that of its successor."""
 
 from __future__ import annotations
 
@@ -11,30 +11,37 @@ from torch import Tensor
 
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import EmbeddingOutput, Encoder
-from pyg_gears.encoders.centered_genes import CenteredGenes
 from pyg_gears.encoders.expression_network import ExpressionNetwork
-from pyg_gears.encoders.registry import register_encoder
+from pyg_gears.encoders.normalized_network import NormalizedNetwork
+from pyg_gears.encoders.registry import encoder_from_state, register_encoder
+
+ARCHITECTURES: dict[str, type[ExpressionNetwork] | type[NormalizedNetwork]] = {
+    "plain": ExpressionNetwork,
+    "normalized": NormalizedNetwork,
+}
 
 
 @register_encoder
 class PublishedEncoder(Encoder):
-    r"""The output of one network on centred genes, as it is.
+    r"""The output of one network on genes, as it is.
 
-    .. math:: H = \mathrm{MLP}(X - \bar X_{slide} + \bar X)
+    .. math:: H = \mathrm{MLP}(f)
 
     Neither its length nor its axes are changed afterwards (:class:`~pyg_gears.encoders.LearnedEncoder` keeps directions on
     spatial axes only), so that the terms of its training which act on length and variance show in H.
 
     Args:
-        front: The centred genes.
-        network: The network, genes - 512 - 256 - 128 as published.
+        front: What makes features f of expression: :class:`~pyg_gears.encoders.LogGenes` as published, or the successor's
+            :class:`~pyg_gears.encoders.CenteredGenes`.
+        network: The network, genes - 512 - 256 - 128 in both: :class:`~pyg_gears.encoders.NormalizedNetwork` as published, or a
+            plain :class:`~pyg_gears.encoders.ExpressionNetwork`.
 
-    Source: ``SharedEncoder`` of the GEARS method. The activation is not stated there; ours is GELU.
+    Source: ``SharedEncoder`` of the GEARS method. The activation of the successor's is not stated there; ours is GELU.
     """
 
     type_name: ClassVar[str] = "published"
 
-    def __init__(self, front: CenteredGenes, network: ExpressionNetwork) -> None:
+    def __init__(self, front: Encoder, network: ExpressionNetwork | NormalizedNetwork) -> None:
         self.front = front
         self.network = network.eval().requires_grad_(False)
 
@@ -49,7 +56,7 @@ class PublishedEncoder(Encoder):
         return self.network.out_channels
 
     def embed(self, slide: Slide) -> EmbeddingOutput:
-        """Embed every spot or cell, float32; the features are the centred genes.
+        """Embed every spot or cell, float32; the features are what the front makes of the genes.
 
         Raises:
             InputError: when the slide lacks genes of the encoder.
@@ -58,7 +65,7 @@ class PublishedEncoder(Encoder):
 
     @torch.no_grad()
     def embed_features(self, features: Float[Tensor, "n g"]) -> EmbeddingOutput:
-        """Embed spots of which the centred genes are known already."""
+        """Embed spots of which the features are known already."""
         return EmbeddingOutput(self.network(features), features)
 
     def state(self) -> Mapping[str, Any]:
@@ -66,10 +73,12 @@ class PublishedEncoder(Encoder):
         return {
             "type": self.type_name,
             "front": dict(self.front.state()),
+            "architecture": next(name for name, kind in ARCHITECTURES.items() if isinstance(self.network, kind)),
             "network": dict(self.network.state_dict()),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> PublishedEncoder:
         """Build the encoder that :meth:`state` described."""
-        return cls(CenteredGenes.from_state(state["front"]), ExpressionNetwork.from_state_dict(state["network"]))
+        network = ARCHITECTURES[state["architecture"]].from_state_dict(state["network"])
+        return cls(encoder_from_state(state["front"]), network)

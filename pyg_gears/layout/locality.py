@@ -44,18 +44,20 @@ def locality_graph(
     neighbors: int = 20,
     jaccard: float = 0.05,
     metric: Metric = "cosine",
+    shared: int = 0,
 ) -> LocalityOutput:
     """Mutual nearest neighbours whose neighbour lists overlap, with every cell and every part reconnected.
 
     An edge stays when each end is among the other's ``neighbors`` and the Jaccard overlap of the two lists exceeds
-    ``jaccard``. No cell is lost: parts are joined by a minimum spanning forest of the remaining neighbour edges
-    (shortest first), and parts that no neighbour list reaches by nearest cells.
+    ``jaccard``, or the lists share at least ``shared`` cells. No cell is lost: parts are joined by a minimum spanning forest
+    of the remaining neighbour edges (shortest first), and parts that no neighbour list reaches by nearest cells.
 
     Args:
         x: Embedding, shape (n, c), n at least 2.
         neighbors: Neighbours per cell, at most n - 1 are used.
         jaccard: Threshold of the overlap in [0, 1).
         metric: "cosine" or "euclidean".
+        shared: Cells in both lists that keep an edge whatever its Jaccard overlap; 0 leaves it to that alone. (Published: 5.)
 
     Returns:
         The graph with the counts of what was reconnected.
@@ -67,7 +69,12 @@ def locality_graph(
     expect(n >= 2, f"expected at least 2 cells, found {n}; give more cells.")
     found = knn(x, min(neighbors, n - 1), metric=metric)
     index = found.index.cpu().numpy()
-    strong = (is_mutual(found.index) & (overlap_of(found.index) > jaccard)).cpu().numpy().ravel()
+    overlap = overlap_of(found.index)
+    close = overlap > jaccard
+    if shared > 0:
+        # |A n B| from J = |A n B| / (2 k - |A n B|).
+        close |= (2 * index.shape[1] * overlap / (1 + overlap)).round() >= shared
+    strong = (is_mutual(found.index) & close).cpu().numpy().ravel()
     source = np.repeat(np.arange(n), index.shape[1])
     offered = np.stack([source, index.ravel()])
     kept = offered[:, strong & (source < index.ravel())]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
@@ -48,8 +48,8 @@ class PredictionOutput(NamedTuple):
     """Coordinates of every entry of ``patches.cells``, each patch in its own gauge, once per voter."""
 
     pos: Float[np.ndarray, "v total 2"]
-    """Shape (voters, total, 2), float32, gauge-fixed per patch; voters run over models, then over samples, then over the
-    regressions."""
+    """Shape (voters, total, 2), float32, gauge-fixed per patch (with ``scales="model"`` in the model's own unit); voters run over
+    models, then over samples, then over the regressions."""
     resumed: int
     """Shards that were read from disk instead of being computed."""
 
@@ -113,8 +113,13 @@ class PatchPredictor:
         pos = np.empty((own + len(self.regressions), len(patches.cells), 2), dtype=np.float32)
         of_patch = torch.from_numpy(np.repeat(np.arange(len(patches)), np.diff(patches.ptr)))
         for number, layout in enumerate(self.regressions):
-            part = torch.from_numpy(layout.pos[patches.cells])
-            pos[own + number] = gauge_fix(part, of_patch, len(patches)).numpy()
+            # In the model's unit a slide has radius 1.
+            whole = gauge_fix(torch.from_numpy(layout.pos)) if self._own_unit else torch.from_numpy(layout.pos)
+            part = whole[torch.from_numpy(patches.cells)]
+            fixed = gauge_fix(part, of_patch, len(patches))
+            if self._own_unit:
+                fixed = fixed * radii(part, of_patch, len(patches))[of_patch, None]
+            pos[own + number] = fixed.numpy()
         resumed, step = 0, self.settings.shard_patches
         silent = not (self.progress and sys.stderr.isatty())
         with ExitStack() as stack:
@@ -156,22 +161,28 @@ class PatchPredictor:
         model = self.models[number]
         with torch.inference_mode():
             if sample == 0:
-                pos = model(batch).pos
+                outputs = [model(batch)]
             else:
                 # One graph at a time: a generator shared by a batch would tie a patch's noise to its company.
                 outputs = []
                 for patch, graph in zip(group, batch.to_data_list(), strict=True):
                     generator = torch.Generator().manual_seed(child_seed(self.seed, "noise", patch, number, sample))
                     single = Batch.from_data_list([graph])
-                    outputs.append(model(single, noise=self._noise(model), generator=generator).pos)
-                pos = torch.cat(outputs)
-            fixed: Tensor = gauge_fix(pos.double(), batch.batch).float().cpu()
+                    outputs.append(model(single, noise=self._noise(model), generator=generator))
+            fixed: Tensor = gauge_fix(torch.cat([output.pos for output in outputs]).double(), batch.batch)
+            if self._own_unit:
+                fixed = fixed * _latent_radii(outputs, batch)[batch.batch, None]
+            fixed = fixed.float().cpu()
         bad = int((~torch.isfinite(fixed)).any(dim=1).sum())
         expect(
             bad == 0,
             f"expected finite coordinates from the model, found {bad} cells without; check the model and the embedding.",
         )
         return fixed
+
+    @property
+    def _own_unit(self) -> bool:
+        return self.settings.scales == "model"
 
     def _noise(self, model: Model) -> float:
         noise = self.settings.noise
@@ -183,8 +194,30 @@ class PatchPredictor:
             (type(model).__qualname__, self._noise(model), dict(getattr(model, "state_dict", dict)()))
             for model in self.models
         ]
-        counts = (self.settings.samples, self.settings.shard_patches, self.seed)
+        counts = (self.settings.samples, self.settings.shard_patches, self.settings.scales, self.seed)
         return fingerprint(counts, self.candidates, x, patches.cells, patches.ptr, models)
+
+
+def radii(points: Float[Tensor, "n d"], group: Int[Tensor, " n"], groups: int) -> Float[Tensor, " g"]:
+    """Root mean square radius of each group of points."""
+    count = torch.bincount(group, minlength=groups).clamp(min=1)[:, None]
+    mean = (
+        torch.zeros(groups, points.size(1), dtype=points.dtype, device=points.device).index_add(0, group, points)
+        / count
+    )
+    square = torch.zeros_like(mean).index_add(0, group, (points - mean[group]).square())
+    return (square.sum(dim=1) / count[:, 0]).sqrt()
+
+
+def _latent_radii(outputs: list[Any], batch: Batch) -> Float[Tensor, " g"]:
+    """The size that a model gave each patch, in the space where it has one."""
+    latent = [output.latent for output in outputs if getattr(output, "latent", None) is not None]
+    expect(
+        len(latent) == len(outputs),
+        "expected models with a unit of their own for scales=model, found one that gives shapes without size; set "
+        "scales=reconciled, or fit model.kind=generator_diffusion.",
+    )
+    return radii(torch.cat(latent).double(), batch.batch, batch.num_graphs)
 
 
 @contextmanager

@@ -40,7 +40,9 @@ def patchwise_layout(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -
         Layout, stitched distances and report.
     """
     settings, seed = predictor.settings, predictor.seed
-    locality = locality_graph(x, settings.locality_neighbors, settings.jaccard, predictor.candidates.metric)
+    locality = locality_graph(
+        x, settings.locality_neighbors, settings.jaccard, predictor.candidates.metric, settings.shared_neighbors
+    )
     patches = draw_patches(
         locality.graph, settings.patch_size, settings.min_cover, settings.shared_cells, settings.global_share, seed
     )
@@ -65,8 +67,9 @@ def stitch_patches(
 
     Args:
         patches: The patches.
-        pos: Their coordinates, each patch in its own gauge, shape (voters, total, 2).
-        settings: ``neighbors``, ``landmarks``, ``min_support``, ``max_dispersion``, ``iterations`` and ``anchor`` are used.
+        pos: Their coordinates, each patch in its own pose (and unit, unless ``scales`` is "model"), shape (voters, total, 2).
+        settings: ``neighbors``, ``landmarks``, ``scales``, ``min_support``, ``max_dispersion``, ``spread``, ``huber``,
+            ``iterations``, ``anchor`` and ``anchor_fade`` are used.
         seed: Chooses the longer distances.
         weights: Weights of the voters, shape (voters,), with sum 1; equal ones if omitted.
 
@@ -79,20 +82,17 @@ def stitch_patches(
     member = patches.membership[np.flatnonzero(wide)]
     joint = bool(wide.any() and not wide.all() and connected_components(member @ member.T, directed=False)[0] == 1)
     wide = wide if joint or wide.all() else np.zeros(len(patches), dtype=bool)
-    scale = synchronize_scales(votes, wide)
+    reconciled = settings.scales == "reconciled"
+    scale = synchronize_scales(votes, wide) if reconciled else np.zeros(len(patches))
     start = None
     if joint:
         # The long-range distances alone give a coarse layout, which fixes the unit of the local patches and starts the solve.
-        long_range = stitch_votes(n, _of_kind(votes, wide), scale, wide, 1, settings.max_dispersion)
-        coarse = solve_layout(
-            n, long_range.pairs, long_range.distance, long_range.weight, None, settings.iterations // 2, settings.anchor
-        )
-        start = coarse.pos
-        scale = np.where(wide, scale, scale + group_factor(patches, pos, scale, start, weights))
-    stitched = stitch_votes(n, votes, scale, wide, settings.min_support, settings.max_dispersion)
-    solved = solve_layout(
-        n, stitched.pairs, stitched.distance, stitched.weight, start, settings.iterations, settings.anchor
-    )
+        long_range = stitch_votes(n, _of_kind(votes, wide), scale, wide, 1, settings.max_dispersion, settings.spread)
+        start = _solved(n, long_range, None, settings, settings.iterations // 2).pos
+        if reconciled:
+            scale = np.where(wide, scale, scale + group_factor(patches, pos, scale, start, weights))
+    stitched = stitch_votes(n, votes, scale, wide, settings.min_support, settings.max_dispersion, settings.spread)
+    solved = _solved(n, stitched, start, settings, settings.iterations)
     cover = np.bincount(patches.cells, minlength=n)
     report: dict[str, Any] = {
         "mode": "patches",
@@ -110,6 +110,26 @@ def stitch_patches(
         **solved.report(stitched.weight, stitched.distance),
     }
     return PatchwiseOutput(solved, stitched, report)
+
+
+def _solved(
+    n: int,
+    stitched: StitchOutput,
+    start: Float[np.ndarray, "n 2"] | None,
+    settings: LayoutSettings,
+    iterations: int,
+) -> SolveOutput:
+    return solve_layout(
+        n,
+        stitched.pairs,
+        stitched.distance,
+        stitched.weight,
+        start,
+        iterations,
+        settings.anchor,
+        settings.huber,
+        settings.anchor_fade,
+    )
 
 
 def _of_kind(votes: VotesOutput, chosen: Bool[np.ndarray, " p"]) -> VotesOutput:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,6 +21,7 @@ CG_STEPS = 10
 LEAST_PULL = 1e-12
 """Least pull of a cell to its start, for a mean weight of 1: with less, rounding moves the whole layout away."""
 TOLERANCE = 1e-6
+Threshold: TypeAlias = float | np.ndarray
 """The solve stops early when a round lowers the objective by less than this share."""
 
 
@@ -32,7 +34,7 @@ class SolveOutput:
     history: tuple[float, ...]
     """Huber objective before the first and after every round (from the final threshold on); never rises."""
     threshold: float
-    """Huber threshold on the standardised residual."""
+    """Huber threshold on the standardised residual; on the residual itself where one was given."""
     residual: Float[np.ndarray, " e"]
     """| layout distance - measured distance | of every edge."""
 
@@ -77,6 +79,8 @@ def solve_layout(
     start: Float[np.ndarray, "n 2"] | None = None,
     iterations: int = 30,
     anchor: float = 1e-3,
+    huber: float | None = None,
+    anchor_fade: float = 1.0,
 ) -> SolveOutput:
     r"""Minimise the weighted Huber stress, with a small pull to the start.
 
@@ -96,6 +100,9 @@ def solve_layout(
         start: Start layout, shape (n, 2); landmark Isomap if omitted (which needs a connected graph).
         iterations: Rounds at most, after 10 in which the Huber threshold settles.
         anchor: alpha.
+        huber: delta on the residual itself, :math:`w \rho_\delta(\|x_i - x_j\| - d_{ij})`, as published; read off the residuals
+            if omitted.
+        anchor_fade: Factor of alpha from one round to the next, in (0, 1].
 
     Returns:
         Layout, objective of every round, residuals.
@@ -116,20 +123,24 @@ def solve_layout(
     system = _Stress(n, pairs, distance, weight, start, anchor)
     pos = start.copy()
     threshold = np.inf
-    for rounds in SETTLING if len(distance) else ():
+    # rho_delta(r) weighed by w is the same function of the standardised residual, with delta sqrt(w) for each edge.
+    limit: Threshold = np.inf if huber is None else huber * np.sqrt(system.weight)
+    for rounds in SETTLING if len(distance) and huber is None else ():
         for _ in range(rounds):
             pos = system.step(pos, threshold)
         scatter = float(np.median(np.abs(system.standardized(pos))))
         threshold = HUBER * scatter if scatter > 0 else np.inf
-    history = [system.objective(pos, threshold)]
+    limit = threshold if huber is None else limit
+    history = [system.objective(pos, limit)]
     for _ in range(iterations):
-        pos = system.step(pos, threshold)
-        history.append(system.objective(pos, threshold))
+        pos = system.step(pos, limit)
+        system.fade(anchor_fade)
+        history.append(system.objective(pos, limit))
         if history[-2] - history[-1] <= TOLERANCE * history[-1]:
             break
     residual = np.empty(len(distance))
     residual[system.order] = np.abs(system.length(pos) - system.distance)
-    return SolveOutput(pos, tuple(history), threshold, residual)
+    return SolveOutput(pos, tuple(history), threshold if huber is None else huber, residual)
 
 
 class _Stress:
@@ -154,6 +165,10 @@ class _Stress:
         # Never zero: a cell without weight stays at its start, and the quadratic has one minimum.
         self.pull = np.maximum(anchor * self._degree(self.weight), LEAST_PULL)
 
+    def fade(self, factor: float) -> None:
+        """Lower the pull to the start."""
+        self.pull = np.maximum(factor * self.pull, LEAST_PULL)
+
     def _degree(self, weight: Float[np.ndarray, " e"]) -> Float[np.ndarray, " n"]:
         return np.bincount(self.i, weight, self.n) + np.bincount(self.j, weight, self.n)
 
@@ -165,13 +180,13 @@ class _Stress:
     def standardized(self, pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " e"]:
         return np.sqrt(self.weight) * (self.length(pos) - self.distance)
 
-    def objective(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> float:
+    def objective(self, pos: Float[np.ndarray, "n 2"], threshold: Threshold) -> float:
         z = np.abs(self.standardized(pos))
         inner = np.minimum(z, threshold)
         huber = inner * (z - inner / 2)
         return float(huber.sum() + 0.5 * (self.pull * ((pos - self.start) ** 2).sum(axis=1)).sum())
 
-    def _huber_weight(self, length: Float[np.ndarray, " e"], threshold: float) -> Float[np.ndarray, " e"]:
+    def _huber_weight(self, length: Float[np.ndarray, " e"], threshold: Threshold) -> Float[np.ndarray, " e"]:
         z = np.sqrt(self.weight) * np.abs(length - self.distance)
         return self.weight * np.divide(threshold, z, out=np.ones_like(z), where=z > threshold)
 
@@ -184,7 +199,7 @@ class _Stress:
         lower = self.upper.T
         return lambda pos: self.upper @ pos + lower @ pos
 
-    def step(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> Float[np.ndarray, "n 2"]:
+    def step(self, pos: Float[np.ndarray, "n 2"], threshold: Threshold) -> Float[np.ndarray, "n 2"]:
         """Conjugate gradients on the quadratic that touches the objective at ``pos`` and lies above it elsewhere."""
         length = self.length(pos)
         weight = self._huber_weight(length, threshold)

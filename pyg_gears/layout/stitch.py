@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from pyg_gears.layout.connectivity import connect_pairs
 from pyg_gears.layout.median import weighted_median
+from pyg_gears.layout.settings import SpreadRule
+from pyg_gears.layout.spread import relative_spread
 from pyg_gears.layout.votes import VotesOutput
 
 MIN_COMPARISONS = 10
@@ -35,7 +37,7 @@ class StitchOutput:
     """Weighted mean absolute deviation of the votes' log-distance; the median of its kind where only one vote was
     cast."""
     confidence: Float[np.ndarray, " e"]
-    """(1 - 2^-support) exp(-dispersion / median dispersion), in (0, 1)."""
+    """(1 - 2^-support) exp(-dispersion / median dispersion), in (0, 1); by the published rule support exp(-10 spread^2)."""
     weight: Float[np.ndarray, " e"]
     """Inverse variance for the solve: confidence times the mean precision of the votes."""
     reliability: Float[np.ndarray, " p"]
@@ -106,6 +108,7 @@ def stitch_votes(
     is_global: Bool[np.ndarray, " p"],
     min_support: int = 2,
     max_dispersion: float = 3.0,
+    spread: SpreadRule | None = None,
 ) -> StitchOutput:
     """Reconcile the votes: weighted median, support and dispersion per pair, and a graph of the pairs to trust.
 
@@ -120,6 +123,8 @@ def stitch_votes(
         is_global: Kind of every patch.
         min_support: Patches that must have voted on a local pair.
         max_dispersion: Limit of the dispersion in units of its median.
+        spread: The published rule instead: pairs up to its limit are kept, and both confidence (with the number of votes as its
+            factor) and weight in the solve are its own.
 
     Returns:
         The stitched graph.
@@ -141,17 +146,22 @@ def stitch_votes(
     typical = float(np.median(dispersion))
     relative = dispersion / typical if typical > 0 else np.zeros(size)
     confidence = (1 - 0.5**support) * np.exp(-np.minimum(relative, 30.0))
-    keep = (relative <= max_dispersion) & ((support >= min_support) | only_global)
+    certain = relative <= max_dispersion
+    pull = confidence * total / support
+    if spread is not None:
+        width = relative_spread(np.exp(value), group, size)
+        certain = width <= spread.limit
+        confidence = pull = support.astype(np.float64) * np.exp(-spread.sharpness * width**2)
+    keep = certain & ((support >= min_support) | only_global)
     keep |= _best_of_each_cell(n, votes.pairs, confidence)
     keep = connect_pairs(n, votes.pairs, keep, -confidence)
-    weight = confidence * total / support
     return StitchOutput(
         pairs=votes.pairs[:, keep],
         distance=np.exp(median[keep]),
         support=support[keep],
         dispersion=dispersion[keep],
         confidence=confidence[keep],
-        weight=weight[keep],
+        weight=pull[keep],
         reliability=reliability,
         disagreement=disagreement,
         dropped=int((~keep).sum()),

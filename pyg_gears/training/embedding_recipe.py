@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from pyg_gears.configuration import Configuration
-
-if TYPE_CHECKING:
-    from pyg_gears.encoders import AdapterWeights, Normalization
-
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Dropout = Annotated[float, Field(ge=0, le=0.95)]
-AtLeastOne = Annotated[int, Field(ge=1)]
-AtLeastTwo = Annotated[int, Field(ge=2)]
+from pyg_gears.training.embedding_section_recipe import (
+    AdapterRecipe,
+    AtLeastOne,
+    AtLeastTwo,
+    Dropout,
+    EmbeddingSection,
+    NonNegative,
+    Positive,
+    VICRegRecipe,
+)
+from pyg_gears.training.published_embedding_recipe import PublishedEmbedding
 
 
 class InfoNCERecipe(Configuration):
@@ -31,21 +33,6 @@ class InfoNCERecipe(Configuration):
     """Extra weight, in the denominator, of the 20 spots that are near in H and far in space."""
 
 
-class VICRegRecipe(Configuration):
-    """VICReg between two noisy views, without a projector; the inner weights are those published."""
-
-    weight: Positive = 1.0
-    """Weight of the three terms together."""
-    invariance: NonNegative = 25.0
-    """Weight of the invariance term, reached after ``invariance_warmup``."""
-    variance: NonNegative = 50.0
-    """Weight of the variance term."""
-    covariance: NonNegative = 1.0
-    """Weight of the covariance term."""
-    invariance_warmup: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Share of the steps over which the invariance weight rises linearly from 0."""
-
-
 class AdversaryRecipe(Configuration):
     """A classifier behind a gradient reversal whose strength rises over the training.
 
@@ -57,28 +44,6 @@ class AdversaryRecipe(Configuration):
     """Weight of the classifier's cross-entropy."""
     against: Literal["slides", "modality"] = "slides"
     """Domains to be told apart: slides, or spots and cells (which then take part in the training of the networks)."""
-
-
-class AdapterRecipe(Configuration):
-    """The adapter that is fitted from the cells, when there are any, to the training spots."""
-
-    coral: NonNegative = 10.0
-    """Weight of the difference of covariances, as published."""
-    mmd: NonNegative = 10.0
-    """Weight of the difference of distributions, as published."""
-    identity: NonNegative = 0.1
-    """Weight of the mean squared movement; 1 as published outweighs both distances and undoes part of the closed form."""
-    steps: Annotated[int, Field(ge=0)] = 500
-    """Adam steps after the closed form, as published."""
-    lr: Positive = 1e-3
-    """Learning rate of these steps, as published."""
-
-    @property
-    def weights(self) -> AdapterWeights:
-        """The weights of its terms."""
-        from pyg_gears.encoders import AdapterWeights
-
-        return AdapterWeights(self.coral, self.mmd, self.identity)
 
 
 class SpatialFront(Configuration):
@@ -101,26 +66,6 @@ class GenesFront(Configuration):
     """The centred genes themselves. On two sections networks memorise the training spots (overlap 0.93; on new ones 0.21)."""
 
     kind: Literal["genes"] = "genes"
-
-
-class EmbeddingSection(Configuration):
-    """What all kinds of embedding choose."""
-
-    genes: AtLeastTwo | None = 3000
-    """Genes read: the most variable ones of the training slides; null for all shared genes."""
-    target_sum: Positive = 1000.0
-    """Counts per spot after scaling; log1p of a small sum keeps the noise of rare genes low."""
-    transform: Literal["log1p", "sqrt"] = "log1p"
-    """Of the scaled counts."""
-    adapter: AdapterRecipe | None = AdapterRecipe()
-    """The adapter of cells; null for none. It is applied to cells that lie far from the training spots."""
-
-    @property
-    def normalization(self) -> Normalization:
-        """How counts are normalised."""
-        from pyg_gears.encoders import Normalization
-
-        return Normalization(self.target_sum, self.transform)
 
 
 class ComponentEmbedding(EmbeddingSection):
@@ -213,15 +158,15 @@ class LearnedEmbedding(TrainedEmbedding):
         return self
 
 
-class PublishedEmbedding(TrainedEmbedding):
-    """The encoder as published (version 5): one network on all genes, its output kept as it is.
+class D7Embedding(TrainedEmbedding):
+    """The encoder of the published method's successor (version 5): one network on all genes, its output kept as it is.
 
     On two sections it memorises the training spots. Not stated in the source, and ours: counts per 10,000, the
     temperature, the weight of hard negatives, the strengths of noise, dropout and jitter, AdamW with its decay and falling
     rate, batches of at most 1024 spots per slide.
     """
 
-    kind: Literal["published"] = "published"
+    kind: Literal["d7"] = "d7"
     genes: AtLeastTwo | None = None
     """Genes read; null for all shared genes, as published."""
     target_sum: Positive = 1e4
@@ -255,6 +200,6 @@ class PublishedEmbedding(TrainedEmbedding):
 
 
 EmbeddingRecipe: TypeAlias = Annotated[
-    LearnedEmbedding | SpatialEmbedding | PCAEmbedding | PublishedEmbedding, Field(discriminator="kind")
+    LearnedEmbedding | SpatialEmbedding | PCAEmbedding | PublishedEmbedding | D7Embedding, Field(discriminator="kind")
 ]
 """The embedding section of a recipe, told apart by ``kind``."""

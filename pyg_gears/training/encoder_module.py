@@ -24,7 +24,8 @@ from pyg_gears.encoders import (
 )
 from pyg_gears.geometry import nearest_neighbors
 from pyg_gears.seeds import torch_stream
-from pyg_gears.training.embedding_recipe import InfoNCERecipe, TrainedEmbedding, VICRegRecipe
+from pyg_gears.training.embedding_recipe import InfoNCERecipe, TrainedEmbedding
+from pyg_gears.training.embedding_section_recipe import VICRegRecipe
 from pyg_gears.training.schedules import cosine_rate
 
 

@@ -29,15 +29,17 @@ from pyg_gears.seeds import random_stream, torch_stream
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.embedding_recipe import (
     ComponentEmbedding,
+    D7Embedding,
     EmbeddingRecipe,
     GenesFront,
     LearnedEmbedding,
-    PublishedEmbedding,
     TrainedEmbedding,
 )
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.lightning_run import run
+from pyg_gears.training.published_embedding_recipe import PublishedEmbedding
+from pyg_gears.training.published_encoder_training import check_domains_of, fit_published_encoder
 
 HeldOut = Sequence[tuple[Slide, Bool[Tensor, " n"] | None]]
 
@@ -56,17 +58,21 @@ class EncoderFit(NamedTuple):
     held_out: list[EmbeddingOutput]
 
 
-def check_embedding(recipe: EmbeddingRecipe, slides: int, *, cells: bool) -> None:
+def check_embedding(recipe: EmbeddingRecipe, names: Sequence[str], *, cells: bool) -> None:
     """Check, before any work, that an embedding can be fitted on what there is.
 
     Args:
         recipe: The embedding.
-        slides: Number of training slides.
+        names: Names of the training slides.
         cells: Whether there are cells.
 
     Raises:
-        InputError: for an adversary against the modality without cells, or against slides with one slide.
+        InputError: for an adversary against the modality without cells, or against slides with one slide; for what the published
+            encoder needs, see :func:`~pyg_gears.training.published_encoder_training.check_domains_of`.
     """
+    if isinstance(recipe, PublishedEmbedding):
+        check_domains_of(recipe, names, cells=cells)
+        return
     if not isinstance(recipe, TrainedEmbedding) or recipe.adversary is None:
         return
     against = recipe.adversary.against
@@ -75,8 +81,8 @@ def check_embedding(recipe: EmbeddingRecipe, slides: int, *, cells: bool) -> Non
         "expected cells for embedding.adversary.against=modality, found none; pass cells, or set it to slides.",
     )
     expect(
-        against != "slides" or slides > 1,
-        f"expected two or more training slides for embedding.adversary.against=slides, found {slides}; add slides, or leave "
+        against != "slides" or len(names) > 1,
+        f"expected two or more training slides for embedding.adversary.against=slides, found {len(names)}; add slides, or leave "
         "out the adversary.",
     )
 
@@ -112,12 +118,12 @@ def fit_encoder(
 
     Returns:
         The encoder and the embedded slides. Those of the training slides are in-sample without ``cross_fit``, and for
-        networks that see all spots (``folds=1`` and the published encoder).
+        networks that see all spots (``folds=1``, the published encoder and that of d7).
 
     Raises:
         InputError: see :func:`check_embedding`.
     """
-    check_embedding(recipe, len(slides), cells=cells is not None)
+    check_embedding(recipe, [slide.name for slide in slides], cells=cells is not None)
     if isinstance(recipe, ComponentEmbedding):
         encoder, crossed = ComponentEncoder.fit_transform(
             slides,
@@ -129,6 +135,9 @@ def fit_encoder(
         )
         train = _training_outputs(encoder, slides, crossed, crossed, cross_fit=recipe.cross_fit)
         return EncoderFit(encoder, train, [encoder.embed(slide) for slide, _ in held_out])
+    if isinstance(recipe, PublishedEmbedding):
+        own = fit_published_encoder(recipe, slides, cells, seed=seed, folder=folder, progress=progress, device=device)
+        return EncoderFit(own, [own.embed(slide) for slide in slides], [own.embed(slide) for slide, _ in held_out])
     front, features = _fit_front(recipe, slides, cells, seed)
     seen = [EncoderSlide(x, _positions(slide)) for x, slide in zip(features, slides, strict=True)]
     known = [front.encode(slide) for slide, _ in held_out]
@@ -149,11 +158,10 @@ def fit_encoder(
         progress=progress,
         device=device,
     )
-    if isinstance(recipe, PublishedEmbedding):
-        assert isinstance(front, CenteredGenes)
-        published = PublishedEncoder(front, members[0])
-        train = [published.embed_features(x) for x in features]
-        return EncoderFit(published, train, [published.embed_features(x) for x in known])
+    if isinstance(recipe, D7Embedding):
+        plain = PublishedEncoder(front, members[0])
+        train = [plain.embed_features(x) for x in features]
+        return EncoderFit(plain, train, [plain.embed_features(x) for x in known])
     graphs = [neighbor_graph(slide.pos.numpy()) for slide in seen]
     learned, crossed = LearnedEncoder.assemble(
         front, members, features, unseen, graphs, min_autocorrelation=recipe.min_autocorrelation
@@ -163,7 +171,7 @@ def fit_encoder(
 
 
 def train_networks(
-    recipe: LearnedEmbedding | PublishedEmbedding,
+    recipe: LearnedEmbedding | D7Embedding,
     slides: Sequence[EncoderSlide],
     unseen: Sequence[Sequence[Bool[Tensor, " n"]]],
     held_out: Sequence[EncoderSlide],
@@ -225,17 +233,17 @@ def train_networks(
 
 
 def divide(
-    slides: Sequence[EncoderSlide], recipe: LearnedEmbedding | PublishedEmbedding, seed: int
+    slides: Sequence[EncoderSlide], recipe: LearnedEmbedding | D7Embedding, seed: int
 ) -> list[list[Bool[Tensor, " n"]]]:
     """Which spots each network is not trained on: per network and slide, shape (n,).
 
     Args:
         slides: Training slides.
-        recipe: ``folds`` and ``repeats``. With one fold nothing is left out, and all spots count as unseen; the published
-            encoder is one such network.
+        recipe: ``folds`` and ``repeats``. With one fold nothing is left out, and all spots count as unseen; d7 is one such
+            network.
         seed: Seed of the division.
     """
-    if isinstance(recipe, PublishedEmbedding):
+    if isinstance(recipe, D7Embedding):
         return [[torch.ones(len(slide.pos), dtype=torch.bool) for slide in slides]]
     unseen = []
     for repeat in range(recipe.repeats):
@@ -251,11 +259,11 @@ def divide(
 
 
 def _fit_front(
-    recipe: LearnedEmbedding | PublishedEmbedding, slides: Sequence[Slide], cells: Slide | None, seed: int
+    recipe: LearnedEmbedding | D7Embedding, slides: Sequence[Slide], cells: Slide | None, seed: int
 ) -> tuple[Encoder, list[Tensor]]:
     """What makes features of expression, and the features of the training slides."""
     normalization = recipe.normalization
-    if isinstance(recipe, PublishedEmbedding):
+    if isinstance(recipe, D7Embedding):
         return CenteredGenes.fit_transform(slides, normalization=normalization, unit=False)
     if isinstance(recipe.front, GenesFront):
         return CenteredGenes.fit_transform(slides, normalization=normalization)

@@ -102,11 +102,12 @@ class GeneratorDiffusionRecipe(Configuration):
     angle_neighbors: int = Field(default=12, ge=2)
     """Neighbours whose angles are counted. Published: 12."""
     geometry: Literal["layout", "residual"] = "layout"
-    """Whose distances and angles the denoiser reads: those of the layout so far, or of the residual alone (published)."""
+    """What the denoiser reads: the layout so far (distances, angles and the generator's coordinates), or the residual alone
+    (published). With the latter the sampler made layouts of an unseen section worse at every epoch."""
     steps: int = Field(default=8, ge=0)
     """Noise levels of the sampler; 0 lays out by the generator alone. Published: 200."""
     guidance: float = Field(default=2.0, ge=0)
-    """How far the condition is followed: 1 as it is, at half the cost. Published: 2."""
+    """How far the condition is followed: 1 as it is, at half the cost (``published_small``). Published: 2."""
     start: float = Field(default=3.0, gt=0)
     """First noise level, in scales of the residuals. Published: 3."""
     noise: float = Field(default=1.0, ge=0)

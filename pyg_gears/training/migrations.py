@@ -7,7 +7,7 @@ from typing import Any
 
 from pyg_gears.errors import InputError, expect
 
-FORMAT = 6
+FORMAT = 7
 SEALED = 5
 """The first format whose files carry a checksum."""
 Content = dict[str, Any]
@@ -79,7 +79,16 @@ def _from_5(content: Content, file: object) -> Content:
     return {**content, "format": 6, "recipe": recipe, "regressions": None, "held_out": {}}
 
 
-STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3, 4: _from_4, 5: _from_5}
+def _from_6(content: Content, file: object) -> Content:
+    """pyg-gears 0.3 while ``embedding.kind=published`` was the encoder that is now called d7."""
+    embedding = dict(content["recipe"]["embedding"])
+    if embedding["kind"] == "published":
+        embedding["kind"] = "d7"
+        content = {**content, "encoder": {**content["encoder"], "architecture": "plain"}}
+    return {**content, "format": 7, "recipe": {**content["recipe"], "embedding": embedding}}
+
+
+STEPS: dict[Any, Callable[[Content, object], Content]] = {3: _from_3, 4: _from_4, 5: _from_5, 6: _from_6}
 """What reads a format, by its number."""
 
 

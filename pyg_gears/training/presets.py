@@ -18,18 +18,32 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "standard": {},
     "thorough": {"minisets": {"count": 2000}, "training": {"members": 5}},
-    "published_small": {
-        "embedding": {"repeats": 1},
+    "published": {
+        "embedding": {"kind": "published"},
         "regressions": None,
-        "minisets": {"count": 500},
-        "model": {"kind": "generator_diffusion"},
+        "minisets": {"count": 4000, "max_share": 1.0, "local": None, "uniform": None, "geodesic": {}},
+        "graph": {"metric": "euclidean"},
+        "model": {
+            "kind": "generator_diffusion",
+            "channels": 256,
+            "context_layers": 3,
+            "generator_layers": 6,
+            "denoiser_layers": 4,
+            "points": 128,
+            "steps": 200,
+            "scale_share": 0.03,
+            "curriculum": {"kind": "budget", "min_stage": 500, "ramp": 300},
+            "pairs": {"alpha": 0.5, "n_min": 16, "kinds": {}},
+        },
         "loss": {"random_walk": 0.0, "stress": 0.0, "repulsion": 0.0, "entropy": 0.0, "deep": 0.0, "distill": None},
         "training": {
             "members": 1,
-            "epochs": 12,
+            "epochs": 200,
             "final_epochs": 0,
-            "lr": 5e-4,
+            "lr": 1e-4,
+            "min_lr": 0.0,
             "weight_decay": 1e-4,
+            "clip": 1000.0,
             "h_noise": 0.0,
             "slide_noise": 0.0,
             "h_dropout": 0.0,
@@ -37,12 +51,33 @@ PRESETS: dict[str, dict[str, Any]] = {
             "pretraining": None,
             "warmup_epochs": 0.0,
             "ramp_epochs": 0.0,
-            "patience": 12,
+            "patience": 200,
+            "validation": 24,
+            "node_budget": 2048,
+        },
+    },
+    "published_small": {
+        "embedding": {"repeats": 1},
+        "regressions": None,
+        "minisets": {"count": 300},
+        "model": {"kind": "generator_diffusion", "guidance": 1.0},
+        "loss": {"random_walk": 0.0, "stress": 0.0, "repulsion": 0.0, "entropy": 0.0, "deep": 0.0, "distill": None},
+        "training": {
+            "members": 1,
+            "epochs": 8,
+            "final_epochs": 0,
+            "lr": 5e-4,
+            "weight_decay": 1e-4,
+            "edge_drop": 0.0,
+            "pretraining": None,
+            "warmup_epochs": 0.0,
+            "ramp_epochs": 0.0,
+            "patience": 8,
             "validation": 24,
         },
     },
     "d7": {
-        "embedding": {"kind": "published"},
+        "embedding": {"kind": "d7"},
         "regressions": None,
         "minisets": {"count": 1000, "min_size": 96, "max_size": 384, "max_share": 1.0},
         "graph": {"k": 100, "metric": "cosine", "mutual": False, "jaccard": 0.0, "projection": 0},
@@ -96,4 +131,5 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """``d7``: the successor of the published method, D7, the validated baseline of its sources, with its encoder and schedule. The
 sources do not give the learning rate of the pretraining (we take that of the training) nor how minisets were drawn (we keep our
-mixture). ``published_small``: the published model in a size for two cores, with our encoder."""
+mixture). ``published``: the published system at its published size, with its encoder and draws, its defects mended; lay out with
+``LayoutSettings.published()``. ``published_small``: the published model in a size for two cores, with our encoder and draws."""

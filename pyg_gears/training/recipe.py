@@ -37,12 +37,14 @@ class Recipe(Configuration):
 
     @classmethod
     def preset(cls, name: str) -> Recipe:
-        """The recipe named "quick", "standard", "thorough", "d7" or "published_small".
+        """The recipe named "quick", "standard", "thorough", "d7", "published" or "published_small".
 
         On one thread and two sections of 1100 spots quick takes about three minutes of CPU and standard about seventeen (on a
         machine with other work); thorough has twice the minisets and five models instead of three. "d7" is the successor of the
         published method as its sources describe it (encoder v5, D7, their loss and schedule; called "published" until 0.2).
-        "published_small" is the published system, generator and residual diffusion, in a size for two cores.
+        "published" is the published system at its published size (100,000 steps, meant for a GPU; a test takes one step of it),
+        "published_small" its model, generator and residual diffusion, in a size for two cores, on the package's encoder: three
+        minutes of CPU on two sections of 1100 spots.
 
         Raises:
             InputError: for another name.
@@ -62,7 +64,13 @@ class Recipe(Configuration):
                     f"expected a model that reads edges with {found}, found generator_diffusion; the true graph would change "
                     "nothing: leave it out."
                 )
-            if self.model.pairs is not None and self.minisets.count % 2:
+            pairs = self.model.pairs
+            if pairs is not None and pairs.kinds is not None and self.minisets.geodesic is None:
+                raise ValueError(
+                    "expected minisets.geodesic with model.pairs.kinds, found none; set minisets.geodesic, or leave the kinds "
+                    "out."
+                )
+            if pairs is not None and self.minisets.count % 2:
                 raise ValueError(
                     f"expected an even minisets.count with model.pairs, found {self.minisets.count}; add one."
                 )

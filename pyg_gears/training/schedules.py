@@ -29,3 +29,14 @@ def cosine_rate(step: int, total: int, *, high: float, low: float) -> float:
     """Learning rate that falls by half a cosine from ``high`` at step 0 to ``low`` at the last of ``total`` steps."""
     progress = min(1.0, step / max(1, total - 1))
     return low + (high - low) * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def delayed_ramp(progress: float, begin: float, end: float) -> float:
+    """A factor that is 0 until ``begin``, then rises linearly to 1 at ``end``; all three are shares of a run.
+
+    >>> [delayed_ramp(p, 0.05, 0.25) for p in (0.0, 0.15, 0.5)]
+    [0.0, 0.5, 1.0]
+    """
+    if progress < begin:
+        return 0.0
+    return min(1.0, (progress - begin) / (end - begin)) if end > begin else 1.0

@@ -259,7 +259,7 @@ def test_two_processes_share_one_cache(tmp_path: Path) -> None:
         ({"min_size": 40}, "expected minisets.min_size at most max_size, found 40 and 30"),
         ({"min_size": 0}, "expected min_size at least 3, found 0"),
         ({"max_share": 0.0}, "expected max_share above 0"),
-        ({"uniform": None}, "expected at least one of minisets.local, uniform and expression, found none"),
+        ({"uniform": None}, "expected at least one of minisets.local, uniform, expression and geodesic, found none"),
         ({"expression": {"restart": 1.0}}, "expected expression.restart below 1"),
         ({"local": {"tau": 0}}, "expected local.tau above 0"),
         ({"local": {"reach": 1}}, "found 'local.reach'"),

@@ -15,6 +15,7 @@ from pyg_gears.encoders import (
     Encoder,
     ExpressionNetwork,
     LearnedEncoder,
+    LogGenes,
     Normalization,
     PublishedEncoder,
     encoder_from_state,
@@ -36,12 +37,13 @@ def fitted(slides) -> dict[type, Encoder]:
         slides[:1], n_components=8, kind="spatial", normalization=Normalization(1000.0)
     )
     genes, _ = CenteredGenes.fit_transform(slides[:1], normalization=Normalization(), unit=False)
+    plain = LogGenes(slides[0].genes, Normalization())
     generator = torch.Generator().manual_seed(0)
     network = ExpressionNetwork(40, 5, (7,), residual=False, generator=generator)
     members = [ExpressionNetwork(8, 6, (), residual=True)]
     everything, graph = [torch.ones(60, dtype=torch.bool)], neighbor_graph(slides[0].pos)
     learned, _ = LearnedEncoder.assemble(components, members, [features], [everything], [graph])
-    return {type(e): e for e in (components, genes, learned, PublishedEncoder(genes, network))}
+    return {type(e): e for e in (components, genes, plain, learned, PublishedEncoder(genes, network))}
 
 
 def public_encoders() -> list[type]:

@@ -93,3 +93,24 @@ def test_the_search_across_islands_grows_with_the_cells_alone(monkeypatch):
 def test_one_cell_is_refused():
     with pytest.raises(InputError, match="at least 2 cells, found 1"):
         locality_graph(torch.zeros(1, 3))
+
+
+def test_shared_neighbours_keep_what_the_overlap_would_not():
+    x = torch.randn(60, 3, generator=torch.Generator().manual_seed(2))
+    distance = torch.cdist(x.double(), x.double()).fill_diagonal_(torch.inf).numpy()
+    lists = [set(row) for row in np.argsort(distance, axis=1)[:, :8]]
+    sizes = []
+    for jaccard, shared in ((0.6, 0), (0.6, 5), (0.0, 5), (0.6, 3)):
+        found = locality_graph(x, 8, jaccard, "euclidean", shared)
+        expected = np.zeros((60, 60), dtype=bool)
+        for i in range(60):
+            for j in lists[i]:
+                common = len(lists[i] & lists[j])
+                close = common / (16 - common) > jaccard or (shared > 0 and common >= shared)
+                expected[i, j] = i in lists[j] and close
+        dense = found.graph.toarray().astype(bool)
+        assert (dense >= expected).all()
+        assert (dense & ~expected).sum() == 2 * (found.links + found.bridges)
+        sizes.append(expected.sum())
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert sizes[1] < sizes[3]

@@ -146,3 +146,38 @@ def test_landmarks_are_far_apart_with_the_lengths_of_the_paths():
     third = int(np.argmax(np.minimum(np.abs(along - along[first]), np.abs(along - along[second]))))
     assert found.landmarks.tolist() == [first, second, third]
     assert np.allclose(found.distance, np.abs(along[None] - along[found.landmarks, None]))
+
+
+def test_a_given_huber_threshold_acts_on_the_residual_itself():
+    rng = np.random.default_rng(3)
+    _, pairs, distance = measured(14, share=0.8, error=0.3)
+    weight = rng.random(len(distance)) + 0.1
+    weight /= weight.mean()
+    start = isomap_start(14, pairs, distance)
+    found = solve_layout(14, pairs, distance, weight, start, iterations=400, anchor=1e-2, huber=0.1)
+
+    def objective(flat):
+        pos, total, degree = flat.reshape(-1, 2), 0.0, np.zeros(14)
+        for (i, j), d, w in zip(pairs.T, distance, weight, strict=True):
+            r = abs(np.linalg.norm(pos[i] - pos[j]) - d)
+            total += w * (r**2 / 2 if r <= 0.1 else 0.1 * (r - 0.05))
+            degree[[i, j]] += w
+        return total + 1e-2 / 2 * (degree * ((pos - start) ** 2).sum(axis=1)).sum()
+
+    assert found.threshold == 0.1
+    assert (found.residual > 0.1).any()
+    assert np.isclose(objective(found.pos.ravel()), found.history[-1])
+    assert (np.diff(found.history) <= 1e-12).all()
+    reference = minimize(objective, found.pos.ravel(), method="BFGS", options={"gtol": 1e-6, "maxiter": 200})
+    assert found.history[-1] <= reference.fun * (1 + 1e-3)
+
+
+def test_a_fading_anchor_lets_go_of_the_start():
+    _, pairs, distance = measured(30, error=0.0)
+    start = isomap_start(30, pairs, distance) + np.random.default_rng(0).normal(size=(30, 2))
+    kept, fading, free = (
+        solve_layout(30, pairs, distance, None, start, 60, anchor=0.5, anchor_fade=fade).residual.max()
+        for fade in (1.0, 0.8, 1e-9)
+    )
+    assert fading < 0.1 * kept
+    assert free < 0.1 * kept

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from pyg_gears.layout import PatchesOutput, VotesOutput, collect_votes, stitch_votes, weighted_median
 from pyg_gears.layout.connectivity import parts
+from pyg_gears.layout.settings import SpreadRule
+from pyg_gears.layout.spread import relative_spread
 from pyg_gears.layout.stitch import vote_weights
 
 
@@ -140,3 +142,33 @@ def test_too_few_comparisons_leave_the_typical_reliability(kind):
     reliability, _, disagreement = vote_weights(votes, np.zeros(2), patches.is_global)
     assert np.allclose(reliability, np.exp(-1))
     assert disagreement == 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=9), st.integers(0, 99))
+def test_the_published_spread_of_every_group(sizes, seed):
+    rng = np.random.default_rng(seed)
+    group = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    value = rng.random(len(group)) + 0.1
+    found = relative_spread(value, group, len(sizes))
+    for g in range(len(sizes)):
+        own = value[group == g]
+        width = np.quantile(own, 0.9) - np.quantile(own, 0.1) if len(own) >= 4 else own.std()
+        assert np.isclose(found[g], width / np.median(own))
+
+
+def test_the_published_rule_keeps_and_weighs_pairs_by_their_spread():
+    n, _, own, _, votes = random_votes(patches=12, size=40, error=0.15)
+    scale, rule = np.zeros(len(own)), SpreadRule(limit=0.2, sharpness=5.0)
+    found = stitch_votes(n, votes, scale, own.is_global, 2, spread=rule)
+    count = np.bincount(votes.pair)
+    width = relative_spread(np.exp(votes.log_distance), votes.pair, len(count))
+    place = {pair: number for number, pair in enumerate(zip(*votes.pairs.tolist(), strict=True))}
+    kept = np.array([place[pair] for pair in zip(*found.pairs.tolist(), strict=True)])
+    np.testing.assert_allclose(found.weight, count[kept] * np.exp(-5.0 * width[kept] ** 2), rtol=1e-4)
+    np.testing.assert_allclose(found.confidence, found.weight)
+    good = np.flatnonzero((width <= 0.2) & (count >= 2))
+    assert 0 < len(good) < len(count)
+    assert np.isin(good, kept).all()
+    bad = (width[kept] > 0.2) | (count[kept] < 2)  # only as one of the best pairs of a cell
+    assert bad.sum() <= 6 * n

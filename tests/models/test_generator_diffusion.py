@@ -144,11 +144,24 @@ def test_the_denoiser_equals_its_statement(geometry: str) -> None:
             time = denoiser.time(factor.noise).expand(14, -1)
             angles = angle_histogram(place[None])[0] * angle_gate(sigma[b : b + 1])
             inputs = torch.cat([h[b], time, factor.inside * earlier, angles, factor.inside * centred], dim=1)
+            if geometry == "layout":
+                inputs = torch.cat([inputs, base[b] * 5**0.5], dim=1)
             state = denoiser.first(denoiser.read(inputs), bias=denoiser.bias(place[None]))
             for layer, film in zip(denoiser.layers, denoiser.films, strict=True):
                 state = film(layer(state), torch.cat([h[b], time], dim=1))
             expected = factor.skip * centred + factor.out * denoiser.head(state)
             torch.testing.assert_close(found[b], expected, atol=1e-9, rtol=1e-9)
+
+
+def test_an_untrained_denoiser_leaves_the_layout_nearly_as_it_is() -> None:
+    built = GeneratorDiffusion(
+        6, channels=32, points=8, context_layers=1, generator_layers=1, denoiser_layers=1, steps=4
+    )
+    batch = Batch.from_data_list(graphs(torch.float32))
+    refined = built.eval()(batch).latent
+    built.steps = 0
+    base = built(batch).latent
+    assert 0 < (refined - base).norm().item() < 0.1 * base.norm().item()
 
 
 class Knows(torch.nn.Module):
@@ -258,7 +271,9 @@ def test_under_autocast_layouts_and_losses_are_float32() -> None:
 def test_sizes_are_the_published_ones() -> None:
     full = GeneratorDiffusion(128)
     count = {name: sum(p.numel() for p in part.parameters()) for name, part in full.named_children()}
-    assert count == {"context": 1_716_480, "generator": 3_440_928, "denoiser": 3_883_841, "terms": 0}
+    assert count == {"context": 1_716_480, "generator": 3_440_928, "denoiser": 3_892_033, "terms": 0}
+    as_published = GeneratorDiffusion(128, geometry="residual").denoiser
+    assert sum(p.numel() for p in as_published.parameters()) == 3_883_841
     assert TermWeights().score == 16.0
 
 

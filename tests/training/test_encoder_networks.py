@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pyg_gears.encoders import neighbor_agreement
 from pyg_gears.training import encoder_module
-from pyg_gears.training.embedding_recipe import LearnedEmbedding, PublishedEmbedding
+from pyg_gears.training.embedding_recipe import D7Embedding, LearnedEmbedding
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
 from pyg_gears.training.encoder_training import divide, train_networks
 
@@ -172,9 +172,9 @@ def test_with_one_fold_everything_counts_as_unseen() -> None:
     unseen = divide(slides, LearnedEmbedding(folds=1, repeats=2), seed=0)
     assert len(unseen) == 2
     assert all(part.all() for parts in unseen for part in parts)
-    published = divide(slides, PublishedEmbedding(), seed=0)
-    assert len(published) == 1
-    assert all(part.all() for part in published[0])
+    d7 = divide(slides, D7Embedding(), seed=0)
+    assert len(d7) == 1
+    assert all(part.all() for part in d7[0])
 
 
 @pytest.mark.parametrize("folder", [False, True])
@@ -203,7 +203,7 @@ def test_the_norm_term_brings_the_slides_to_one_length() -> None:
     b = b._replace(features=3 * b.features)
     ratios = []
     for norm in (0.0, 50.0):
-        chosen = PublishedEmbedding(norm=norm, hidden=(16,), steps=60, evaluate_every=60, lr=1e-2, vicreg=None)
+        chosen = D7Embedding(norm=norm, hidden=(16,), steps=60, evaluate_every=60, lr=1e-2, vicreg=None)
         (network,) = train_networks(chosen, [a, b], divide([a, b], chosen, 0), [held_out], seed=0)
         with torch.no_grad():
             lengths = [float(network(slide.features).norm(dim=1).mean()) for slide in (a, b)]
@@ -212,9 +212,9 @@ def test_the_norm_term_brings_the_slides_to_one_length() -> None:
     assert ratios[1] < 1.2
 
 
-def test_the_published_network_is_plain_and_of_its_widths() -> None:
+def test_the_network_of_d7_is_plain_and_of_its_widths() -> None:
     a, held_out = embedded_slides(slides=2)
-    chosen = PublishedEmbedding(steps=1, evaluate_every=1)
+    chosen = D7Embedding(steps=1, evaluate_every=1)
     (network,) = train_networks(chosen, [a], divide([a], chosen, 0), [held_out], seed=0)
     assert network.linear is None
     assert [layer.weight.shape for layer in network.mlp if isinstance(layer, torch.nn.Linear)] == [

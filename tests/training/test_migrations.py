@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 from pyg_gears import load
 from pyg_gears.data import Slide
 from pyg_gears.errors import InputError
+from pyg_gears.training import Recipe
 from pyg_gears.training.migrations import FORMAT, upgrade
 
 FORMAT_3 = Path(__file__).parent / "format_3"
@@ -76,3 +77,15 @@ def test_terms_without_weight_and_unused_fields_are_left_out() -> None:
     assert recipe["loss"]["distill"] is None
     assert recipe["training"]["members"] == 1
     assert recipe["training"]["pretraining"]["steps"] == 2
+
+
+def test_the_encoder_that_was_called_published_is_that_of_d7() -> None:
+    six = {**upgrade(content(), "model.pt"), "format": 6}
+    assert upgrade(six, "model.pt")["recipe"] == six["recipe"]  # other kinds stay
+    old = {"kind": "published", "hidden": [8], "infonce": {"weight": 2.0}}
+    six = {**six, "recipe": {**six["recipe"], "embedding": old}, "encoder": {"type": "published", "network": {}}}
+    found = upgrade(six, "model.pt")
+    chosen = Recipe.read(found["recipe"]).embedding
+    assert (chosen.kind, chosen.hidden, chosen.infonce.weight) == ("d7", (8,), 2.0)
+    assert found["encoder"]["architecture"] == "plain"
+    assert old["kind"] == "published"  # the content that came in is not changed

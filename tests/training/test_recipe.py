@@ -32,7 +32,7 @@ def test_assignments_change_one_field_each() -> None:
 
 def test_d7_is_another_recipe_in_every_section_that_the_sources_describe() -> None:
     d7, ours = Recipe.preset("d7"), Recipe()
-    assert (d7.embedding.kind, ours.embedding.kind) == ("published", "learned")
+    assert (d7.embedding.kind, ours.embedding.kind) == ("d7", "learned")
     assert (d7.loss.stress, d7.loss.stress_kind, d7.loss.random_walk) == (0.1, "log", 0.3)
     assert (d7.training.warmup_epochs, d7.training.ramp_epochs, d7.training.patience) == (1, 6, 4)
     assert (d7.model.hidden_channels, d7.model.head_channels, d7.model.gate.channels) == (

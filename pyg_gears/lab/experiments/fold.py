@@ -17,6 +17,7 @@ from pyg_gears.lab.experiments.experiment import Protocol
 from pyg_gears.seeds import torch_stream
 from pyg_gears.training.embedding_recipe import ComponentEmbedding, GenesFront, LearnedEmbedding
 from pyg_gears.training.preparation import Prepared, prepare
+from pyg_gears.training.published_embedding_recipe import PublishedEmbedding
 from pyg_gears.training.recipe import Recipe
 
 
@@ -69,8 +70,8 @@ def prepare_fold(
     Under both protocols the coordinates of the held-out slide take no part in genes, components, networks and training
     minisets; as in every fit they choose the state of a learned encoder and, later, the epoch of the model. Under the inductive
     protocol its expression takes no part either. Under the transductive protocol the encoder is fitted with it as with cells
-    of unknown position: in the components, and in the terms of the networks' training that need no positions. The published
-    encoder had seen the coordinates of all slides too.
+    of unknown position: in the components, and in the terms of the networks' training that need no positions. The encoder
+    of d7 had seen the coordinates of all slides too.
 
     Args:
         recipe: The recipe.
@@ -93,7 +94,7 @@ def check_protocol(recipe: Recipe, protocol: Protocol) -> None:
         InputError: for the transductive protocol and an encoder of whose fit no part can use expression without positions.
     """
     chosen = recipe.embedding
-    if protocol == "inductive" or isinstance(chosen, ComponentEmbedding):
+    if protocol == "inductive" or isinstance(chosen, ComponentEmbedding | PublishedEmbedding):
         return
     front = isinstance(chosen, LearnedEmbedding) and not isinstance(chosen.front, GenesFront)
     expect(

@@ -14,7 +14,10 @@ from pyg_gears.nn import ISAB, SAB, DistanceBias, FiLM, FourierTime, angle_histo
 from pyg_gears.targets.orthogonal_alignment import centred_sets
 
 Geometry = Literal["layout", "residual"]
-"""Whose distances and angles a denoiser reads: those of the layout so far, or, as published, of the residual alone."""
+"""What a denoiser knows of the geometry: the layout so far (its distances, its angles and the generator's coordinates), or, as
+published, the distances and angles of the residual alone."""
+FIRST_OUTPUT = 0.1
+"""Factor of the last layer's first weights: an untrained denoiser proposes next to no change of the generator's layout."""
 
 
 class Denoiser(torch.nn.Module):
@@ -23,8 +26,9 @@ class Denoiser(torch.nn.Module):
     .. math:: D(x; s) = c_{skip} \bar x + c_{out} F(c_{in} \bar x, c_{noise}, H, \hat x, \ldots), \quad \bar x = x - \mathrm{mean}
 
     F reads per point H, the noise level, its own earlier estimate :math:`\hat x` (zeros in a first pass), a histogram of the
-    angles between its nearest neighbours (shut at high noise), and the noisy point. One attention block with a bias by distance
-    follows, then induced blocks, each modulated by H and the noise level.
+    angles between its nearest neighbours (shut at high noise), the noisy point and, unless ``geometry`` is "residual", the place
+    that the generator gave the point: a residual is a difference from it, in its frame. One attention block with a bias by
+    distance follows, then induced blocks, each modulated by H and the noise level.
 
     At the published sizes (256 channels, 32 dimensions, 4 layers, 128 points) 3.88 million parameters.
 
@@ -37,7 +41,7 @@ class Denoiser(torch.nn.Module):
         distance_bins: Bins of the distances.
         angle_bins: Bins of the angles.
         angle_neighbors: Neighbours whose angles are counted.
-        geometry: "layout" (the generator's layout plus the estimate), or "residual" (as published: the estimate alone).
+        geometry: "layout" (the generator's layout, and that plus the estimate), or "residual" (as published: the estimate alone).
     """
 
     def __init__(
@@ -56,12 +60,17 @@ class Denoiser(torch.nn.Module):
         self.geometry: Geometry = geometry
         self.angle_bins, self.angle_neighbors = angle_bins, angle_neighbors
         self.time = FourierTime(channels)
-        self.read = Linear(2 * channels + 2 * dims + angle_bins, channels)
+        read = (3 if geometry == "layout" else 2) * dims
+        self.read = Linear(2 * channels + read + angle_bins, channels)
         self.bias = DistanceBias(distance_bins)
         self.first = SAB(channels, heads)
         self.layers = ModuleList(ISAB(channels, points, heads) for _ in range(layers))
         self.films = ModuleList(FiLM(channels, 2 * channels) for _ in range(layers))
-        self.head = Sequential(Linear(channels, channels), SiLU(), Linear(channels, dims))
+        wide, last = Linear(channels, channels), Linear(channels, dims)
+        with torch.no_grad():
+            last.weight.mul_(FIRST_OUTPUT)
+            last.bias.zero_()
+        self.head = Sequential(wide, SiLU(), last)
 
     def forward(
         self,
@@ -91,7 +100,11 @@ class Denoiser(torch.nn.Module):
         place = (x if estimate is None else earlier) + (base if self.geometry == "layout" else 0.0)
         angles = angle_histogram(place, mask, self.angle_neighbors, self.angle_bins) * angle_gate(sigma)[:, None, None]
         time = self.time(factor.noise)[:, None].expand(-1, x.size(1), -1)
-        state = self.read(torch.cat([h, time, inside * earlier, angles, inside * x], dim=2))
+        parts = [h, time, inside * earlier, angles, inside * x]
+        if self.geometry == "layout":
+            # A layout of radius 1 has elements of about this size's inverse.
+            parts.append(base * base.size(2) ** 0.5)
+        state = self.read(torch.cat(parts, dim=2))
         state = self.first(state, mask=mask, bias=self.bias(place))
         condition = torch.cat([h, time], dim=2)
         for layer, film in zip(self.layers, self.films, strict=True):

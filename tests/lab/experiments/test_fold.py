@@ -132,17 +132,37 @@ def test_the_transductive_encoder_has_seen_the_expression_and_not_the_place(reci
     assert torch.equal(embedding("transductive", moved), transductive)
 
 
-def test_the_published_encoder_sees_the_expression_too(recipe, slides) -> None:
-    tiny = {"kind": "published", "hidden": [8], "out_channels": 4, "steps": 4, "evaluate_every": 4}
-    published = recipe.change({"embedding": tiny})
-    x = {p: prepare_fold(published, slides, "slide_1", p).train.slides[0].x for p in ("inductive", "transductive")}
+def test_the_encoder_of_d7_sees_the_expression_too(recipe, slides) -> None:
+    tiny = {"kind": "d7", "hidden": [8], "out_channels": 4, "steps": 4, "evaluate_every": 4}
+    d7 = recipe.change({"embedding": tiny})
+    x = {p: prepare_fold(d7, slides, "slide_1", p).train.slides[0].x for p in ("inductive", "transductive")}
     assert x["inductive"].shape == x["transductive"].shape
     assert not torch.equal(x["inductive"], x["transductive"])
 
 
+def test_the_published_encoder_mixes_the_slide_in_or_needs_another(recipe, slides) -> None:
+    tiny = {"kind": "published", "hidden": [8], "out_channels": 4, "steps": 4, "evaluate_every": 4, "batch_spots": 32}
+    published = recipe.change({"embedding": tiny})
+    turned = [slides[0], replace(slides[1], counts=slides[1].counts[:, ::-1].tocsr())]
+    seen, other = (
+        prepare_fold(published, used, "slide_1", "transductive").train.slides[0].x for used in (slides, turned)
+    )
+    assert not torch.equal(seen, other)
+    with pytest.raises(
+        InputError, match=r"expected cells or two training slides for embedding\.kind=published, found 1"
+    ):
+        prepare_fold(published, slides, "slide_1", "inductive")
+
+
 def test_a_protocol_without_effect_is_refused(recipe) -> None:
     learned = {"kind": "learned", "front": {"kind": "genes"}}
-    for embedding in ({"kind": "pca"}, {"kind": "published"}, {"kind": "learned"}, {**learned, "vicreg": {}}):
+    for embedding in (
+        {"kind": "pca"},
+        {"kind": "published"},
+        {"kind": "d7"},
+        {"kind": "learned"},
+        {**learned, "vicreg": {}},
+    ):
         check_protocol(recipe.change({"embedding": embedding}), "transductive")
     positions = recipe.change({"embedding": learned})
     check_protocol(positions, "inductive")
