@@ -41,6 +41,7 @@ LAB = {
     "lab.probes": "Probes of gate and attention",
     "lab.encoders": "Batch effect",
     "lab.experiments": "Experiments",
+    "lab.targets": "The targets themselves",
 }
 # What docstrings refer to without its being in the room's ``__all__``.
 MORE = {
