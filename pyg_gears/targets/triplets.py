@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from pyg_gears.geometry import checked_coordinates, nearest_neighbors
+from pyg_gears.geometry import checked_coordinates, gauge_fix, nearest_neighbors
 from pyg_gears.targets.random_walk import neighbor_count
 
 PER_NODE = 16
@@ -39,7 +39,8 @@ def ring_triplets(
     last = min(3 * k, n - 1)
     if k < 1 or last <= k:
         return torch.empty(3, 0, dtype=torch.long, device=pos.device)
-    order = nearest_neighbors(pos, last).index
+    # In the gauge: what counts as a tie must not depend on the unit.
+    order = nearest_neighbors(gauge_fix(pos), last).index
     near = torch.randint(0, max(k // 2, 1), (n, per_node), generator=generator).to(pos.device)
     far = torch.randint(k, last, (n, per_node), generator=generator).to(pos.device)
     anchor = torch.arange(n, device=pos.device).repeat_interleave(per_node)

@@ -56,6 +56,7 @@ def test_triplets_keep_to_their_ranks() -> None:
     assert ranks[1].min() >= k
     assert ranks[1].max() < 3 * k
     assert len(ranks[0].unique()) > 5
+    assert torch.equal(ring_triplets(1e-6 * pos, draws()), torch.stack([anchor, near, far]))  # whatever the unit
     assert ring_triplets(points(5), draws()).shape == (3, 0)  # all others are neighbours
     assert ring_triplets(points(30), draws(), k=4, per_node=2).shape == (3, 60)
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from pyg_gears.geometry import gauge_fix, nearest_neighbors, similarity_procrustes
 from pyg_gears.lab.probe import Probe
-from pyg_gears.lab.targets.families import FAMILIES, Loss, target_data
+from pyg_gears.lab.targets.families import FAMILIES, Family, target_data
 from pyg_gears.lab.targets.subject import Miniset, TargetsSubject
 from pyg_gears.metrics import collapse_statistics
 from pyg_gears.report.figure_style import bare
@@ -73,7 +73,7 @@ class RecoveryRecord(NamedTuple):
 
 
 def recover(
-    data: Data, loss: Loss, n: int, *, starts: int, steps: int, generator: torch.Generator
+    data: Data, loss: Family, n: int, *, starts: int, steps: int, generator: torch.Generator
 ) -> Float[Tensor, "s n 2"]:
     """Coordinates that Adam (learning rate 0.01) finds from N(0, I), all starts at once, in the gauge.
 
