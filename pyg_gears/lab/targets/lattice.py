@@ -16,7 +16,7 @@ from pyg_gears.lab.probe import Probe
 from pyg_gears.lab.targets.recovery import FIXED, recover_miniset
 from pyg_gears.lab.targets.stability import jaccard_of, knn_edges, walk_of
 from pyg_gears.lab.targets.subject import Miniset, TargetsSubject
-from pyg_gears.report.figure_style import PALETTE
+from pyg_gears.report.figure_style import PALETTE, legend_below
 from pyg_gears.seeds import torch_stream
 from pyg_gears.targets import neighbor_count
 
@@ -120,18 +120,22 @@ def _tables(record: tuple[Pattern, ...]) -> Mapping[str, pd.DataFrame]:
 
 
 def _draw(record: tuple[Pattern, ...], figure: Figure) -> None:
-    figure.set_size_inches(6.4, 3.4)
-    axes = figure.subplots()
+    """A row of bars for each slide."""
+    slides = list(dict.fromkeys(one.slide for one in record))
+    figure.set_size_inches(6.4, 0.8 + 2.2 * len(slides))
+    panels = figure.subplots(len(slides), 1, squeeze=False)[:, 0]
     quantities = {"ties": "ties", "jaccard": "Jaccard after jitter", "disparity": "disparity", "recall": "recall@15"}
-    names = [f"{one.slide}\n{one.name}" for one in record]
     width = 0.8 / len(quantities)
-    for number, (key, label) in enumerate(quantities.items()):
-        places = np.arange(len(record)) + (number - 1.5) * width
-        axes.bar(places, [getattr(one, key) for one in record], 0.94 * width, color=PALETTE[number], label=label)
-    axes.set_xticks(range(len(names)), labels=names, fontsize=8)
-    axes.set(ylim=(0, 1), ylabel="share, overlap, disparity")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    for axes, slide in zip(panels, slides, strict=True):
+        chosen = [one for one in record if one.slide == slide]
+        for number, (key, label) in enumerate(quantities.items()):
+            places = np.arange(len(chosen)) + (number - 1.5) * width
+            axes.bar(places, [getattr(one, key) for one in chosen], 0.94 * width, color=PALETTE[number], label=label)
+        axes.set_xticks(range(len(chosen)), labels=[one.name for one in chosen], fontsize=9)
+        axes.set_title(f"{slide}, n = {chosen[0].size}", fontsize=10)
+        axes.set(ylim=(0, 1), ylabel="share")
+        axes.spines[["top", "right"]].set_visible(False)
+    legend_below(figure, panels, columns=4)
 
 
 PROBE = Probe("lattice", measure, _tables, _draw)
