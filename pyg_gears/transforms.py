@@ -5,7 +5,7 @@ A Batch is transformed graph by graph, so that no edge joins two of its graphs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,13 +21,20 @@ from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.targets import (
     GATE_TARGETS,
     GateTarget,
+    fuzzy_target,
     gate_target,
     gram_factor,
+    lle_target,
     log_transitions,
     multiscale_stress_target,
+    neighborhood_target,
     random_walk_target,
+    ring_triplets,
 )
 from pyg_gears.typing import Metric
+
+FAMILIES = ("fuzzy", "triplets", "lle", "neighborhood")
+"""The families of :class:`TargetFamilies`."""
 
 
 class CandidateGraph(BaseTransform):
@@ -185,6 +192,52 @@ class GramFactor(BaseTransform):
         return f"GramFactor({self.units})"
 
 
+class TargetFamilies(BaseTransform):
+    """Set the targets of further families; ``pos`` stays, for :class:`GeometricTargets`.
+
+    "fuzzy" (F1) sets ``fuzzy_edge_index``, ``fuzzy_membership``, ``fuzzy_negative_index`` and ``sigma``; "triplets" (F3)
+    ``triplet_index``; "lle" (F5) ``lle_edge_index`` and ``lle_weight``; "neighborhood" ``near_edge_index`` and ``near_tau``.
+
+    Args:
+        families: Which.
+        k: Spatial neighbours per node; by default 15 % of the nodes, at least 20.
+        seed: Of negatives and triplets: the same graph gets the same ones.
+
+    Raises:
+        InputError: when the graph has no ``pos`` (n, d) of finite floats, or for another family.
+    """
+
+    def __init__(self, families: Sequence[str] = FAMILIES, k: int | None = None, seed: int = 0) -> None:
+        other = [name for name in families if name not in FAMILIES]
+        expect(
+            not other, f"expected families among {', '.join(FAMILIES)}, found {', '.join(other)}; name some of these."
+        )
+        self.families, self.k, self.seed = tuple(families), k, seed
+
+    def forward(self, data: Data) -> Data:
+        """Return the graph, or every graph of a Batch, with the targets."""
+        if isinstance(data, Batch):
+            return Batch.from_data_list([self.forward(graph) for graph in _graphs_of(data)])
+        _check_single(data)
+        expect(
+            data.pos is not None,
+            "expected float coordinates in data.pos, found none; apply TargetFamilies before the others.",
+        )
+        if "fuzzy" in self.families:
+            fuzzy = fuzzy_target(data.pos, torch.Generator().manual_seed(self.seed), self.k)
+            data.fuzzy_edge_index, data.fuzzy_membership, data.fuzzy_negative_index, data.sigma = fuzzy
+        if "triplets" in self.families:
+            data.triplet_index = ring_triplets(data.pos, torch.Generator().manual_seed(self.seed), self.k)
+        if "lle" in self.families:
+            data.lle_edge_index, data.lle_weight = lle_target(data.pos, self.k)
+        if "neighborhood" in self.families:
+            data.near_edge_index, data.near_tau = neighborhood_target(data.pos, self.k)
+        return data
+
+    def __repr__(self) -> str:
+        return f"TargetFamilies({self.families}, k={self.k}, seed={self.seed})"
+
+
 def _check_gate_target(kind: str) -> None:
     expect(
         kind in GATE_TARGETS,
@@ -238,4 +291,4 @@ def _set_gate_target(data: Data, kind: GateTarget) -> Data:
     return data
 
 
-__all__ = ["CandidateGraph", "GeometricTargets", "GramFactor"]
+__all__ = ["CandidateGraph", "GeometricTargets", "GramFactor", "TargetFamilies"]

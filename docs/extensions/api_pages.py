@@ -42,6 +42,7 @@ LAB = {
     "lab.encoders": "Batch effect",
     "lab.experiments": "Experiments",
     "lab.benchmark": "Comparisons by protocol",
+    "lab.targets": "The targets themselves",
 }
 # What docstrings refer to without its being in the room's ``__all__``.
 MORE = {

@@ -5,6 +5,11 @@ the second by its aligned spectral basis (12 vectors of the spatial graph, signa
 10 nearest spots in the components. Area under the curve against the domain on the second section, which k-means found there.
 As the labels come from the components the rival has an advantage that it would not have with labels from elsewhere.
 
+Shapes: ``transfer`` itself between the sections as ``Data`` graphs, with the components as signal, and with each spot's
+components replaced by the mean of its domain, so that contours are the borders of domains. Read is whether a spot that was
+written and the spot of the sample that was written there are of one domain; beside the same fragments at places drawn at random,
+and beside the nearest spot in the components.
+
 Starts: distances of true neighbours and of 32 landmarks with noise of 20 %; the same solver from landmark Isomap, from the two
 lowest eigenvectors of the neighbour graph, and from random places.
 
@@ -22,11 +27,14 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
+from torch_geometric.data import Data
 
 from pyg_gears.data import read_slide
 from pyg_gears.graphs import symmetric_csr
 from pyg_gears.layout.solve import solve_layout
+from pyg_gears.seeds import random_stream
 from pyg_gears.spectral import affinity_laplacian, align_bases, lowest_eigenvectors, node_functions, spectral_moments
+from pyg_gears.transfer import Strategy, data_graph, fidelity, transfer
 
 DOMAINS, COMPONENTS, K = 6, 5, 12
 
@@ -85,6 +93,46 @@ def domains(places: list[np.ndarray], scores: list[np.ndarray], seed: int) -> di
     return {name: float(np.mean(values)) for name, values in found.items()} | {"rank": fit.rank}
 
 
+def shapes(
+    places: list[np.ndarray], scores: list[np.ndarray], seed: int, *, smooth: bool, what: str
+) -> dict[str, float]:
+    """Whether the shapes that ``transfer`` places lie in their own domain on the other section."""
+    fit = KMeans(DOMAINS, n_init=4, random_state=seed).fit(np.concatenate(scores))
+    first, second = np.split(fit.labels_, [len(scores[0])])
+    signals = scores if smooth else [fit.cluster_centers_[label] for label in (first, second)]
+    sample, target = (data_graph(data(p, s)) for p, s in zip(places, signals, strict=True))
+    found = transfer(target, sample, Strategy(what=what, least=6))
+    rng, ours, chance, nearest, written = random_stream(seed, "places"), [], [], [], []
+    near = NearestNeighbors(n_neighbors=1).fit(scores[0]).kneighbors(scores[1])[1][:, 0]
+    tree = NearestNeighbors(n_neighbors=1).fit(places[1])
+    for _, fragment, _, buffer in found.fragments:
+        nodes, carried = buffer.nodes.numpy(), first[fragment.nodes[buffer.origin].numpy()]
+        ours.append(carried == second[nodes])
+        nearest.append(first[near[nodes]] == second[nodes])
+        written.append(nodes)
+        for _ in range(50):
+            shift = places[1][rng.integers(len(second))] - places[1][nodes].mean(axis=0)
+            elsewhere = tree.kneighbors(places[1][nodes] + shift)[1][:, 0]
+            chance.append(carried == second[elsewhere])
+    kept = fidelity(found, target, sample)
+    return {
+        "fragments": len(found.fragments),
+        "aligned": found.alignment.rank,
+        "written": len(np.unique(np.concatenate(written))) / len(second) if written else 0.0,
+        "own domain": float(np.concatenate(ours).mean()) if ours else float("nan"),
+        "elsewhere": float(np.concatenate(chance).mean()) if chance else float("nan"),
+        "nearest": float(np.concatenate(nearest).mean()) if nearest else float("nan"),
+        "length kept": float(((kept.length - 1).abs() <= 0.05).double().mean()),
+    }
+
+
+def data(pos: np.ndarray, signal: np.ndarray) -> Data:
+    """A section as a graph: six neighbours a spot."""
+    index = NearestNeighbors(n_neighbors=7).fit(pos).kneighbors(pos)[1][:, 1:]
+    edges = torch.stack([torch.from_numpy(index.ravel()), torch.arange(len(pos)).repeat_interleave(6)])
+    return Data(x=torch.from_numpy(signal), pos=torch.from_numpy(pos), edge_index=edges)
+
+
 def starts(pos: np.ndarray, seed: int) -> dict[str, str]:
     """Spearman of the layout's distances with the true ones and the last objective, by start."""
     rng = np.random.default_rng(seed)
@@ -115,7 +163,7 @@ def starts(pos: np.ndarray, seed: int) -> dict[str, str]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs=2)
     parser.add_argument("--seeds", type=int, default=3)
@@ -123,6 +171,15 @@ def main() -> None:
     places, scores = components(arguments.sections)
     for seed in range(arguments.seeds):
         print(f"seed {seed}, domains (AUC):", domains(places, scores, seed), flush=True)
+    for seed in range(arguments.seeds):
+        for smooth in (True, False):
+            for what in ("contours", "low_gate", "seeds"):
+                found = shapes(places, scores, seed, smooth=smooth, what=what)
+                text = ", ".join(f"{name} {value:.3g}" for name, value in found.items())
+                print(
+                    f"seed {seed}, shapes ({'components' if smooth else 'domain means'}, what={what}): {text}",
+                    flush=True,
+                )
     for seed in range(arguments.seeds):
         for name, text in starts(places[1], seed).items():
             print(f"seed {seed}, start {name}: {text}", flush=True)

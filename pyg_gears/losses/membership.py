@@ -105,6 +105,20 @@ def target_edges(batch: Data, name: str, num_nodes: int) -> Int[Tensor, "2 e"]:
     return checked_edges(_target(batch, name), num_nodes, name)
 
 
+def target_triplets(batch: Data) -> Int[Tensor, "3 t"]:
+    """The nodes (anchor, near, far) of the ring triplets.
+
+    Raises:
+        InputError: when the batch has none, or when they do not have three rows.
+    """
+    triplets = _target(batch, "triplet_index")
+    expect(
+        triplets.dim() == 2 and triplets.size(0) == 3,
+        f"expected triplet_index of shape (3, t), found {tuple(triplets.shape)}; apply TargetFamilies again.",
+    )
+    return triplets
+
+
 def target_values(batch: Data, name: str, count: int) -> Tensor:
     """The values of a target, one for each of ``count`` nodes or edges.
 
@@ -122,6 +136,8 @@ def target_values(batch: Data, name: str, count: int) -> Tensor:
 def _target(batch: Data, name: str) -> Tensor:
     value = getattr(batch, name, None)
     if not isinstance(value, Tensor):
+        family = name.partition("_")[0] in ("fuzzy", "triplet", "lle", "near")
         maker = "CandidateGraph" if name in ("edge_index", "gate_target") else "GeometricTargets"
+        maker = "GramFactor" if name == "gram_factor" else "TargetFamilies" if family else maker
         raise InputError(f"expected {name} in the batch, found none; apply {maker} to its graphs first.")
     return value

@@ -18,18 +18,18 @@ from pyg_gears.transfer.units import low_gate, seeded_units, units_of
 class Match(NamedTuple):
     """A destination (nodes of the target), the unit of the sample that goes there (nodes of the sample), both signatures."""
 
-    destination: Int[Tensor, " N"]
-    unit: Int[Tensor, " M"]
+    destination: Int[Tensor, " _"]
+    unit: Int[Tensor, " _"]
     where: Float[Tensor, " k"]
     what: Float[Tensor, " k"]
 
 
-def destinations(described: DescribedGraph, strategy: Strategy) -> list[Int[Tensor, " N"]]:
+def destinations(described: DescribedGraph, strategy: Strategy) -> list[Int[Tensor, " _"]]:
     """Where structure goes: units of the target's contours, in a fixed order."""
     return _units(described, strategy.where, strategy)
 
 
-def sample_units(described: DescribedGraph, strategy: Strategy) -> list[Int[Tensor, " N"]]:
+def sample_units(described: DescribedGraph, strategy: Strategy) -> list[Int[Tensor, " _"]]:
     """What can go there: units of the sample's contours."""
     return _units(described, strategy.what, strategy)
 
@@ -52,8 +52,8 @@ def _units(described: DescribedGraph, kind: str, strategy: Strategy) -> list[Ten
 
 
 def match_units(
-    where: list[Int[Tensor, " N"]],
-    what: list[Int[Tensor, " M"]],
+    where: list[Int[Tensor, " _"]],
+    what: list[Int[Tensor, " _"]],
     target: DescribedGraph,
     sample: DescribedGraph,
     aligned: Float[Tensor, "n k"],

@@ -16,7 +16,7 @@ TOUCH = 1.5
 
 def units_of(
     nodes: Bool[Tensor, " n"], pos: Float[Tensor, "n 2"], spacing: float, least: int
-) -> list[Int[Tensor, " m"]]:
+) -> list[Int[Tensor, " _"]]:
     """The connected pieces of a set of nodes.
 
     Args:
@@ -68,7 +68,7 @@ def seeded_units(
     *,
     seeds: int,
     least: int,
-) -> list[Int[Tensor, " m"]]:
+) -> list[Int[Tensor, " _"]]:
     """Contour nodes around the strongest ones: each seed fills along the contours until it meets another's fill.
 
     Seeds are chosen by activation, strongest first, each at least three times the size of a smallest unit away from those

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from pyg_gears.errors import InputError
 from pyg_gears.graphs import knn
 from pyg_gears.spectral import affinity_laplacian, fixed_basis, grid_edges, grid_positions, heat, lowest_eigenvectors
+from pyg_gears.spectral.block_eigenvectors import block_eigenvectors
 
 
 def smooth_signal(height: int, width: int) -> torch.Tensor:
@@ -41,6 +42,62 @@ def test_multiple_eigenvalues_are_all_found() -> None:
     assert np.allclose(projector, vector[:, :8] @ vector[:, :8].T, atol=1e-7)
     cut = lowest_eigenvectors(laplacian, 2)
     assert cut.gap < 1e-12 < found.gap
+
+
+def spider(arms: int, length: int) -> torch.Tensor:
+    """Arms of equal length from one node: a connected graph with eigenvalues of multiplicity arms - 1."""
+    node = 1 + torch.arange(arms * length)
+    inner = torch.where((node - 1) % length == 0, 0, node - 1)
+    return torch.stack([inner, node])
+
+
+@pytest.mark.parametrize(("arms", "length", "k"), [(9, 100, 12), (20, 60, 20), (40, 40, 41)])
+def test_high_multiplicities_of_one_connected_graph_are_found_whole(arms: int, length: int, k: int) -> None:
+    """From one start Lanczos iteration sees one vector of a space, and rounding adds some of the others."""
+    matrix = affinity_laplacian(torch.ones(1 + arms * length, 1), spider(arms, length))
+    found = lowest_eigenvectors(matrix, k)
+    value, vector = np.linalg.eigh(matrix.toarray())
+    assert np.allclose(found.values, value[:k], atol=1e-12)
+    assert np.allclose(found.vectors.T @ found.vectors, np.eye(k), atol=1e-10)
+    residual = matrix @ found.vectors.numpy() - found.vectors.numpy() * found.values.numpy()
+    assert np.abs(residual).max() < 1e-9
+    # The whole space of arms - 1 dimensions has the basis that the rule chooses, whatever basis a solver gives.
+    space = slice(1, arms)
+    assert (found.values[space] - found.values[1]).abs().max() < 1e-12
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(arms - 1, arms - 1)))[0]
+    turned = vector[:, :k].copy()
+    turned[:, space] = turned[:, space] @ turn
+    fixed = fixed_basis(found.values, torch.from_numpy(turned))
+    assert torch.allclose(fixed[:, space], found.vectors[:, space], atol=1e-7)
+
+
+def test_products_alone_find_the_same_basis() -> None:
+    """What a GPU does, here on the CPU; a multiple eigenvalue is found whole."""
+    for matrix, count in (
+        (affinity_laplacian(smooth_signal(31, 29), grid_edges(31, 29, 8), bandwidth=1.0), 12),
+        (affinity_laplacian(torch.ones(361, 1), spider(9, 40)), 9),
+    ):
+        value, vector = block_eigenvectors(matrix, count, torch.device("cpu"))
+        expected = np.linalg.eigh(matrix.toarray())
+        assert np.allclose(value, expected[0][:count], atol=1e-10)
+        projector = expected[1][:, :count] @ expected[1][:, :count].T
+        assert np.allclose(vector @ vector.T, projector, atol=1e-6)
+
+
+def test_products_that_do_not_converge_are_refused() -> None:
+    matrix = affinity_laplacian(smooth_signal(31, 29), grid_edges(31, 29, 8), bandwidth=1.0)
+    with pytest.raises(
+        InputError, match="expected eigenvectors to 1e-06 after 5 rounds of LOBPCG, found a residual of"
+    ):
+        block_eigenvectors(matrix, 12, torch.device("cpu"), rounds=5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_finds_the_same_basis() -> None:
+    matrix = affinity_laplacian(smooth_signal(40, 40), grid_edges(40, 40, 8), bandwidth=1.0)
+    found, expected = lowest_eigenvectors(matrix, 12, device="cuda"), lowest_eigenvectors(matrix, 12)
+    assert torch.allclose(found.values, expected.values, atol=1e-10)
+    assert torch.allclose(found.vectors, expected.vectors, atol=1e-6)
 
 
 def test_pieces_have_one_zero_each() -> None:

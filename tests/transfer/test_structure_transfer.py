@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import mannwhitneyu
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from pyg_gears.errors import InputError
 from pyg_gears.transfer import (
@@ -176,6 +178,28 @@ def test_a_smaller_basis_and_the_boundary_only_one(curves, boxes, crossed) -> No
     with pytest.warns(UserWarning, match="eigenvalues 12 and 13 of the sample are equal"):
         found = transfer(curves, boxes, Strategy(basis="contours"))
     assert found.fragments
+
+
+class LargestTensor(TorchDispatchMode):
+    """The number of values of the largest tensor that any operation gives."""
+
+    values = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for one in tree_leaves(result):
+            if isinstance(one, torch.Tensor):
+                self.values = max(self.values, one.untyped_storage().nbytes() // 8)
+        return result
+
+
+def test_no_tensor_of_a_whole_transfer_is_near_n_by_n(curves, boxes) -> None:
+    n = len(curves.signal)
+    for strategy in (Strategy(), Strategy(thicken="heat", truncation="mean", translation="sparse")):
+        with LargestTensor() as largest:
+            transfer(curves, boxes, strategy)
+        # The coordinates of all edges in both directions; n x n values would be 270 million.
+        assert 12 * n <= largest.values <= 30 * n < n * n / 500
 
 
 def test_several_passes_have_the_result_of_the_one_before(curves, boxes, crossed) -> None:

@@ -1,0 +1,60 @@
+"""``pyg-gears lab targets``: diagnostics of the targets themselves, without any model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pyg_gears.cli.read_options import read_options
+
+if TYPE_CHECKING:
+    from pyg_gears.data.io.read_options import ReadOptions
+
+
+@click.command()
+@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
+@click.option(
+    "--sizes", default="128,256", metavar="N,N,...", help="Spots of the minisets, one of each from each slide."
+)
+@click.option("--families", metavar="NAME,NAME", help="Families to recover, e.g. F2,F2+F4; default: all.")
+@click.option("--minisets", default=40, type=click.IntRange(0), help="Minisets of mixed sizes from each slide.")
+@click.option("--starts", default=3, type=click.IntRange(1), help="Random starts of every direct optimisation.")
+@click.option("--steps", default=2000, type=click.IntRange(1), help="Steps of Adam of each.")
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
+@read_options(spatial=True)
+def targets(
+    slides: tuple[str, ...],
+    out: Path,
+    sizes: str,
+    families: str | None,
+    minisets: int,
+    starts: int,
+    steps: int,
+    seed: int,
+    reading: ReadOptions,
+) -> None:
+    """Report whether targets are invariant, stable, enough to bring coordinates back, informative, and free of the lattice."""
+    from pyg_gears.errors import expect
+    from pyg_gears.lab.targets.laboratory import target_laboratory
+
+    words = [word.strip() for word in sizes.split(",") if word.strip()]
+    expect(
+        all(word.isdecimal() for word in words),
+        f"expected --sizes like 128,256, found {sizes!r}; write numbers of spots.",
+    )
+    target_laboratory(
+        slides,
+        out,
+        sizes=[int(word) for word in words],
+        families=None if families is None else [name.strip() for name in families.split(",") if name.strip()],
+        many=minisets,
+        starts=starts,
+        steps=steps,
+        seed=seed,
+        reading=reading,
+    )
+    click.echo((out / "report.txt").read_text(encoding="utf-8"))
+    click.echo(f"wrote {out}")
