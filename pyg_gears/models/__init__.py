@@ -12,6 +12,9 @@ To add a model: one file here with a subclass of one of the three, and one recip
 
 from __future__ import annotations
 
+from pyg_gears.models.coordinate_mlp import CoordinateMLP
+from pyg_gears.models.distance_egnn import DistanceEGNN
+from pyg_gears.models.distance_mds import DistanceMDS
 from pyg_gears.models.from_preset import from_preset
 from pyg_gears.models.gate_egnn import GateEGNN
 from pyg_gears.models.gated_model import GatedModel
@@ -25,6 +28,9 @@ from pyg_gears.models.topo_ipa_r import TopoIPAR
 
 __all__ = [
     "IPAR",
+    "CoordinateMLP",
+    "DistanceEGNN",
+    "DistanceMDS",
     "GateEGNN",
     "GatedModel",
     "GeneratorDiffusion",

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from pyg_gears.configuration import Configuration
 from pyg_gears.errors import expect
+from pyg_gears.training.distance_recipe import CoordinateMLPRecipe, DistanceEGNNRecipe, DistanceMDSRecipe
 from pyg_gears.training.gate_recipe import EdgeGateRecipe, GateFormerRecipe, GateRecipe
 from pyg_gears.training.generator_diffusion_recipe import GeneratorDiffusionRecipe
 from pyg_gears.typing import Frame, QKMode, RecycleAttention
@@ -213,6 +214,14 @@ class GateEGNNRecipe(Configuration):
 
 
 ModelRecipe = Annotated[
-    IPALiteRecipe | IPARRecipe | TopoIPARRecipe | GateEGNNRecipe | GeneratorDiffusionRecipe, Field(discriminator="kind")
+    IPALiteRecipe
+    | IPARRecipe
+    | TopoIPARRecipe
+    | GateEGNNRecipe
+    | GeneratorDiffusionRecipe
+    | CoordinateMLPRecipe
+    | DistanceEGNNRecipe
+    | DistanceMDSRecipe,
+    Field(discriminator="kind"),
 ]
 """The structure model, by its literal field ``kind``."""
