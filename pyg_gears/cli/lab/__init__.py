@@ -6,7 +6,7 @@ import click
 
 from pyg_gears.cli.lazy_group import LazyGroup
 
-COMMANDS = ("experiment", "diagnose", "batch-effect")
+COMMANDS = ("experiment", "diagnose", "batch-effect", "models")
 
 
 @click.group(cls=LazyGroup, package="pyg_gears.cli.lab", commands=COMMANDS)
