@@ -6,7 +6,7 @@ from pyg_gears.losses.distillation import distill_distances, distill_walk
 from pyg_gears.losses.energy import EnergyOutput, geometric_energy
 from pyg_gears.losses.gate import gate_kl, gate_ranking, gate_trust
 from pyg_gears.losses.multiscale_stress import linear_stress, local_stress, log_stress, ratio_stress
-from pyg_gears.losses.random_walk import random_walk_kl
+from pyg_gears.losses.random_walk import operator_kl, random_walk_kl
 from pyg_gears.losses.regularizers import repulsion, walk_entropy
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "linear_stress",
     "local_stress",
     "log_stress",
+    "operator_kl",
     "random_walk_kl",
     "ratio_stress",
     "repulsion",

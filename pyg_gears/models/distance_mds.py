@@ -29,7 +29,8 @@ class DistanceMDS(StructureModel):
         x = \mathrm{gauge}(\mathrm{MDS}_L(d^2))
 
     Landmarks are farthest points of h, one node in 16 and at least 8. It reads a graph as a set; edges only receive their
-    distances. A sample draws every distance from the log-normal distribution that the head proposes for it.
+    distances. A sample draws every distance from the log-normal distribution that the head proposes for it, its deviation scaled
+    by ``noise``: drawn one by one, as if their errors had nothing in common, distances at the full deviation fit no layout.
 
     Its own terms: likelihood of the true distances on the pairs of the stress, spread of s, triangle inequality.
 
@@ -62,7 +63,7 @@ class DistanceMDS(StructureModel):
         layers: int = 2,
         points: int = 16,
         heads: int = 4,
-        noise: float = 1.0,
+        noise: float = 0.1,
         likelihood: float = 0.1,
         spread: float = 0.01,
         triangle: float = 0.1,

@@ -19,6 +19,7 @@ from pyg_gears.nn.mab import MAB
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
 from pyg_gears.nn.padded_sets import PaddedSets, pad_sets
 from pyg_gears.nn.pair_bias import PairBias
+from pyg_gears.nn.pair_head import PairHead
 from pyg_gears.nn.perceptron import Perceptron
 from pyg_gears.nn.projected_gate import ProjectedGate
 from pyg_gears.nn.sab import SAB
@@ -43,6 +44,7 @@ __all__ = [
     "PaddedSets",
     "PairBias",
     "PairDistances",
+    "PairHead",
     "Perceptron",
     "ProjectedGate",
     "angle_histogram",

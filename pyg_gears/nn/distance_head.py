@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import Linear
-from torch.nn.functional import silu, softplus
+from torch.nn.functional import softplus
+
+from pyg_gears.nn.pair_head import PairHead
 
 LIMIT = 6.0
 FLOOR = 1e-4
@@ -43,14 +44,14 @@ class DistanceHead(torch.nn.Module):
     r"""Distance of any two nodes with its uncertainty.
 
     .. math::
-        u = W h, \quad (o, r) = \mathrm{MLP}(|u_i - u_j|, u_i u_j, u_i + u_j), \quad
+        (o, r) = \mathrm{PairHead}(h_i, h_j), \quad
         d_{ij} = \mathrm{softplus}(o), \quad s_{ij} = 6 \tanh(r / 6)
 
     Symmetric in the two nodes. Any pair can be asked for, whether or not it is an edge.
 
     Args:
         channels: Channels c of the state h.
-        hidden_channels: Channels of u and of the hidden layer.
+        hidden_channels: Channels of the hidden layer, see :class:`PairHead`.
 
     Source: ours; the log-variance after Kendall and Gal, What uncertainties do we need (2017), equation 8, on log distances.
 
@@ -60,16 +61,11 @@ class DistanceHead(torch.nn.Module):
 
     def __init__(self, channels: int, hidden_channels: int = 32) -> None:
         super().__init__()
-        self.embed = Linear(channels, hidden_channels)
-        self.by_difference = Linear(hidden_channels, hidden_channels, bias=False)
-        self.by_product = Linear(hidden_channels, hidden_channels, bias=False)
-        self.by_sum = Linear(hidden_channels, hidden_channels)
-        self.last = Linear(hidden_channels, 2)
+        self.pairs = PairHead(channels, hidden_channels, 2)
 
     def reset_parameters(self) -> None:
         """Draw all parameters again."""
-        for layer in (self.embed, self.by_difference, self.by_product, self.by_sum, self.last):
-            layer.reset_parameters()
+        self.pairs.reset_parameters()
 
     def forward(self, state: Float[Tensor, "n c"], pairs: Int[Tensor, "2 e"]) -> PairDistances:
         """Measure pairs.
@@ -78,9 +74,5 @@ class DistanceHead(torch.nn.Module):
             state: Node states h, shape (n, c).
             pairs: Two nodes each, shape (2, e).
         """
-        u = self.embed(state)
-        # The part on a single node is computed once per node, not once per pair.
-        one, (i, j) = 0.5 * self.by_sum.bias + u @ self.by_sum.weight.T, pairs
-        hidden = self.by_difference((u[i] - u[j]).abs()) + self.by_product(u[i] * u[j]) + one[i] + one[j]
-        out, spread = self.last(silu(hidden)).unbind(dim=1)
+        out, spread = self.pairs(state, pairs).unbind(dim=1)
         return PairDistances(softplus(out) + FLOOR, LIMIT * torch.tanh(spread / LIMIT))

@@ -63,8 +63,9 @@ class DistanceMDSRecipe(SetRecipe):
     """:class:`pyg_gears.models.DistanceMDS`, distances to landmarks and a closed-form layout."""
 
     kind: Literal["distance_mds"] = "distance_mds"
-    noise: float = Field(default=1.0, ge=0)
-    """Scale of the distances' own deviation in further samples (``reconstruct --samples``)."""
+    noise: float = Field(default=0.1, ge=0)
+    """Scale of the distances' own deviation in further samples (``reconstruct --samples``). At 1, two samples of a miniset of
+    her2st B4 had a Procrustes disparity of 0.96."""
     likelihood: float = Field(default=0.1, ge=0)
     """Weight of the likelihood of true distances."""
     spread: float = Field(default=0.01, ge=0)
