@@ -49,7 +49,7 @@ class _TopEigenpairs(torch.autograd.Function):
         return values[..., -count:].flip(-1), vectors[..., -count:].flip(-1)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         values, vectors = ctx.saved_tensors
         wanted = vectors[..., -ctx.count :].flip(-1)
