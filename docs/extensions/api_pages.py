@@ -41,6 +41,7 @@ LAB = {
     "lab.probes": "Probes of gate and attention",
     "lab.encoders": "Batch effect",
     "lab.experiments": "Experiments",
+    "lab.models": "The bench of structure models",
 }
 # What docstrings refer to without its being in the room's ``__all__``.
 MORE = {
@@ -50,7 +51,19 @@ MORE = {
     "lab.probe": ["pyg_gears.lab.report.write_report"],
     "training": [
         f"pyg_gears.training.{section}_recipe"
-        for section in ("embedding", "model", "gate", "generator_diffusion", "regression")
+        for section in (
+            "embedding",
+            "model",
+            "gate",
+            "generator_diffusion",
+            "regression",
+            "distance",
+            "flow",
+            "generative",
+            "placement",
+            "set",
+            "stochastic_ipa",
+        )
     ]
     + ["pyg_gears.training.preparation.Prepared"],
     "lab.probes": ["pyg_gears.lab.probes.focus_maps.query_nodes"],

@@ -231,6 +231,18 @@ def test_reset_is_a_new_model(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_under_autocast_layouts_and_losses_are_float32(kind: str) -> None:
+    model, graph = build(kind, dtype=torch.float32).train(), miniset(14, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        total = every_term(model, graph)
+        pos = model.eval()(graph).pos
+    assert total.dtype == pos.dtype == torch.float32
+    total.backward()
+    assert pos.isfinite().all()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_a_model_needs_is_said(kind: str) -> None:
     model, graph = build(kind), miniset(12)
     with pytest.raises(InputError, match=r"expected an embedding x of shape \(n, 6\), found \(3, 5\)"):
