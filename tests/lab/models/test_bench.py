@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pyg_gears import Recipe
 from pyg_gears.cli.lab.models import models as command
-from pyg_gears.data import simulate_tissue
+from pyg_gears.data import simulate_tissue, write_simulation
 from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.lab.experiments.run_record import RunRecord
@@ -152,3 +152,28 @@ def test_the_command_refuses_in_one_sentence(tmp_path) -> None:
     )
     assert isinstance(out.exception, InputError)
     assert "expected --models among" in str(out.exception)
+
+
+def test_the_command_writes_table_and_figure(tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    files = write_simulation(tmp_path / "files", tissue="layers", slides=3, cells=30, seed=0, spots=60)[:3]
+    fields = ["embedding.kind=pca", "embedding.components=4", "minisets.count=2", "minisets.min_size=30", "graph.k=10"]
+    fields += ["minisets.max_size=35", "training.epochs=1", "training.validation=2", "training.ramp_epochs=0"]
+    settings = [part for field in fields for part in ("--set", field)]
+    out = tmp_path / "out"
+    arguments = [
+        *files[:2],
+        "--validate",
+        "slide_1",
+        "--query",
+        files[2],
+        "--out",
+        out,
+        "--models",
+        BASELINE,
+        *settings,
+    ]
+    found = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert found.exit_code == 0
+    assert (out / "table.txt").read_text() in found.output
+    assert {path.name for path in out.iterdir()} >= {"table.txt", "results.json", "figure.png", "runs"}
