@@ -62,8 +62,8 @@ class Drift(torch.nn.Module):
         n, moment = pos.size(0), self.time(pos.new_tensor([time]))
         towards = pos[source] - pos[target]
         square = towards.square().sum(dim=1, keepdim=True)
-        # Beside the square, a bounded view of it: what tells the near from the very near.
-        seen = self.by_distance(torch.cat([square, 1 / (0.1 + square)], dim=1))
+        # Both views are bounded, so that a velocity grows with the layout at most linearly and a flow cannot run away.
+        seen = self.by_distance(torch.cat([square / (1 + square), 0.1 / (0.1 + square)], dim=1))
         message = silu((self.as_target(state) + moment)[target] + self.as_source(state)[source] + seen)
         degree = pos.new_zeros(n).index_add(0, target, pos.new_ones(target.numel())).clamp(min=1)
         moved = torch.zeros_like(pos).index_add(0, target, self.strength(message) * towards) / degree[:, None]

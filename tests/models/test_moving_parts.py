@@ -49,6 +49,16 @@ def test_a_drift_turns_with_the_layout_and_moves_no_centre() -> None:
     assert not torch.allclose(speed, drift(graph.pos, graph.x, edges, ONE, 1, 0.9))
 
 
+def test_a_flow_cannot_run_away() -> None:
+    """With large weights: had the velocity grown with the square of a distance, some steps would be enough for infinity."""
+    torch.manual_seed(0)
+    model, graph = GradientFlow(C, 8, steps=8, solver="rk4", neighbors=4, landmarks=2), miniset(15)
+    for parameter in model.drift.parameters():
+        torch.nn.init.normal_(parameter, std=3.0)
+    output = model.eval()(graph)
+    assert all(pos.isfinite().all() for pos in output.coordinates)
+
+
 def test_the_thinned_graph_has_the_nearest_and_the_landmarks() -> None:
     graph = random_graphs([10, 6], C, share=0.7)
     batch = Batch.from_data_list(graph)
