@@ -154,7 +154,7 @@ def test_the_chain_runs_downhill_and_the_generator_follows_it() -> None:
     output = model.train()(batch)
     teaching = model.loss_terms(output, batch, torch.Generator().manual_seed(1))["teaching"][1]
     expected = output.initial - model.revised(output.initial, batch, torch.Generator().manual_seed(1))
-    assert float(teaching) == pytest.approx(float(expected.detach().square().sum(dim=1).mean()))
+    assert float(teaching.detach()) == pytest.approx(float(expected.detach().square().sum(dim=1).mean()))
 
 
 def test_recycles_are_drawn_in_training_and_all_run_after() -> None:
