@@ -46,7 +46,14 @@ LAB = {
 # What docstrings refer to without its being in the room's ``__all__``.
 MORE = {
     "nn": ["pyg_gears.nn.qk_scale.qk_scale"],
-    "models": ["pyg_gears.models.gate_smoothing.GateSmoothing"],
+    "models": [
+        "pyg_gears.models.gate_smoothing.GateSmoothing",
+        "pyg_gears.models.moving_model.MovingModel",
+        "pyg_gears.models.drift.Drift",
+        "pyg_gears.models.drift.travel_edges",
+        "pyg_gears.models.operator_decoders.spectral_coordinates",
+    ],
+    "lab.models": ["pyg_gears.lab.models.bench_table.bench_frame"],
     "encoders": ["pyg_gears.encoders.linear_encoder.LinearEncoder"],
     "lab.probe": ["pyg_gears.lab.report.write_report"],
     "training": [
