@@ -43,18 +43,34 @@ LAB = {
     "lab.experiments": "Experiments",
     "lab.benchmark": "Comparisons by protocol",
     "lab.targets": "The targets themselves",
+    "lab.models": "The bench of structure models",
 }
 # What docstrings refer to without its being in the room's ``__all__``.
 MORE = {
     "nn": ["pyg_gears.nn.qk_scale.qk_scale"],
-    "models": ["pyg_gears.models.gate_smoothing.GateSmoothing"],
+    "models": [
+        "pyg_gears.models.gate_smoothing.GateSmoothing",
+        "pyg_gears.models.moving_model.MovingModel",
+        "pyg_gears.models.drift.Drift",
+        "pyg_gears.models.drift.travel_edges",
+        "pyg_gears.models.operator_decoders.spectral_coordinates",
+    ],
+    "lab.models": ["pyg_gears.lab.models.bench_table.bench_frame"],
     "encoders": ["pyg_gears.encoders.linear_encoder.LinearEncoder"],
     "lab.probe": ["pyg_gears.lab.report.write_report"],
     "training": [
         f"pyg_gears.training.{section}_recipe"
         for section in (
-            *("embedding", "embedding_section", "published_embedding"),
-            *("model", "gate", "generator_diffusion", "regression"),
+            *(
+                "embedding",
+                "embedding_section",
+                "published_embedding",
+                "model",
+                "gate",
+                "generator_diffusion",
+                "regression",
+            ),
+            *("distance", "flow", "generative", "placement", "set", "stochastic_ipa"),
         )
     ]
     + ["pyg_gears.training.preparation.Prepared"],

@@ -11,7 +11,7 @@ from pyg_gears.losses.gram import gram_distance
 from pyg_gears.losses.lle import lle_error
 from pyg_gears.losses.multiscale_stress import linear_stress, local_stress, log_stress, ratio_stress
 from pyg_gears.losses.neighborhood import neighborhood_nca
-from pyg_gears.losses.random_walk import random_walk_js, random_walk_kl, random_walk_log_mse
+from pyg_gears.losses.random_walk import operator_kl, random_walk_js, random_walk_kl, random_walk_log_mse
 from pyg_gears.losses.regularizers import repulsion, walk_entropy
 from pyg_gears.losses.triplets import triplet_hinge
 
@@ -32,6 +32,7 @@ __all__ = [
     "log_stress",
     "neighborhood_nca",
     "noise_weight",
+    "operator_kl",
     "random_walk_js",
     "random_walk_kl",
     "random_walk_log_mse",

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import to_dense_adj
 
-from pyg_gears.losses.membership import Membership, gauged, target_edges, target_values
+from pyg_gears.losses.membership import Membership, gauged, membership, target_edges, target_values
 from pyg_gears.targets import log_affinity, log_transitions
 
 EPS = 1e-8
@@ -112,10 +112,31 @@ def _per_graph(
     multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
     sigma = (target_values(batch, "sigma", x.size(0)) if sigma is None else sigma).to(x.dtype)
     predicted = log_transitions(log_affinity(x, edge_index, sigma), multiplicity, edge_index, x.size(0)).exp()
+    return _walk_kl(_dense(predicted, edge_index, members), batch, members)
+
+
+def operator_kl(transition: Float[Tensor, " e"], edge_index: Int[Tensor, "2 e"], batch: Data) -> Float[Tensor, ""]:
+    r"""How far the random walks of an operator are from the true ones: :func:`random_walk_kl` without coordinates.
+
+    Args:
+        transition: Probability of each edge, shape (e,); those that enter a node sum to one.
+        edge_index: The edges, [0] = source j, [1] = target i (row i of the operator), shape (2, e).
+        batch: Batch (or one graph) with ``rw_edge_index``, ``rw_multiplicity``, ``rw_log_ref``, ``sigma``, ``rw_steps``.
+
+    Returns:
+        Mean over graphs, a scalar in nats. It is 0 for the true operator.
+    """
+    members = membership(batch, int(batch.num_nodes or 0), transition.device)
+    return _walk_kl(_dense(transition, edge_index, members), batch, members).mean()
+
+
+def _walk_kl(dense_predicted: Tensor, batch: Data, members: Membership) -> Tensor:
+    """KL from the true walk to that of padded operators, over the steps that each graph compares, shape (b,)."""
+    x, n = dense_predicted, members.batch.numel()
+    edge_index = target_edges(batch, "rw_edge_index", n)
+    multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
     log_ref = target_values(batch, "rw_log_ref", edge_index.size(1)).to(x.dtype)
-    reference = log_transitions(log_ref, multiplicity, edge_index, x.size(0)).exp()
-    dense_predicted = _dense(predicted, edge_index, members)
-    dense_reference = _dense(reference, edge_index, members)
+    dense_reference = _dense(log_transitions(log_ref, multiplicity, edge_index, n).exp(), edge_index, members)
     weight = _step_weights(target_values(batch, "rw_steps", members.num_graphs), members, x.dtype)
     walk, walk_ref = dense_predicted, dense_reference
     total = x.new_zeros(members.num_graphs)

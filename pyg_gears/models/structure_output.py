@@ -23,6 +23,11 @@ class StructureOutput:
             guess first, the result last. Empty where a model generates none.
         operator: Transition probability of each edge, shape (e,); those that enter a node sum to one.
         distances: Distance along each edge, shape (e,), >= 0.
+        log_variance: Logarithm s of the variance of the *logarithm* of each of these distances, shape (e,): exp(-s) is what a
+            distance counts in a stitching. None where a model is not asked how sure it is.
+        spectrum: Largest eigenvalues of each graph's operator, falling, shape (b, k), where a layout is made of them.
+        node_log_variance: Half the log-determinant of each node's 2 x 2 covariance, shape (n,), where a model places nodes by
+            distributions.
         state: Node states at the end, shape (n, c_s).
         gate_logits: Gate of each edge used, shape (e,) or (e, h); None where no gate was used.
         terms: Attention terms of each round, where asked for.
@@ -33,6 +38,9 @@ class StructureOutput:
     coordinates: tuple[Float[Tensor, "n 2"], ...] = ()
     operator: Float[Tensor, " e"] | None = None
     distances: Float[Tensor, " e"] | None = None
+    log_variance: Float[Tensor, " e"] | None = None
+    spectrum: Float[Tensor, "b k"] | None = None
+    node_log_variance: Float[Tensor, " n"] | None = None
     state: Float[Tensor, "n c"] | None = None
     gate_logits: Float[Tensor, "e ..."] | None = None
     terms: tuple[AttentionTerms, ...] | None = None

@@ -6,6 +6,7 @@ from pyg_gears.nn.angle_histogram import angle_histogram
 from pyg_gears.nn.attention_bias import AttentionBias
 from pyg_gears.nn.attention_terms import AttentionTerms
 from pyg_gears.nn.distance_bias import DistanceBias
+from pyg_gears.nn.distance_head import DistanceHead, PairDistances
 from pyg_gears.nn.edge_gate import EdgeGate
 from pyg_gears.nn.egnn_conv import EGNNConv
 from pyg_gears.nn.film import FiLM
@@ -18,8 +19,11 @@ from pyg_gears.nn.mab import MAB
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
 from pyg_gears.nn.padded_sets import PaddedSets, pad_sets
 from pyg_gears.nn.pair_bias import PairBias
+from pyg_gears.nn.pair_head import PairHead
+from pyg_gears.nn.perceptron import Perceptron
 from pyg_gears.nn.projected_gate import ProjectedGate
 from pyg_gears.nn.sab import SAB
+from pyg_gears.nn.top_eigenpairs import top_eigenpairs
 
 __all__ = [
     "ISAB",
@@ -28,6 +32,7 @@ __all__ = [
     "AttentionBias",
     "AttentionTerms",
     "DistanceBias",
+    "DistanceHead",
     "EGNNConv",
     "EdgeGate",
     "FiLM",
@@ -38,8 +43,12 @@ __all__ = [
     "PaddedGraphs",
     "PaddedSets",
     "PairBias",
+    "PairDistances",
+    "PairHead",
+    "Perceptron",
     "ProjectedGate",
     "angle_histogram",
     "pad_graphs",
     "pad_sets",
+    "top_eigenpairs",
 ]

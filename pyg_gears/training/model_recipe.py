@@ -11,8 +11,13 @@ from pydantic import Field, model_validator
 
 from pyg_gears.configuration import Configuration
 from pyg_gears.errors import expect
+from pyg_gears.training.distance_recipe import CoordinateMLPRecipe, DistanceEGNNRecipe, DistanceMDSRecipe
+from pyg_gears.training.flow_recipe import GradientFlowRecipe, LayoutSDERecipe, WassersteinFlowRecipe
 from pyg_gears.training.gate_recipe import EdgeGateRecipe, GateFormerRecipe, GateRecipe
+from pyg_gears.training.generative_recipe import CoopEBMRecipe, OperatorVAERecipe
 from pyg_gears.training.generator_diffusion_recipe import GeneratorDiffusionRecipe
+from pyg_gears.training.placement_recipe import OperatorNetRecipe, PlaceNetRecipe
+from pyg_gears.training.stochastic_ipa_recipe import StochasticIPARecipe
 from pyg_gears.typing import Frame, QKMode, RecycleAttention
 
 if TYPE_CHECKING:
@@ -213,6 +218,22 @@ class GateEGNNRecipe(Configuration):
 
 
 ModelRecipe = Annotated[
-    IPALiteRecipe | IPARRecipe | TopoIPARRecipe | GateEGNNRecipe | GeneratorDiffusionRecipe, Field(discriminator="kind")
+    IPALiteRecipe
+    | IPARRecipe
+    | TopoIPARRecipe
+    | GateEGNNRecipe
+    | GeneratorDiffusionRecipe
+    | CoordinateMLPRecipe
+    | DistanceEGNNRecipe
+    | DistanceMDSRecipe
+    | OperatorNetRecipe
+    | PlaceNetRecipe
+    | GradientFlowRecipe
+    | LayoutSDERecipe
+    | WassersteinFlowRecipe
+    | OperatorVAERecipe
+    | CoopEBMRecipe
+    | StochasticIPARecipe,
+    Field(discriminator="kind"),
 ]
 """The structure model, by its literal field ``kind``."""

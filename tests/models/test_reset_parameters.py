@@ -13,6 +13,7 @@ from pyg_gears.nn import (
     ISAB,
     SAB,
     DistanceBias,
+    DistanceHead,
     EdgeGate,
     EGNNConv,
     FiLM,
@@ -21,6 +22,8 @@ from pyg_gears.nn import (
     GeometryBias,
     IPAConv,
     PairBias,
+    PairHead,
+    Perceptron,
 )
 
 C = 4
@@ -34,6 +37,10 @@ MAKE: dict[str, Callable[[], torch.nn.Module]] = {
     "FiLM": lambda: FiLM(C, 3),
     "FourierTime": lambda: FourierTime(C, 6),
     "DistanceBias": lambda: DistanceBias(5, 3),
+    "PairHead": lambda: PairHead(C, 6, 3),
+    "DistanceHead": lambda: DistanceHead(C, 6),
+    "Perceptron": lambda: Perceptron(C, 6, 2),
+    "Perceptron, still": lambda: Perceptron(C, 6, 2, still=True),
     "GateSmoothing": GateSmoothing,
     **{f"GeometryBias {mode}": lambda mode=mode: GeometryBias(mode, C, 2) for mode in ("monotone", "rbf", "point")},
     **{

@@ -6,7 +6,7 @@ import click
 
 from pyg_gears.cli.lazy_group import LazyGroup
 
-COMMANDS = ("experiment", "diagnose", "batch-effect", "benchmark", "patch-size", "targets")
+COMMANDS = ("experiment", "diagnose", "batch-effect", "models", "benchmark", "patch-size", "targets")
 
 
 @click.group(cls=LazyGroup, package="pyg_gears.cli.lab", commands=COMMANDS)

@@ -1,0 +1,74 @@
+"""``pyg-gears lab models``: every structure model under one budget; a table and a figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pyg_gears.cli.read_options import read_options
+
+if TYPE_CHECKING:
+    from pyg_gears.data.io.read_options import ReadOptions
+
+
+@click.command()
+@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
+@click.option("--validate", required=True, metavar="NAME", help="Slide among them that chooses each model's epoch.")
+@click.option("--query", required=True, metavar="SLIDE.h5ad", help="Section with positions that no model sees.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder, or one to resume.")
+@click.option(
+    "--models", metavar="KIND,KIND", help="Kinds of models; default: all. The coordinate MLP always takes part."
+)
+@click.option("--seeds", default="1", metavar="N | S,S,...", help="Number of seeds (0, 1, ...), or the seeds.")
+@click.option("--samples", default=4, type=click.IntRange(2), help="Layouts drawn from a model that samples.")
+@click.option(
+    "--preset", default="quick", type=click.Choice(["quick", "standard", "thorough"]), help="Base recipe of all."
+)
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One field of the recipe, e.g. training.epochs=4."
+)
+@read_options(spatial=True)
+def models(
+    slides: tuple[str, ...],
+    validate: str,
+    query: str,
+    out: Path,
+    models: str | None,
+    seeds: str,
+    samples: int,
+    preset: str,
+    assignments: tuple[str, ...],
+    reading: ReadOptions,
+) -> None:
+    """Train each structure model on the same minisets for the same epochs and measure it; a stopped call resumes."""
+    from pyg_gears.cli.lab.experiment import read_seeds
+    from pyg_gears.configuration import parse_assignments
+    from pyg_gears.lab.models import contenders
+    from pyg_gears.training.recipe import Recipe
+
+    numbers = read_seeds(seeds)
+    assert numbers is not None
+    kinds = contenders(None if models is None else [name for name in models.split(",") if name])
+    recipe = Recipe.preset(preset).change(parse_assignments(assignments))
+    from pyg_gears.data.folder_lock import locked_folder
+    from pyg_gears.data.io.checked_files import read_files
+    from pyg_gears.data.leftovers import remove_parts
+    from pyg_gears.lab.models import run_bench
+
+    read = read_files([*slides, query], options=reading).slides
+    with locked_folder(out):
+        remove_parts(out)
+        found = run_bench(
+            read[:-1],
+            read[-1],
+            out,
+            validate=validate,
+            models=kinds,
+            recipe=recipe,
+            seeds=numbers,
+            samples=samples,
+        )
+    click.echo(found.table)
+    click.echo(f"wrote {out}")

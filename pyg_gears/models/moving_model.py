@@ -1,0 +1,94 @@
+"""Structure models that move a first guess by velocities."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pyg_gears.geometry import gauge_fix
+from pyg_gears.losses import linear_stress
+from pyg_gears.models.drift import Drift, travel_edges
+from pyg_gears.models.gated_model import initial_noise
+from pyg_gears.models.graph_input import read_graphs
+from pyg_gears.models.structure_model import StructureModel
+from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.nn import Perceptron
+
+
+class Moving(NamedTuple):
+    """What a velocity reads beside the coordinates, and the first of these, in the gauge."""
+
+    state: Tensor
+    edges: Tensor
+    travel: Tensor
+    batch: Tensor
+    num_graphs: int
+    pos: Tensor
+
+
+class MovingModel(StructureModel):
+    r"""A guess of the coordinates and a :class:`~pyg_gears.models.drift.Drift` that moves it.
+
+    .. math:: h = \mathrm{MLP}(H), \quad x^0 = \mathrm{gauge}(\mathrm{MLP}(H) + \mathrm{noise})
+
+    Args:
+        in_channels: Channels c of the embedding ``x``.
+        hidden_channels: Channels of states and messages.
+        neighbors: Candidates that a node moves along.
+        landmarks: Nodes of each graph that all nodes move along.
+        noise: Standard deviation of the noise on the initial coordinates in training mode, in the unit of the raw guess.
+    """
+
+    samples: ClassVar[bool] = True
+
+    def __init__(self, in_channels: int, hidden_channels: int, neighbors: int, landmarks: int, noise: float) -> None:
+        super().__init__(in_channels)
+        self.neighbors, self.landmarks, self.noise = neighbors, landmarks, noise
+        self.embed_state = Perceptron(in_channels, hidden_channels, hidden_channels)
+        self.embed_pos = Perceptron(in_channels, hidden_channels, 2)
+        self.drift = Drift(hidden_channels, hidden_channels)
+
+    def _begin(self, batch: Any, edge_index: Tensor | None, std: float, generator: torch.Generator | None) -> Moving:
+        """State, edges and first coordinates of a call of :meth:`forward`."""
+        graphs = read_graphs(batch, edge_index, self.in_channels, self.embed_pos.first.weight)
+        state, guess = self.embed_state(graphs.x).to(graphs.x.dtype), self.embed_pos(graphs.x).to(graphs.x.dtype)
+        pos = gauge_fix(guess + initial_noise(guess, std, generator), graphs.batch, graphs.num_graphs)
+        member = graphs.edge_index.new_zeros(len(pos)) if graphs.batch is None else graphs.batch
+        count = 1 if graphs.batch is None else graphs.num_graphs or int(member.max()) + 1
+        travel = travel_edges(graphs.x, graphs.edge_index, member, count, self.neighbors, self.landmarks)
+        return Moving(state, graphs.edge_index, travel, member, count, pos)
+
+    def _velocity(self, given: Moving, pos: Float[Tensor, "n 2"], time: float) -> Float[Tensor, "n 2"]:
+        return self.drift(pos, given.state, given.travel, given.batch, given.num_graphs, time)
+
+    def _again(self, output: StructureOutput, batch: Any) -> Moving:
+        """What the velocities of an output read, for its loss terms."""
+        assert output.state is not None
+        member = getattr(batch, "batch", None)
+        member = output.edge_index.new_zeros(len(output.pos)) if member is None else member
+        count = int(member.max()) + 1
+        travel = travel_edges(batch.x, output.edge_index, member, count, self.neighbors, self.landmarks)
+        return Moving(output.state, output.edge_index, travel, member, count, output.initial)
+
+
+def downhill(pos: Float[Tensor, "n 2"], batch: Any) -> Float[Tensor, "n 2"]:
+    """Minus the gradient of the linear stress at a layout, which takes no gradient itself, shape (n, 2)."""
+    with torch.enable_grad():
+        place = pos.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(linear_stress(place, batch), place)
+    return -slope
+
+
+def misalignment(
+    velocity: Float[Tensor, "n 2"], wanted: Float[Tensor, "n 2"], batch: Int[Tensor, " n"], num_graphs: int
+) -> Float[Tensor, ""]:
+    """``1 - cos`` of the velocities and the wanted ones over all coordinates of a graph, mean over graphs."""
+    dot, own, its = (
+        velocity.new_zeros(num_graphs).index_add(0, batch, (a * b).sum(dim=1))
+        for a, b in ((velocity, wanted), (velocity, velocity), (wanted, wanted))
+    )
+    # Without a velocity yet the root has no gradient: the floor lets it begin.
+    return (1 - dot / ((own + 1e-8).sqrt() * (its + 1e-16).sqrt())).mean()

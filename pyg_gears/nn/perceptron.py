@@ -1,0 +1,51 @@
+"""Two linear maps with one bend between them."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import Linear, SiLU
+
+
+class Perceptron(torch.nn.Module):
+    r"""A network of one hidden layer on the last axis, :math:`W_2\, \mathrm{SiLU}(W_1 x + b_1) + b_2`.
+
+    Args:
+        in_channels: Channels c of the input.
+        hidden_channels: Channels of the hidden layer.
+        out_channels: Channels d of the result.
+        still: Start with a last layer of zeros: what the network adds to begins unchanged.
+
+    >>> Perceptron(4, 8, 2, still=True)(torch.ones(3, 4)).abs().sum().item()
+    0.0
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int, out_channels: int, *, still: bool = False) -> None:
+        super().__init__()
+        self.still = still
+        self.first, self.bend, self.last = (
+            Linear(in_channels, hidden_channels),
+            SiLU(),
+            Linear(hidden_channels, out_channels),
+        )
+        self._set_constants()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters again."""
+        self.first.reset_parameters()
+        self.last.reset_parameters()
+        self._set_constants()
+
+    def _set_constants(self) -> None:
+        if self.still:
+            for parameter in self.last.parameters():
+                torch.nn.init.zeros_(parameter)
+
+    def forward(self, x: Float[Tensor, "*places c"]) -> Float[Tensor, "*places d"]:
+        """Apply the network.
+
+        Args:
+            x: Values, shape (..., c).
+        """
+        return self.last(self.bend(self.first(x)))

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import torch
+
+from pyg_gears.nn import PairHead, Perceptron
+
+
+def test_a_pair_is_what_its_formula_says_and_has_no_order() -> None:
+    torch.manual_seed(0)
+    head, state = PairHead(4, 6, 3).double(), torch.randn(7, 4, dtype=torch.float64)
+    pairs = torch.tensor([[0, 3, 5, 2], [1, 6, 5, 4]])
+    u = head.embed(state)
+    for row, (i, j) in zip(head(state, pairs), pairs.T.tolist(), strict=True):
+        hidden = head.by_difference((u[i] - u[j]).abs()) + head.by_product(u[i] * u[j]) + head.by_sum(u[i] + u[j])
+        torch.testing.assert_close(row, head.last(torch.nn.functional.silu(hidden)))
+    torch.testing.assert_close(head(state, pairs.flip(0)), head(state, pairs))
+    x = state.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: head(x, pairs[:, :2]), x)
+
+
+def test_a_still_network_begins_at_zero_and_learns() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(5, 3, 4)
+    still, moving = Perceptron(4, 6, 2, still=True), Perceptron(4, 6, 2)
+    assert still(x).abs().max() == 0
+    assert moving(x).abs().max() > 0
+    assert still(x).shape == (5, 3, 2)
+    still(x).sum().backward()
+    assert still.last.weight.grad.abs().max() > 0
+    expected = moving.last(torch.nn.functional.silu(moving.first(x)))
+    torch.testing.assert_close(moving(x), expected)
