@@ -112,7 +112,7 @@ def _per_graph(
     multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
     sigma = (target_values(batch, "sigma", x.size(0)) if sigma is None else sigma).to(x.dtype)
     predicted = log_transitions(log_affinity(x, edge_index, sigma), multiplicity, edge_index, x.size(0)).exp()
-    return _walk_kl(_dense(predicted, edge_index, members), batch, members)
+    return _walk_distance(_dense(predicted, edge_index, members), batch, members, compare)
 
 
 def operator_kl(transition: Float[Tensor, " e"], edge_index: Int[Tensor, "2 e"], batch: Data) -> Float[Tensor, ""]:
@@ -127,11 +127,13 @@ def operator_kl(transition: Float[Tensor, " e"], edge_index: Int[Tensor, "2 e"],
         Mean over graphs, a scalar in nats. It is 0 for the true operator.
     """
     members = membership(batch, int(batch.num_nodes or 0), transition.device)
-    return _walk_kl(_dense(transition, edge_index, members), batch, members).mean()
+    return _walk_distance(_dense(transition, edge_index, members), batch, members, _RowKL.apply).mean()
 
 
-def _walk_kl(dense_predicted: Tensor, batch: Data, members: Membership) -> Tensor:
-    """KL from the true walk to that of padded operators, over the steps that each graph compares, shape (b,)."""
+def _walk_distance(
+    dense_predicted: Tensor, batch: Data, members: Membership, compare: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Weighted sum of ``compare`` (true, predicted) over the steps that each graph compares, of padded operators, shape (b,)."""
     x, n = dense_predicted, members.batch.numel()
     edge_index = target_edges(batch, "rw_edge_index", n)
     multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
