@@ -146,6 +146,12 @@ class FittedGears:
             fitted_with_cells=bool(self.report.get("cells")),
             seed=child_seed(seed, "adapter"),
         )
+        # Missing genes shorten the features as well: the lower of the two, so that their loss does not count twice.
+        signal = min(self.support.signal(embedded.features), share)
+        genes = self.training_genes
+        depth = np.ones(len(x)) if genes is None else genes.trust(self.encoder.depths(query))
+        confidence = np.zeros(len(kept))
+        confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal * depth
         with nullcontext() if shard_dir is None else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,
@@ -158,13 +164,8 @@ class FittedGears:
                 device=where,
                 regressions=() if self.regressions is None else self.regressions.layouts(query, x),
                 own=own_components(query) if settings is None or settings.refinement_rounds else None,
+                confidence=float(confidence[kept].mean()),
             )
-        # Missing genes shorten the features as well: the lower of the two, so that their loss does not count twice.
-        signal = min(self.support.signal(embedded.features), share)
-        genes = self.training_genes
-        depth = np.ones(len(x)) if genes is None else genes.trust(self.encoder.depths(query))
-        confidence = np.zeros(len(kept))
-        confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal * depth
         verdict = layout_verdict(
             float(confidence[kept].mean()),
             far=gap.far,

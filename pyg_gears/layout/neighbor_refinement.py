@@ -22,14 +22,18 @@ STEP = 0.25
 MOMENTUM = (0.5, 0.8)
 """In the first quarter of the rounds, and after it."""
 BISECTIONS = 60
+SURE, UNSURE = 0.5, 0.2
+"""Mean confidences at which the layout has its full and its least say."""
+UNSURE_WEIGHT, UNSURE_PULL = 0.25, 0.03
 
 
 def refine_neighbors(
     pos: Float[np.ndarray, "n 2"],
     expression: Sequence[Float[torch.Tensor, "n c"]],
     *,
-    rounds: int = 25,
+    rounds: int = 50,
     pull: float = 0.1,
+    confidence: float = 1.0,
 ) -> Float[np.ndarray, "n 2"]:
     r"""Move cells so that those with alike expression *and* near places become neighbours; regions stay where they are.
 
@@ -43,18 +47,22 @@ def refine_neighbors(
     which count alike, and y^0 the layout in a unit in which the 30th nearest cell is 3 away on average. Only the 50 nearest
     cells repel a cell: at an even density the rest cancels but for the rim, where the anchor holds. Time and memory grow with n.
 
-    Measured (quick, seed 0, mean Spearman / Trust@20 / recall@15, H and ten principal components of the query's own): 11 unseen
-    sections of hippocampus and tumour, on which the constants were chosen, 0.611 / 0.811 / 0.240 to 0.612 / 0.823 / 0.270; 14
-    queries that took no part (bulb, tumours of other patients, hippocampus 1 and 2) 0.308 / 0.681 / 0.152 to 0.313 / 0.703 /
-    0.181; 12 queries of and around single cells 0.327 / 0.647 / 0.070 to 0.326 / 0.660 / 0.080. With H alone the gain on the 11
-    is 0.026 in recall@15; without repulsion (shortened distances in the stress) 0.007; a t-SNE that starts at the layout
-    without the anchor has 0.026 and loses 0.028 in Spearman.
+    The less the slides know about the cells, the more their own expression decides: between a mean confidence c of 0.5 and 0.2
+    the weight of places in P falls to a quarter and the pull to 0.03 of itself, both by the power :math:`(0.5 - c) / 0.3`.
+
+    Measured (quick, seed 0, mean Spearman / Trust@20 / recall@15 without and with it, H and ten principal components of the query's
+    own): 11 unseen sections of hippocampus and tumour, which chose the constants, 0.611 / 0.811 / 0.240 and 0.612 / 0.823 /
+    0.271; 5 other sections like the training ones 0.551 / 0.767 / 0.148 and 0.539 / 0.772 / 0.168; 10 tumours of other patients
+    0.235 / 0.659 / 0.150 and 0.266 / 0.722 / 0.213; 12 queries of and around single cells 0.327 / 0.647 / 0.070 and 0.327 / 0.665 /
+    0.086. On the 11, H alone gains 0.026 in recall@15; without repulsion (shortened distances in the stress) it gains 0.007; a
+    t-SNE that starts at the layout without the anchor gains 0.026 and loses 0.028 in Spearman.
 
     Args:
         pos: Layout, shape (n, 2), in any unit.
         expression: What of the cells' expression is compared, shape (n, c) each; each is scaled to the same mean square.
         rounds: Gradient steps; 0 returns the layout.
-        pull: Strength of the anchor, :math:`\mu`.
+        pull: Strength of the anchor, :math:`\mu`, at full confidence.
+        confidence: Mean confidence of the cells, in [0, 1].
 
     Returns:
         Layout, shape (n, 2), in the unit and about the centre of ``pos``. Fewer than 5 cells, and layouts in which half of the
@@ -73,7 +81,9 @@ def refine_neighbors(
         return pos.copy()
     unit = SPREAD / float(reach.mean())
     start = (pos - centre) * unit
-    attraction = joint_probabilities(_side_by_side(start, expression), perplexity)
+    doubt = float(np.clip((SURE - confidence) / (SURE - UNSURE), 0.0, 1.0))
+    pull = pull * UNSURE_PULL**doubt
+    attraction = joint_probabilities(_side_by_side(start, expression, UNSURE_WEIGHT**doubt), perplexity)
     row = np.repeat(np.arange(n), np.diff(attraction.indptr))
     count = min(REPELLING, n - 1)
     y, velocity = start.copy(), np.zeros_like(start)
@@ -132,11 +142,11 @@ def _entropy(cost: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
 
 
 def _side_by_side(
-    pos: Float[np.ndarray, "n 2"], expression: Sequence[Float[torch.Tensor, "n c"]]
+    pos: Float[np.ndarray, "n 2"], expression: Sequence[Float[torch.Tensor, "n c"]], weight: float
 ) -> Float[torch.Tensor, "n c"]:
-    """Expression and places, which count alike."""
+    """Expression and places, which count alike at a weight of 1."""
     blocks = [_unit(x.double()) for x in expression]
-    return torch.cat([*blocks, _unit(torch.from_numpy(pos)) * max(len(blocks), 1) ** 0.5], dim=1)
+    return torch.cat([*blocks, _unit(torch.from_numpy(pos)) * weight * max(len(blocks), 1) ** 0.5], dim=1)
 
 
 def _unit(x: Float[torch.Tensor, "n c"]) -> Float[torch.Tensor, "n c"]:

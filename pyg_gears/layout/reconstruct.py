@@ -50,6 +50,7 @@ def reconstruct_layout(
     progress: bool = True,
     regressions: Sequence[WeightedLayout] = (),
     own: Float[torch.Tensor, "n d"] | None = None,
+    confidence: float = 1.0,
 ) -> LayoutOutput:
     """Reconstruct the layout of cells from their embedding.
 
@@ -70,6 +71,7 @@ def reconstruct_layout(
         regressions: Layouts of the same cells by other means, whose distances are averaged with those of the models.
         own: What else of the cells' expression decides on near neighbours, shape (n, d), see :func:`own_components`; the
             embedding alone if omitted.
+        confidence: Mean confidence of the cells, in [0, 1]: the lower, the more their own expression decides on near neighbours.
 
     Returns:
         Layout, sparse distances and report.
@@ -89,14 +91,17 @@ def reconstruct_layout(
     predictor = PatchPredictor(voters, candidates, settings, seed, device, shard_dir, progress, regressions)
     expression = (x,) if own is None else (x, own)
     if len(x) <= settings.patch_size:
-        return _whole(predictor, x, expression)
+        return _whole(predictor, x, expression, confidence)
     found = patchwise_layout(predictor, x)
     stitched = found.stitched
-    return _finish(found.solved.pos, stitched.pairs, stitched.distance, expression, settings, found.report)
+    return _finish(found.solved.pos, stitched.pairs, stitched.distance, expression, confidence, settings, found.report)
 
 
 def _whole(
-    predictor: PatchPredictor, x: Float[torch.Tensor, "n c"], expression: Sequence[Float[torch.Tensor, "n _"]]
+    predictor: PatchPredictor,
+    x: Float[torch.Tensor, "n c"],
+    expression: Sequence[Float[torch.Tensor, "n _"]],
+    confidence: float,
 ) -> LayoutOutput:
     """All cells as one patch."""
     n, settings = len(x), predictor.settings
@@ -119,7 +124,7 @@ def _whole(
     if len(pos) > 1:
         ratio = np.maximum(pair_lengths(pos, *pairs), TINY) / np.maximum(distance, TINY)
         report["voter_disagreement"] = float((weights @ np.abs(np.log(ratio))).mean())
-    return _finish(agreed.pos, pairs, distance, expression, settings, report)
+    return _finish(agreed.pos, pairs, distance, expression, confidence, settings, report)
 
 
 def _finish(
@@ -127,6 +132,7 @@ def _finish(
     pairs: Int[np.ndarray, "2 e"],
     distance: Float[np.ndarray, " e"],
     expression: Sequence[Float[torch.Tensor, "n _"]],
+    confidence: float,
     settings: LayoutSettings,
     report: dict[str, Any],
 ) -> LayoutOutput:
@@ -135,7 +141,9 @@ def _finish(
     radius = float(np.sqrt(((pos - pos.mean(axis=0)) ** 2).sum(axis=1).mean()))
     unit = 1.0 / radius if radius > 1e-6 else 1.0
     filled = fill_evenly(pos * unit, settings.fill)
-    refined = refine_neighbors(filled, expression, rounds=settings.refinement_rounds, pull=settings.refinement_pull)
+    refined = refine_neighbors(
+        filled, expression, rounds=settings.refinement_rounds, pull=settings.refinement_pull, confidence=confidence
+    )
     moved = float(np.sqrt(((refined - filled) ** 2).sum(axis=1).mean()))
     posed = principal_frame(torch.from_numpy(np.ascontiguousarray(refined, dtype=np.float64))).numpy()
     report = {key: value * unit if key.startswith("residual_") else value for key, value in report.items()}

@@ -35,8 +35,8 @@ def training_sentences(model: Mapping[str, Any]) -> list[str]:
     lines = [f"Trained on {len(trained)} {'slide' if len(trained) == 1 else 'slides'}: {', '.join(trained)}."]
     if held_out and is_block:
         lines.append(
-            "A spatial block of each was held out to stop training and to calibrate the confidence, which is optimistic "
-            "for other sections."
+            "A spatial block of each was held out to stop training; the confidence was calibrated on slides, or blocks, placed "
+            "by the others."
         )
     elif held_out:
         joined = " Afterwards it joined the fit." if model.get("held_out_joined") else ""

@@ -137,3 +137,14 @@ def test_blocks_of_expression_count_alike():
     assert np.allclose(refine_neighbors(layout, [x, 1000 * x]), refined, atol=1e-3 * np.abs(layout).max())
     other = torch.from_numpy(np.random.default_rng(5).standard_normal((150, 6)))
     assert spearmanr(refine_neighbors(layout, [x, other]).ravel(), refined.ravel()).statistic < 0.9999
+
+
+def test_the_less_the_slides_know_the_more_expression_decides():
+    pos, x, layout = tissue()
+    found = [refine_neighbors(layout, [x], confidence=c) for c in (1.0, 0.5, 0.35, 0.2, 0.0)]
+    moved = [np.abs(one - layout).mean() for one in found]
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[3], found[4])
+    assert moved[1] < moved[2] < moved[3]
+    recall = [evaluate_layout(one, pos)["recall_15"] for one in found]
+    assert recall[0] < recall[2] < recall[3]
