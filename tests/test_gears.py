@@ -15,7 +15,7 @@ from pyg_gears.data import simulate_tissue
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.encoders import LearnedEncoder
 from pyg_gears.errors import InputError
-from pyg_gears.layout import LayoutSettings, row_spearman
+from pyg_gears.layout import ConfidenceCalibration, LayoutSettings, row_spearman
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
 from pyg_gears.training.preparation import candidate_search
@@ -106,7 +106,9 @@ def test_held_out_spots_are_laid_out_before_anything_is_trained_on_them(tissue, 
     assert plain.validated == {"slide_1"}
     assert plain.seen == plain.trained == {"slide_0"}
     # Nothing of it was fitted on the slide: reconstructing it from its file gives the same layout.
-    again = plain.reconstruct(tissue.slides[1], progress=False).pos
+    # But for the confidence of a query, which the calibration on this slide gives, and its say in the neighbours.
+    sure = replace(plain, calibration=ConfidenceCalibration((0.0, 1.0), (1.0, 1.0)), training_genes=None)
+    again = sure.reconstruct(tissue.slides[1], progress=False).pos
     np.testing.assert_allclose(again, plain.held_out["slide_1"], atol=1e-6)
 
     used = Gears(recipe).fit(tissue.slides, validate="slide_1", progress=False)
@@ -139,7 +141,7 @@ def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected a readable model"):
         Gears.load(tmp_path)
     torch.save({"format": 99}, tmp_path / "model.pt")
-    with pytest.raises(ValueError, match="expected a model of format 3 to 6"):
+    with pytest.raises(ValueError, match="expected a model of format 3 to 7"):
         Gears.load(tmp_path)
     with pytest.raises(ValueError, match=r"lack|miss"):
         fitted.reconstruct(tissue.cells.subset_genes(tissue.cells.genes[:20]))

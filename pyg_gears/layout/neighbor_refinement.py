@@ -50,11 +50,11 @@ def refine_neighbors(
     The less the slides know about the cells, the more their own expression decides: between a mean confidence c of 0.5 and 0.2
     the weight of places in P falls to a quarter and the pull to 0.03 of itself, both by the power :math:`(0.5 - c) / 0.3`.
 
-    Measured (quick, seed 0, mean Spearman / Trust@20 / recall@15 without and with it, H and ten principal components of the query's
-    own): 11 unseen sections of hippocampus and tumour, which chose the constants, 0.611 / 0.811 / 0.240 and 0.612 / 0.823 /
-    0.271; 5 other sections like the training ones 0.551 / 0.767 / 0.148 and 0.539 / 0.772 / 0.168; 10 tumours of other patients
-    0.235 / 0.659 / 0.150 and 0.266 / 0.722 / 0.213; 12 queries of and around single cells 0.327 / 0.647 / 0.070 and 0.327 / 0.665 /
-    0.086. On the 11, H alone gains 0.026 in recall@15; without repulsion (shortened distances in the stress) it gains 0.007; a
+    Measured (quick, seed 0, mean Spearman / Trust@20 / recall@15 without and with it, by H and ten principal components of the
+    query's own): 11 unseen sections of hippocampus and tumour, which chose the constants, 0.611 / 0.811 / 0.240 and 0.612 / 0.823
+    / 0.271; 5 other sections like the training ones 0.551 / 0.767 / 0.148 and 0.539 / 0.772 / 0.168; 10 tumours of other patients
+    0.235 / 0.659 / 0.150 and 0.266 / 0.722 / 0.213; 12 queries of and around single cells 0.327 / 0.647 / 0.070 and 0.327 / 0.665
+    / 0.086. On the 11, H alone gains 0.026 in recall@15; without repulsion (shortened distances in the stress) it gains 0.007; a
     t-SNE that starts at the layout without the anchor gains 0.026 and loses 0.028 in Spearman.
 
     Args:

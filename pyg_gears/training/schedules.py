@@ -34,7 +34,7 @@ def cosine_rate(step: int, total: int, *, high: float, low: float) -> float:
 def delayed_ramp(progress: float, begin: float, end: float) -> float:
     """A factor that is 0 until ``begin``, then rises linearly to 1 at ``end``; all three are shares of a run.
 
-    >>> [delayed_ramp(p, 0.05, 0.25) for p in (0.0, 0.15, 0.5)]
+    >>> [delayed_ramp(p, 0.25, 0.75) for p in (0.0, 0.5, 0.9)]
     [0.0, 0.5, 1.0]
     """
     if progress < begin:

@@ -36,7 +36,7 @@ def test_what_the_model_was_trained_on() -> None:
     assert "1,200 cells" in lines[3]
     blocks = training_sentences({"slides": ["a"], "held_out": ["a"], "held_out_is_block": True, "cells": 0})
     assert blocks[0] == "Trained on 1 slide: a."
-    assert "optimistic" in blocks[1]
+    assert "placed by the others" in blocks[1]
     assert blocks[-1] == "No cells joined its fit."
     assert "does not say" in training_sentences({})[0]
 

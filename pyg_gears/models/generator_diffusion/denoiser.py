@@ -20,6 +20,16 @@ FIRST_OUTPUT = 0.1
 """Factor of the last layer's first weights: an untrained denoiser proposes next to no change of the generator's layout."""
 
 
+class _LastLayer(Linear):
+    """Small at first."""
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        with torch.no_grad():
+            self.weight.mul_(FIRST_OUTPUT)
+            self.bias.zero_()
+
+
 class Denoiser(torch.nn.Module):
     r"""Preconditioned denoiser of padded sets.
 
@@ -66,11 +76,7 @@ class Denoiser(torch.nn.Module):
         self.first = SAB(channels, heads)
         self.layers = ModuleList(ISAB(channels, points, heads) for _ in range(layers))
         self.films = ModuleList(FiLM(channels, 2 * channels) for _ in range(layers))
-        wide, last = Linear(channels, channels), Linear(channels, dims)
-        with torch.no_grad():
-            last.weight.mul_(FIRST_OUTPUT)
-            last.bias.zero_()
-        self.head = Sequential(wide, SiLU(), last)
+        self.head = Sequential(Linear(channels, channels), SiLU(), _LastLayer(channels, dims))
 
     def forward(
         self,
