@@ -96,4 +96,4 @@ def reconstruct(
     unplaced = found.layout.report["unplaced"]
     placed = f"{len(found.pos)} cells" + (f", {unplaced} of them without a place" if unplaced else "")
     click.echo(f"wrote {out}: {placed}")
-    click.echo(found.verdict.text)
+    click.echo(f"{found.verdict.use} {found.verdict.explanation}")

@@ -35,10 +35,14 @@ class LayoutVerdict(NamedTuple):
     remedy: str
 
     @property
-    def text(self) -> str:
-        """One or two sentences."""
-        help_ = f" What would help: {self.remedy}." if self.remedy else ""
-        return f"{self.word.capitalize()}: {USES[self.word]}. Reason: {self.reason}.{help_}"
+    def use(self) -> str:
+        """The word and what the layout may be used for, a sentence."""
+        return f"{self.word.capitalize()}: {USES[self.word]}."
+
+    @property
+    def explanation(self) -> str:
+        """Reason and remedy, one or two sentences."""
+        return f"Reason: {self.reason}." + (f" What would help: {self.remedy}." if self.remedy else "")
 
 
 def layout_verdict(

@@ -33,8 +33,10 @@ def confidence_verdict(confidence: Float[np.ndarray, " n"], found: Mapping[str, 
         word = "reliable" if mean >= RELIABLE else "coarse only" if mean >= COARSE else "cannot tell"
         reason, remedy = f"mean confidence {mean:.2f}", ""
     shares = [float((confidence >= limit).mean()) for limit in (RELIABLE, COARSE)]
+    verdict = LayoutVerdict(word, reason, remedy)
     return [
-        LayoutVerdict(word, reason, remedy).text,
+        verdict.use,
+        verdict.explanation,
         f"{shares[0]:.0%} of the cells have a confidence of at least {RELIABLE}, {shares[1]:.0%} of at least {COARSE}.",
         "Confidence is the rank correlation that a cell's distances to all other cells are expected to have with the true ones; "
         "it was learned from sections of known truth and is too high on a tissue that those do not resemble.",

@@ -153,7 +153,7 @@ def _head(
     parts = [
         f"<h1>Layout of {text(name)}</h1>",
         f"<p>{text(f'{placed.sum():,} cells, placed by their expression alone.{known}')} "
-        f"<strong>{text(verdict[0])}</strong></p>",
+        f"<strong>{text(verdict[0])}</strong> {text(' '.join(verdict[1:2]))}</p>",
         "".join(
             f'<p class="warning" role="note"><strong>Warning.</strong> {text(warning)}</p>' for warning in warnings
         ),

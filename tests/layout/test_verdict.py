@@ -16,8 +16,9 @@ def test_the_word_follows_the_mean_confidence(confidence, word):
     verdict = layout_verdict(confidence, **GOOD)
     assert verdict.word == word
     assert (verdict.remedy == "") == (word == "reliable")
-    assert verdict.text.startswith(f"{word.capitalize()}: {USES[word]}. Reason: mean confidence {confidence:.2f}")
-    assert ("What would help:" in verdict.text) == (word != "reliable")
+    assert verdict.use == f"{word.capitalize()}: {USES[word]}."
+    assert verdict.explanation.startswith(f"Reason: mean confidence {confidence:.2f}")
+    assert ("What would help:" in verdict.explanation) == (word != "reliable")
 
 
 def test_far_cells_are_never_reliable():

@@ -69,17 +69,17 @@ def test_far_cells_are_warned_about(adapted: bool, words: str) -> None:
 def test_a_file_without_a_verdict_is_judged_by_its_mean_confidence(mean: float, word: str) -> None:
     lines = confidence_verdict(np.full(20, mean), {})
     assert lines[0].startswith(f"{word}: ")
-    assert lines[0].endswith(f"Reason: mean confidence {mean:.2f}.")
+    assert lines[1] == f"Reason: mean confidence {mean:.2f}."
 
 
 def test_the_verdict_of_the_file_is_what_the_page_says() -> None:
     found = {"word": "coarse only", "reason": "cells have few counts", "remedy": "deeper sequencing"}
     lines = confidence_verdict(np.full(20, 0.9), found)
     assert lines[0].startswith("Coarse only: only broad trends")
-    assert lines[0].endswith("Reason: cells have few counts. What would help: deeper sequencing.")
+    assert lines[1] == "Reason: cells have few counts. What would help: deeper sequencing."
 
 
 def test_the_verdict_counts_cells_and_bears_none() -> None:
     lines = confidence_verdict(np.array([0.8, 0.8, 0.5, 0.1]), {})
-    assert "50% of the cells have a confidence of at least 0.6, 75% of at least 0.3." in lines[1]
+    assert "50% of the cells have a confidence of at least 0.6, 75% of at least 0.3." in lines[2]
     assert confidence_verdict(np.array([np.nan]), {}) == ["No cell has a confidence."]
