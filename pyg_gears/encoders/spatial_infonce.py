@@ -102,7 +102,7 @@ class _CrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         matrix, a, b = ctx.saved_tensors
         return gradient * (matrix @ b), gradient * (matrix.T @ a), None, None, None, None, None
