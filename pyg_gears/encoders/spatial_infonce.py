@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -54,20 +56,56 @@ def spatial_infonce(
         hard_weight == 0 or far is not None,
         "expected the far pairs for its hard negatives, found none; pass far=far_pairs(pos, k).",
     )
-    logits = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T / temperature
-    itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    logits = logits.masked_fill(itself, MASKED)
-    weighted = logits
-    if hard_weight > 0 and far is not None:
-        candidates = logits.detach().masked_fill(~far, MASKED)
-        value, place = candidates.topk(min(HARD_COUNT, len(logits)), dim=1)
-        bonus = torch.zeros_like(logits).scatter(1, place, (value > MASKED).to(logits) * hard_weight)
-        weighted = logits + bonus.log1p()
+    a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
     present = neighbors >= 0
-    count = present.sum(dim=1)
-    log_share = logits.gather(1, neighbors.clamp(min=0)) - weighted.logsumexp(dim=1, keepdim=True)
-    per_spot = (log_share * present).sum(dim=1) / count.clamp(min=1)
-    return -per_spot.sum() / (count > 0).sum().clamp(min=1)
+    count = present.sum(dim=1, keepdim=True)
+    share = present.to(a) / (count.clamp(min=1) * (count > 0).sum().clamp(min=1))
+    # The gradient is written out for one type of number: autocast would mix two.
+    with torch.autocast(a.device.type, enabled=False):
+        loss: Tensor = _CrossEntropy.apply(a, b, neighbors.clamp(min=0), share, temperature, hard_weight, far)
+    return loss
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Sum over i and m of share[i, m] times minus the logarithm of the softmax of spot i at neighbors[i, m].
+
+    Its gradient by the logits is the softmax times the row's shares, less the shares. So one n x n matrix, changed in place,
+    does for the loss and the gradient; autograd would read and write several, and that is what takes the time.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        a: Tensor,
+        b: Tensor,
+        neighbors: Tensor,
+        share: Tensor,
+        temperature: float,
+        hard_weight: float,
+        far: Tensor | None,
+    ) -> Tensor:
+        matrix = (a / temperature) @ b.T
+        positive = (share * matrix.gather(1, neighbors)).sum()
+        matrix.fill_diagonal_(MASKED)
+        hard = None
+        if hard_weight > 0 and far is not None:
+            value, hard = matrix.masked_fill(~far, MASKED).topk(min(HARD_COUNT, len(matrix)), dim=1)
+            factor = 1 + hard_weight * (value > MASKED).to(matrix)
+        top = matrix.amax(dim=1, keepdim=True)
+        matrix.sub_(top).exp_()
+        if hard is not None:
+            matrix.scatter_(1, hard, matrix.gather(1, hard) * factor)
+        total, weight = matrix.sum(dim=1, keepdim=True), share.sum(dim=1, keepdim=True)
+        loss = (weight * (total.log() + top)).sum() - positive
+        matrix.mul_(weight / (total * temperature)).scatter_add_(1, neighbors, -share / temperature)
+        ctx.save_for_backward(matrix, a, b)
+        return loss
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        matrix, a, b = ctx.saved_tensors
+        return gradient * (matrix @ b), gradient * (matrix.T @ a), None, None, None, None, None
 
 
 def neighbors_within(neighbors: Int[Tensor, "n k"], rows: Int[Tensor, " m"]) -> Int[Tensor, "m k"]:

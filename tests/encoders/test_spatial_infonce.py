@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pyg_gears.encoders import spatial_infonce
@@ -61,6 +62,51 @@ def test_gradients_are_those_of_the_loss(weight: float) -> None:
     a, b, neighbors, far = batch(12, 3)
     a, b = a.requires_grad_(), b.requires_grad_()
     assert torch.autograd.gradcheck(lambda a, b: spatial_infonce(a, b, neighbors, hard_weight=weight, far=far), (a, b))
+
+
+def by_autograd(a: Tensor, b: Tensor, neighbors: Tensor, far: Tensor, temperature: float, weight: float) -> Tensor:
+    """The formula over whole matrices, whose gradient autograd finds."""
+    logits = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T / temperature
+    logits = logits.masked_fill(torch.eye(len(a), dtype=torch.bool), -torch.inf)
+    value, place = logits.detach().masked_fill(~far, -torch.inf).topk(20, dim=1)
+    bonus = torch.zeros_like(logits).scatter(1, place, weight * value.isfinite().to(logits))
+    present = neighbors >= 0
+    share = logits.gather(1, neighbors.clamp(min=0)) - (logits + bonus.log1p()).logsumexp(dim=1, keepdim=True)
+    share = torch.where(present, share, 0.0).sum(dim=1)
+    return -(share / present.sum(dim=1)).nansum() / present.any(dim=1).sum()
+
+
+@pytest.mark.parametrize("temperature", [0.005, 0.15, 1.0])
+@pytest.mark.parametrize("weight", [0.0, 2.5])
+def test_loss_and_gradient_are_those_of_autograd(temperature: float, weight: float) -> None:
+    a, b, neighbors, far = batch()
+    a, b = a.requires_grad_(), b.requires_grad_()
+    expected = by_autograd(a, b, neighbors, far, temperature, weight)
+    found = spatial_infonce(a, b, neighbors, temperature=temperature, hard_weight=weight, far=far)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    # Times 3: what comes from above is multiplied, not taken for 1.
+    gradients = zip(torch.autograd.grad(3 * found, (a, b)), torch.autograd.grad(3 * expected, (a, b)), strict=True)
+    for ours, theirs in gradients:
+        assert theirs.abs().max() > 1e-4
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_single_precision_holds_at_low_temperature() -> None:
+    """Softmaxes of logits between -200 and 200, which overflow unless they are taken relative to the largest."""
+    a, b, neighbors, _ = batch()
+    exact, found = (spatial_infonce(x, y, neighbors, temperature=0.005) for x, y in ((a, b), (a.float(), b.float())))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=0)
+
+
+def test_autocast_leaves_loss_and_gradient_as_they_are() -> None:
+    a, b, neighbors, _ = batch()
+    a, b = a.float().requires_grad_(), b.float()
+    expected = spatial_infonce(a, b, neighbors)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = spatial_infonce(a, b, neighbors)
+    assert torch.equal(found, expected)
+    assert torch.equal(*torch.autograd.grad(found, a), *torch.autograd.grad(expected, a))
 
 
 def test_numbering_and_length_do_not_matter() -> None:
