@@ -18,7 +18,7 @@ from torch_geometric.data import Batch, Data
 from pyg_gears import __version__
 from pyg_gears.data import Slide
 from pyg_gears.data.folder_lock import locked_folder
-from pyg_gears.data.io.given import Given, given_cells
+from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import (
     Encoder,
@@ -37,6 +37,8 @@ from pyg_gears.layout import (
     adapt_query,
     layout_verdict,
     own_components,
+    paired_genes,
+    paired_layout,
     reconstruct_layout,
     with_unplaced,
 )
@@ -109,6 +111,7 @@ class FittedGears:
         shard_dir: FilePath | None = None,
         progress: bool = True,
         device: str = "auto",
+        paired: Given | None = None,
     ) -> Reconstruction:
         """Lay out cells from their expression alone; coordinates that they may carry are not read.
 
@@ -128,13 +131,19 @@ class FittedGears:
             shard_dir: Folder for finished patches, from which a killed run goes on.
             progress: Show a bar.
             device: Where the models run: "auto", "cpu" or "cuda".
+            paired: Spots of the same piece of tissue whose counts are sums of these cells, with coordinates: the layout is
+                corrected by them, see :func:`~pyg_gears.layout.paired_layout`. Confidence and verdict are those without.
 
         Raises:
             InputError: when the cells lack a tenth of the model's genes, fewer than 3 have counts in them, all are alike,
-                for another ``adapt``, or a ``shard_dir`` in use.
+                for another ``adapt``, spots that cannot be paired, or a ``shard_dir`` in use.
         """
         where = find_device(device)
-        query, kept, share = readable_cells(given_cells(cells), self.encoder.genes, self.training_genes)
+        cells = given_cells(cells)
+        spots = None if paired is None else given_slides([paired])[0]
+        if spots is not None:
+            paired_genes(cells, spots)
+        query, kept, share = readable_cells(cells, self.encoder.genes, self.training_genes)
         embedded = self.encoder.embed(query)
         gap = domain_gap(embedded.features, self.support.features, seed=child_seed(seed, "gap"))
         x, adapted = adapt_query(
@@ -166,6 +175,8 @@ class FittedGears:
                 own=own_components(query) if settings is None or settings.refinement_rounds else None,
                 confidence=float(confidence[kept].mean()),
             )
+        if spots is not None:
+            layout = paired_layout(layout, cells.select(kept), spots, seed=seed)
         verdict = layout_verdict(
             float(confidence[kept].mean()),
             far=gap.far,

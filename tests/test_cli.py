@@ -101,6 +101,20 @@ def test_reconstruct_and_evaluate(model, simulated, tmp_path, capsys) -> None:
     assert run("evaluate", layout, *references) == 2
 
 
+def test_paired_spots_are_read_from_a_file(model, simulated, tmp_path, capsys) -> None:
+    from pyg_gears.data import pseudo_spots, read_slide, write_slide
+
+    cells, spots = simulated / "cells.h5ad", tmp_path / "spots.h5ad"
+    write_slide(spots, pseudo_spots(read_slide(cells, spatial_key="spatial_true"), 8, core=1.0, min_cells=1).slide)
+    assert run("reconstruct", model, cells, "--out", tmp_path / "paired.h5ad", "--paired", spots) == 0
+    residuals = anndata.read_h5ad(tmp_path / "paired.h5ad").uns["gears"]["residuals"]
+    assert residuals["paired_spots"] == "spots"
+    assert residuals["paired_recognised"] > 30
+    assert run("reconstruct", model, cells, "--out", tmp_path / "none.h5ad", "--paired", cells) == 2
+    assert "cells: expected positions" in capsys.readouterr().err
+    assert not (tmp_path / "none.h5ad").exists()
+
+
 def test_cells_without_counts_are_named_in_both_streams(model, simulated, tmp_path, capsys) -> None:
     cells = anndata.read_h5ad(simulated / "cells.h5ad")
     counts = cells.X.toarray()

@@ -11,7 +11,7 @@ import torch
 from anndata import AnnData
 
 from pyg_gears import FittedGears, Gears, Recipe, load
-from pyg_gears.data import simulate_tissue
+from pyg_gears.data import pseudo_spots, simulate_tissue
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.encoders import LearnedEncoder
 from pyg_gears.errors import InputError
@@ -81,6 +81,26 @@ def test_the_answer_does_not_depend_on_coordinates_in_the_query(fitted, tissue) 
     a = fitted.reconstruct(bare, progress=False).pos
     b = fitted.reconstruct(honest, progress=False).pos
     np.testing.assert_array_equal(a, b)
+
+
+def test_paired_spots_pin_the_cells_that_they_are_sums_of(fitted, tissue) -> None:
+    spots = pseudo_spots(replace(tissue.cells, pos=tissue.cells_pos), 8, core=0.9, min_cells=1)
+    plain = fitted.reconstruct(tissue.cells, progress=False)
+    # Places may come in any unit and pose.
+    assert spots.slide.pos is not None
+    slide = replace(spots.slide, pos=500 - 30 * spots.slide.pos[:, ::-1])
+    found = fitted.reconstruct(tissue.cells, progress=False, paired=slide)
+    before, after = (
+        np.mean(row_spearman(one.pos[spots.inside], tissue.cells_pos[spots.inside])) for one in (plain, found)
+    )
+    assert after > max(0.9, before)
+    assert found.layout.report["paired_spots"] == slide.name
+    assert "paired_spots" not in plain.layout.report
+    np.testing.assert_array_equal(found.confidence, plain.confidence)
+    with pytest.raises(InputError, match="expected positions, found none"):
+        fitted.reconstruct(tissue.cells, progress=False, paired=replace(slide, pos=None))
+    with pytest.raises(InputError, match="share at least 10 genes with the cells, found 9"):
+        fitted.reconstruct(tissue.cells, progress=False, paired=slide.subset_genes(slide.genes[:9]))
 
 
 def test_same_seed_same_model(tissue, recipe, fitted) -> None:

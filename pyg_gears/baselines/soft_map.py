@@ -93,7 +93,7 @@ def soft_map(
     for number, slide in enumerate(slides):
         assert slide.pos is not None
         spots = torch.from_numpy(slide.subset_genes(chosen).counts.toarray())
-        weights, reached = _fit_map(cells, spots, steps, lr, torch_stream(seed, "soft map", number))
+        weights, reached = fit_map(cells, spots, torch_stream(seed, "soft map", number), steps=steps, lr=lr)
         pos = in_gauge(slide.pos)
         expected.append(RegressionOutput(weights.double().numpy() @ pos, reached))
         best.append(RegressionOutput(pos[_largest(weights)], reached))
@@ -111,17 +111,37 @@ def map_similarity(
     return by_gene.mean() + by_spot.mean()
 
 
-def _fit_map(
-    cells: Float[Tensor, "n g"], spots: Float[Tensor, "s g"], steps: int, lr: float, generator: torch.Generator
+def fit_map(
+    cells: Float[Tensor, "n g"],
+    spots: Float[Tensor, "s g"],
+    generator: torch.Generator,
+    *,
+    steps: int = 500,
+    lr: float = 0.1,
+    elsewhere: bool = False,
 ) -> tuple[Float[Tensor, "n s"], float]:
-    logits = torch.randn(len(cells), len(spots), generator=generator).requires_grad_()
+    """Weights of cells on spots under which :func:`map_similarity` is largest.
+
+    Args:
+        cells: Counts of the cells, shape (n, g).
+        spots: Counts of the spots, shape (s, g).
+        generator: Draws the logits that Adam starts from.
+        steps: Steps of Adam.
+        lr: Its step size.
+        elsewhere: Whether cells may be in no spot: the softmax then has one column more, which adds to no spot and is not
+            returned, so that rows sum to at most 1 instead of 1.
+
+    Returns:
+        The weights, shape (n, s), and half of the similarity reached, in [0, 1].
+    """
+    logits = torch.randn(len(cells), len(spots) + elsewhere, generator=generator).requires_grad_()
     adam = torch.optim.Adam([logits], lr=lr)
     for _ in range(steps):
         adam.zero_grad(set_to_none=True)
-        (-map_similarity(cells, spots, logits.softmax(dim=1))).backward()
+        (-map_similarity(cells, spots, logits.softmax(dim=1)[:, : len(spots)])).backward()
         adam.step()
     with torch.no_grad():
-        weights = logits.softmax(dim=1)
+        weights = logits.softmax(dim=1)[:, : len(spots)]
         return weights, map_similarity(cells, spots, weights).item() / 2
 
 

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "none", "match"]),
     help="Adapter of the cells: the model's for cells far from the slides, none, or a new one for these cells.",
 )
+@click.option(
+    "--paired",
+    metavar="SPOTS.h5ad",
+    help="Spots of the same tissue that are sums of these cells, to correct the layout by.",
+)
 @click.option("--device", default="auto", metavar="DEVICE", help="Where the models run: auto, cpu or cuda.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One layout setting, e.g. fill=0.5.")
 @read_options(spatial=False)
@@ -48,13 +53,17 @@ def reconstruct(
     patch_size: int | None,
     seed: int,
     adapt: str,
+    paired: str | None,
     device: str,
     assignments: tuple[str, ...],
     reading: ReadOptions,
 ) -> None:
-    """Lay out cells by their expression; coordinates in the file, if any, are not read."""
+    """Lay out cells by their expression; coordinates in the file, if any, are not read.
+
+    With --paired, a file of spots that are sums of these very cells, cells that are recognised in a spot move there.
+    """
     from pyg_gears.configuration import parse_assignments
-    from pyg_gears.data import check_output, read_cells, write_layout
+    from pyg_gears.data import check_output, read_cells, read_slide, write_layout
     from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data.leftovers import remove_parts
     from pyg_gears.devices import check_device_name
@@ -77,12 +86,19 @@ def reconstruct(
         remove_parts(kept)
         query = read_cells(cells, reading)
         check_model_genes(model / "model.pt", query)
+        spots = None if paired is None else read_slide(paired, reading)
 
         from pyg_gears import load
 
         fitted = load(model)
         found = fitted.reconstruct(
-            query, settings=settings, seed=seed, adapt=adapt, shard_dir=kept / "patches", device=device
+            query,
+            settings=settings,
+            seed=seed,
+            adapt=adapt,
+            shard_dir=kept / "patches",
+            device=device,
+            paired=spots,
         )
         write_layout(
             out,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyg_gears.layout.median import weighted_median
     from pyg_gears.layout.neighbor_refinement import joint_probabilities, refine_neighbors
     from pyg_gears.layout.own_components import own_components
+    from pyg_gears.layout.paired_layout import paired_genes, paired_layout
     from pyg_gears.layout.patch_predictor import PatchPredictor, PredictionOutput, WeightedLayout
     from pyg_gears.layout.patches import PatchesOutput, draw_patches
     from pyg_gears.layout.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
@@ -64,6 +65,8 @@ __all__ = [
     "left_out_quality",
     "locality_graph",
     "own_components",
+    "paired_genes",
+    "paired_layout",
     "patchwise_layout",
     "reconstruct_layout",
     "refine_neighbors",
@@ -87,6 +90,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "median": ["weighted_median"],
         "neighbor_refinement": ["joint_probabilities", "refine_neighbors"],
         "own_components": ["own_components"],
+        "paired_layout": ["paired_genes", "paired_layout"],
         "patch_predictor": ["PatchPredictor", "PredictionOutput", "WeightedLayout"],
         "patches": ["PatchesOutput", "draw_patches"],
         "patchwise": ["PatchwiseOutput", "patchwise_layout", "stitch_patches"],

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from pyg_gears.baselines import map_similarity, soft_map
+from pyg_gears.baselines import fit_map, map_similarity, soft_map
 from pyg_gears.data import Slide, pseudo_spots
 from pyg_gears.errors import InputError
 from pyg_gears.metrics import distance_agreement
@@ -42,6 +42,21 @@ def test_cells_are_recognised_in_the_spots_that_they_are_part_of_and_only_there(
     assert distance_agreement(layout.expected[found.inside], tissue.pos[found.inside]).spearman > 0.7
     places = {tuple(place) for place in np.round(layout.best, 9)}
     assert len(places) <= len(found.slide)
+
+
+def test_cells_of_no_spot_stay_out_of_the_sums_where_they_may() -> None:
+    tissue = section()
+    found = pseudo_spots(tissue, 8)
+    cells, spots = (torch.from_numpy(slide.counts.toarray()) for slide in (tissue, found.slide))
+    bound, reached = fit_map(cells, spots, torch.Generator().manual_seed(0))
+    free, better = fit_map(cells, spots, torch.Generator().manual_seed(0), elsewhere=True)
+    assert free.shape == bound.shape == (len(cells), len(spots))
+    assert torch.allclose(bound.sum(dim=1), torch.ones(len(cells)))
+    assert free.sum(dim=1).max() <= 1 + 1e-6
+    inside = torch.from_numpy(found.inside)
+    assert free.sum(dim=1)[inside].mean() > 0.9
+    assert free.sum(dim=1)[~inside].mean() < 0.6
+    assert better > reached
 
 
 def test_similarity_slow_statement() -> None:
