@@ -88,6 +88,9 @@ class LayoutSettings(Configuration):
     0.075."""
     spread: SpreadRule | None = None
     """The published rule for pairs in place of ``max_dispersion`` and of inverse variances. Not measured."""
+    certainty: bool = False
+    """Weigh the votes of models that say how sure they are of each distance (``distance_egnn``) by it. Acts where cells are
+    predicted in patches; costs 12 bytes per pair of candidates and patch. Not measured."""
     huber: Annotated[float, Field(gt=0)] | None = None
     """Difference between a distance in the layout and the measured one from which it counts linearly, in RMS radii; None reads
     it off the residuals. Published: 0.1. Not measured."""
