@@ -15,12 +15,12 @@ class PairCertainty(NamedTuple):
     """Log-variances of pairs of cells, patch by patch.
 
     Attributes:
-        count: Pairs of each patch, shape (patches,).
+        size: Pairs of each patch, shape (patches,).
         pair: Number a m + b of each pair, a < b places in a patch of m cells; ascending within a patch.
         log_variance: Mean of what the models say, float32, of the length of ``pair``.
     """
 
-    count: Int[np.ndarray, " p"]
+    size: Int[np.ndarray, " p"]
     pair: Int[np.ndarray, " q"]
     log_variance: Float[np.ndarray, " q"]
 

@@ -77,7 +77,7 @@ def collect_votes(
     own_weight = None if certainty is None else certainty.weights()
     start = np.zeros(len(patches) + 1, dtype=np.int64)
     if certainty is not None:
-        start[1:] = np.cumsum(certainty.count)
+        start[1:] = np.cumsum(certainty.size)
     place = np.full(n, -1, dtype=np.int64)
     for patch in range(len(patches)):
         cells = patches[patch]

@@ -53,11 +53,11 @@ def test_pairs_get_the_mean_of_what_is_said_of_them() -> None:
     other = SimpleNamespace(edge_index=torch.tensor([[0, 1], [2, 2]]), log_variance=torch.tensor([6.0, 0.5]))
     silent = SimpleNamespace(edge_index=one.edge_index, log_variance=None)
     found = pair_certainty([one, silent, other, SimpleNamespace()], ptr)
-    assert found.count.tolist() == [2, 0, 2]
+    assert found.size.tolist() == [2, 0, 2]
     assert found.pair.tolist() == [2, 5, 1, 3]  # 0 and 2, 1 and 2 of three cells; 0 and 1, 0 and 3 of four
     assert found.log_variance.tolist() == [3.0, 0.5, 3.0, -1.0]
     assert found.weights() == pytest.approx(np.exp(np.array([-1.25, 1.25, -1.25, 2.75])))
-    assert pair_certainty([silent], ptr).count.tolist() == [0, 0, 0]
+    assert pair_certainty([silent], ptr).size.tolist() == [0, 0, 0]
     assert len(PairCertainty.join([]).weights()) == 0
 
 
@@ -68,7 +68,7 @@ def test_batches_and_shards_make_no_difference(knowing, make_tissue, tmp_path) -
         return PatchPredictor([knowing(), knowing(salt=1)], CANDIDATES, settings, **options).predict(x, patches)
 
     whole = predict()
-    assert whole.certainty.count.sum() == len(whole.certainty.pair) > 100
+    assert whole.certainty.size.sum() == len(whole.certainty.pair) > 100
     for again in (
         predict(SURE.change({"batch_nodes": 1, "samples": 2})),
         predict(shard_dir=tmp_path),
@@ -83,7 +83,7 @@ def test_batches_and_shards_make_no_difference(knowing, make_tissue, tmp_path) -
     assert np.array_equal(unsure.pos, whole.pos)
     # Each pair has the value of its cells.
     first = x[torch.from_numpy(patches[0])]
-    place = whole.certainty.pair[: whole.certainty.count[0]]
+    place = whole.certainty.pair[: whole.certainty.size[0]]
     gap = (first[place // 20] - first[place % 20]).square().sum(dim=1) - 2
     assert whole.certainty.log_variance[: len(place)] == pytest.approx(gap.numpy(), abs=1e-6)
 
@@ -143,5 +143,5 @@ def test_distance_egnn_says_how_sure_it_is(make_tissue) -> None:
     torch.manual_seed(0)
     patches = patches_of([20, 15], 50)
     found = PatchPredictor([DistanceEGNN(2, 8, 1)], CANDIDATES, SURE).predict(make_tissue(50), patches)
-    assert (found.certainty.count > 40).all()
+    assert (found.certainty.size > 40).all()
     assert found.certainty.log_variance.std() > 0
