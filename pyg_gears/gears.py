@@ -159,7 +159,12 @@ class Gears:
             scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
             known = LeftOutOutput(np.concatenate(scatter), np.concatenate(quality))
         minisets = recipe_minisets(
-            embedded, recipe, prepared.candidates, seed=child_seed(seed, "final minisets"), cache=work / "minisets"
+            embedded,
+            recipe,
+            prepared.candidates,
+            seed=child_seed(seed, "final minisets"),
+            views=recipe.views,
+            cache=work / "minisets",
         )
         members = tuple(
             train_on_all(

@@ -19,7 +19,8 @@ class Field(NamedTuple):
         name: Attribute of the ``Data``.
         level: What one entry belongs to.
         shape: Dimensions of one miniset: a number, or a letter that means the same length everywhere
-            (n nodes, c channels, e candidate edges, r edges of the random walk, s stress edges).
+            (n nodes, c channels, e candidate edges, r edges of the random walk, s stress edges, f edges and g pairs of the
+            fuzzy graph, t triplets, l edges of the local weights, m edges to near nodes).
         kind: "float" (the dtype of ``x``) or "int" (int64).
         unit: Unit or meaning of the values; "gauge" is the slide's length unit after centring and division by the RMS.
         batching: "concatenate" along the first dimension; "shift" = concatenate along the last dimension after adding
@@ -56,6 +57,14 @@ FIELDS: dict[str, Field] = {
         Field("rw_log_ref", "edge", ("r",), "float", "log affinity before multiplicity, <= 0", "concatenate"),
         Field("stress_edge_index", "edge", (2, "s"), "int", "pairs of the stress, each once", "shift"),
         Field("stress_distance", "edge", ("s",), "float", "true distance, gauge", "concatenate"),
+        Field("fuzzy_edge_index", "edge", (2, "f"), "int", "fuzzy graph, neighbour j to node i", "shift"),
+        Field("fuzzy_membership", "edge", ("f",), "float", "membership of each edge, 0..1", "concatenate"),
+        Field("fuzzy_negative_index", "edge", (2, "g"), "int", "pairs that are no neighbours", "shift"),
+        Field("triplet_index", "edge", (3, "t"), "int", "anchor, near node, far node", "shift"),
+        Field("lle_edge_index", "edge", (2, "l"), "int", "neighbour j to the node i that it reconstructs", "shift"),
+        Field("lle_weight", "edge", ("l",), "float", "weight per target node, sums to 1", "concatenate"),
+        Field("near_edge_index", "edge", (2, "m"), "int", "near node j to node i", "shift"),
+        Field("near_tau", "graph", (1,), "float", "squared distance over which near nodes count, gauge", "concatenate"),
         Field("rw_steps", "graph", (1,), "int", "longest power of the random walk", "concatenate"),
         Field("slide_id", "graph", (1,), "int", "number of the slide", "concatenate"),
         Field("pair_id", "graph", (1,), "int", "number of the pair of overlapping views", "concatenate"),
@@ -121,7 +130,7 @@ def check_fields(data: Data, required: Iterable[str] = ("x", "slide_id", "node_i
         )
         if field.batching == "shift":
             inside = value.numel() == 0 or (int(value.min()) >= 0 and int(value.max()) < n)
-            inside = inside and bool((graph[value[0]] == graph[value[1]]).all())
+            inside = inside and bool((graph[value] == graph[value[0]]).all())
             expect(
                 inside,
                 f"expected {name!r} between nodes of one graph, found edges that leave theirs; rebuild the miniset.",

@@ -18,9 +18,10 @@ from torch_geometric.data import Batch, Data
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
+from pyg_gears.layout.pair_certainty import PairCertainty, pair_certainty
 from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.layout.settings import LayoutSettings
-from pyg_gears.layout.shards import read_shard, write_shard
+from pyg_gears.layout.shards import Shard, read_shard, write_shard
 from pyg_gears.seeds import child_seed
 from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import FilePath
@@ -52,6 +53,8 @@ class PredictionOutput(NamedTuple):
     models, then over samples, then over the regressions."""
     resumed: int
     """Shards that were read from disk instead of being computed."""
+    certainty: PairCertainty
+    """How sure the models are of the distances, patch by patch; without a pair unless ``settings.certainty`` asks for it."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class PatchPredictor:
             if self._own_unit:
                 fixed = fixed * radii(part, of_patch, len(patches))[of_patch, None]
             pos[own + number] = fixed.numpy()
+        certainty = []
         resumed, step = 0, self.settings.shard_patches
         silent = not (self.progress and sys.stderr.isatty())
         with ExitStack() as stack:
@@ -136,28 +140,31 @@ class PatchPredictor:
                     shard = self._predict_some(x, patches, chosen)
                     if self.shard_dir is not None:
                         write_shard(self.shard_dir, number, identity, shard)
-                pos[:own, patches.ptr[chosen.start] : patches.ptr[chosen.stop]] = shard
+                pos[:own, patches.ptr[chosen.start] : patches.ptr[chosen.stop]] = shard.pos
+                certainty.append(shard.certainty)
                 bar.update(len(chosen))
-        return PredictionOutput(pos, resumed)
+        return PredictionOutput(pos, resumed, PairCertainty.join(certainty))
 
-    def _predict_some(
-        self, x: Float[Tensor, "n c"], patches: PatchesOutput, chosen: range
-    ) -> Float[np.ndarray, "v m 2"]:
+    def _predict_some(self, x: Float[Tensor, "n c"], patches: PatchesOutput, chosen: range) -> Shard:
         """All voters on some consecutive patches."""
-        parts = []
+        parts, certainty = [], []
         for group in _groups(patches, chosen, self.settings.batch_nodes):
             graphs = [self.candidates(Data(x=x[torch.from_numpy(patches[patch])])) for patch in group]
             batch = Batch.from_data_list(graphs).to(self.device)
-            votes = [
+            found = [
                 self._vote(number, sample, batch, group)
                 for number in range(len(self.models))
                 for sample in range(self.settings.samples)
             ]
-            parts.append(torch.stack(votes))
-        return torch.cat(parts, dim=1).numpy()
+            parts.append(torch.stack([pos for pos, _ in found]))
+            certainty.append(pair_certainty([output for _, output in found if output is not None], batch.ptr))
+        return Shard(torch.cat(parts, dim=1).numpy(), PairCertainty.join(certainty))
 
-    def _vote(self, number: int, sample: int, batch: Batch, group: list[int]) -> Float[Tensor, "m 2"]:
-        """One voter on one batch; sample 0 is the model's own noise-free answer."""
+    def _vote(self, number: int, sample: int, batch: Batch, group: list[int]) -> tuple[Float[Tensor, "m 2"], Any]:
+        """One voter on one batch; sample 0 is the model's own noise-free answer.
+
+        Its output comes with it where its certainty is asked for.
+        """
         model = self.models[number]
         with torch.inference_mode():
             if sample == 0:
@@ -178,7 +185,7 @@ class PatchPredictor:
             bad == 0,
             f"expected finite coordinates from the model, found {bad} cells without; check the model and the embedding.",
         )
-        return fixed
+        return fixed, outputs[0] if sample == 0 and self.settings.certainty else None
 
     @property
     def _own_unit(self) -> bool:
@@ -194,7 +201,13 @@ class PatchPredictor:
             (type(model).__qualname__, self._noise(model), dict(getattr(model, "state_dict", dict)()))
             for model in self.models
         ]
-        counts = (self.settings.samples, self.settings.shard_patches, self.settings.scales, self.seed)
+        counts = (
+            self.settings.samples,
+            self.settings.shard_patches,
+            self.settings.scales,
+            self.settings.certainty,
+            self.seed,
+        )
         return fingerprint(counts, self.candidates, x, patches.cells, patches.ptr, models)
 
 

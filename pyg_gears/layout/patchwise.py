@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from scipy.sparse.csgraph import connected_components
 
 from pyg_gears.layout.locality import locality_graph
+from pyg_gears.layout.pair_certainty import PairCertainty
 from pyg_gears.layout.patch_predictor import PatchPredictor
 from pyg_gears.layout.patches import PatchesOutput, draw_patches
 from pyg_gears.layout.scales import group_factor, synchronize_scales
@@ -46,7 +47,9 @@ def patchwise_layout(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -
     patches = draw_patches(
         locality.graph, settings.patch_size, settings.min_cover, settings.shared_cells, settings.global_share, seed
     )
-    found = stitch_patches(patches, predictor.predict(x, patches).pos, settings, seed, predictor.weights)
+    predicted = predictor.predict(x, patches)
+    certainty = predicted.certainty if len(predicted.certainty.pair) else None
+    found = stitch_patches(patches, predicted.pos, settings, seed, predictor.weights, certainty)
     counts = {
         "isolated_cells": locality.isolated,
         "locality_components": locality.components,
@@ -62,6 +65,7 @@ def stitch_patches(
     settings: LayoutSettings,
     seed: int = 0,
     weights: Float[np.ndarray, " v"] | None = None,
+    certainty: PairCertainty | None = None,
 ) -> PatchwiseOutput:
     """From predicted patches to the layout.
 
@@ -72,12 +76,13 @@ def stitch_patches(
             ``iterations``, ``anchor`` and ``anchor_fade`` are used.
         seed: Chooses the longer distances.
         weights: Weights of the voters, shape (voters,), with sum 1; equal ones if omitted.
+        certainty: How sure the models are of the distances, by which the votes are weighed; all alike if omitted.
 
     Returns:
         Layout, stitched distances and report.
     """
     n, wide = patches.n, patches.is_global
-    votes = collect_votes(patches, pos, settings.neighbors, settings.landmarks, seed, weights)
+    votes = collect_votes(patches, pos, settings.neighbors, settings.landmarks, seed, weights, certainty)
     # Global patches that are not connected cannot be a group of their own: then all patches are one.
     member = patches.membership[np.flatnonzero(wide)]
     joint = bool(wide.any() and not wide.all() and connected_components(member @ member.T, directed=False)[0] == 1)
@@ -136,4 +141,4 @@ def _of_kind(votes: VotesOutput, chosen: Bool[np.ndarray, " p"]) -> VotesOutput:
     """The votes of some patches, and the pairs that they voted on."""
     mine = chosen[votes.patch]
     used, pair = np.unique(votes.pair[mine], return_inverse=True)
-    return VotesOutput(votes.pairs[:, used], pair, votes.patch[mine], votes.log_distance[mine])
+    return VotesOutput(votes.pairs[:, used], pair, votes.patch[mine], votes.log_distance[mine], votes.weight[mine])

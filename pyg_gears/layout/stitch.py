@@ -132,7 +132,7 @@ def stitch_votes(
     reliability, precision, disagreement = vote_weights(votes, scale, is_global)
     group, size = votes.pair, votes.pairs.shape[1]
     patch_weight = reliability * precision
-    weight = (patch_weight / patch_weight.max())[votes.patch]
+    weight = (patch_weight / patch_weight.max())[votes.patch] * votes.weight
     value = votes.log_distance + scale[votes.patch]
     median = weighted_median(value, weight, group, size)
     total = np.bincount(group, weight, size)

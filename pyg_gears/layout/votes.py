@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
+from pyg_gears.layout.pair_certainty import PairCertainty
 from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.seeds import child_seed
 
@@ -26,6 +27,8 @@ class VotesOutput:
     """Patch that votes, shape (t,)."""
     log_distance: Float[np.ndarray, " t"]
     """Logarithm of the voters' mean distance in the patch's own gauge, float32, shape (t,)."""
+    weight: Float[np.ndarray, " t"]
+    """What each vote counts by the models' own word, beside the weight of its patch, above 0, shape (t,); 1 without."""
 
 
 def collect_votes(
@@ -35,6 +38,7 @@ def collect_votes(
     landmarks: int = 8,
     seed: int = 0,
     weights: Float[np.ndarray, " v"] | None = None,
+    certainty: PairCertainty | None = None,
 ) -> VotesOutput:
     """Measure distances within the patches.
 
@@ -50,6 +54,7 @@ def collect_votes(
         landmarks: Longer distances per cell and patch (rounded up to an even number).
         seed: Chooses the longer ones.
         weights: Weights of the voters, shape (voters,), with sum 1; equal ones if omitted.
+        certainty: How sure the models are of the distances: a vote weighs :math:`e^{-s}`, relative to the median pair.
 
     Returns:
         The votes. Memory grows linearly in cells and cover.
@@ -68,7 +73,11 @@ def collect_votes(
     pairs = np.stack([key // n, key % n])
     graph = csr_array((np.arange(len(key)), pairs[1], np.searchsorted(pairs[0], np.arange(n + 1))), shape=(n, n))
 
-    found, voters, values = [], [], []
+    found, voters, values, sure = [], [], [], []
+    own_weight = None if certainty is None else certainty.weights()
+    start = np.zeros(len(patches) + 1, dtype=np.int64)
+    if certainty is not None:
+        start[1:] = np.cumsum(certainty.size)
     place = np.full(n, -1, dtype=np.int64)
     for patch in range(len(patches)):
         cells = patches[patch]
@@ -79,9 +88,16 @@ def collect_votes(
         voters.append(np.full(len(pair), patch, dtype=np.int64))
         length = mean_lengths(pos[:, patches.ptr[patch] : patches.ptr[patch + 1]], weights, a, b)
         values.append(np.log(np.maximum(length, TINY)).astype(np.float32))
+        vote = np.ones(len(pair))
+        if certainty is not None and own_weight is not None and start[patch] < start[patch + 1]:
+            known = certainty.pair[start[patch] : start[patch + 1]]
+            key = np.minimum(a, b) * len(cells) + np.maximum(a, b)
+            at = np.minimum(np.searchsorted(known, key), len(known) - 1)
+            vote = np.where(known[at] == key, own_weight[start[patch] + at], 1.0)
+        sure.append(vote)
     pair, voter = np.concatenate(found), np.concatenate(voters)
     order = np.argsort(pair, kind="stable")
-    return VotesOutput(pairs, pair[order], voter[order], np.concatenate(values)[order])
+    return VotesOutput(pairs, pair[order], voter[order], np.concatenate(values)[order], np.concatenate(sure)[order])
 
 
 def pair_lengths(

@@ -11,12 +11,16 @@ from pyg_gears.losses.gram import gram_distance
 from pyg_gears.losses.lle import lle_error
 from pyg_gears.losses.multiscale_stress import linear_stress, local_stress, log_stress, ratio_stress
 from pyg_gears.losses.neighborhood import neighborhood_nca
+from pyg_gears.losses.overlap import OverlapConsistency, overlap_consistency
 from pyg_gears.losses.random_walk import operator_kl, random_walk_js, random_walk_kl, random_walk_log_mse
 from pyg_gears.losses.regularizers import repulsion, walk_entropy
+from pyg_gears.losses.shared_points import SharedPoints, shared_points
 from pyg_gears.losses.triplets import triplet_hinge
 
 __all__ = [
     "EnergyOutput",
+    "OverlapConsistency",
+    "SharedPoints",
     "distill_distances",
     "distill_walk",
     "effective_bandwidth",
@@ -33,11 +37,13 @@ __all__ = [
     "neighborhood_nca",
     "noise_weight",
     "operator_kl",
+    "overlap_consistency",
     "random_walk_js",
     "random_walk_kl",
     "random_walk_log_mse",
     "ratio_stress",
     "repulsion",
+    "shared_points",
     "triplet_hinge",
     "walk_entropy",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pyg_gears.configuration import Configuration
+from pyg_gears.data.miniset_recipe import PairedViews
 
 
 class DistillRecipe(Configuration):
@@ -16,6 +17,43 @@ class DistillRecipe(Configuration):
     """Weight of the distance between the two layouts."""
     kind: Literal["walk", "distances"] = "walk"
     """What is matched: one step of the random walk ("walk"), or "distances"."""
+
+
+class OverlapRecipe(Configuration):
+    """Minisets are drawn in pairs whose layouts shall agree on what they share, see :func:`pyg_gears.losses.overlap_consistency`.
+
+    Views of a model that has not settled agree on nothing worth teaching: the weights rise late.
+    """
+
+    views: PairedViews = PairedViews()
+    """How the pairs are drawn."""
+    ratio: float = Field(default=0.1, ge=0)
+    """Weight of the relative difference of distances. Not measured."""
+    gram: float = Field(default=0.0, ge=0)
+    """Weight of the Gram matrices. Published: 1, on latent layouts. Not measured."""
+    size: float = Field(default=0.0, ge=0)
+    """Weight of the size in the gauge, for views of one extent. Published: 0.5, on latent layouts. Not measured."""
+    neighbors: float = Field(default=0.0, ge=0)
+    """Weight of the neighbours. Published: 1, on latent layouts. Not measured."""
+    tau: float = Field(default=0.5, gt=0)
+    """Temperature of the neighbours, in squared radii of what is shared. Published value."""
+    begin: float = Field(default=0.25, ge=0, le=1)
+    """Share of ``training.epochs`` before the weights rise from 0. Early stopping often ends a fit at two fifths of them."""
+    end: float = Field(default=0.5, ge=0, le=1)
+    """Share of ``training.epochs`` after which they are whole; the last epochs, on all slides, have them whole."""
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.begin > self.end:
+            raise ValueError(
+                f"expected loss.overlap.begin at most end, found {self.begin:g} and {self.end:g}; change one."
+            )
+        if self.ratio + self.gram + self.size + self.neighbors == 0:
+            raise ValueError(
+                "expected a form of loss.overlap with a weight above 0, found none; raise ratio, gram, size or neighbors, or "
+                "set loss.overlap to null."
+            )
+        return self
 
 
 class LossRecipe(Configuration):
@@ -39,3 +77,5 @@ class LossRecipe(Configuration):
     measured."""
     distill: DistillRecipe | None = None
     """Distillation of the layout on the true graph; none by default. Not measured."""
+    overlap: OverlapRecipe | None = None
+    """Agreement of two views of one place; none by default."""

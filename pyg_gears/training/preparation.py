@@ -152,7 +152,7 @@ def prepare_parts(
             recipe,
             candidates,
             seed=child_seed(seed, "train"),
-            views=getattr(recipe.model, "pairs", None),
+            views=recipe.views,
             cache=cache,
         ),
         validation=recipe_minisets(

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import model_validator
 
 from pyg_gears.configuration import Configuration
-from pyg_gears.data.miniset_recipe import MinisetRecipe
+from pyg_gears.data.miniset_recipe import MinisetRecipe, PairedViews
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.training.embedding_recipe import EmbeddingRecipe, LearnedEmbedding
 from pyg_gears.training.generator_diffusion_recipe import GeneratorDiffusionRecipe
@@ -55,6 +55,14 @@ class Recipe(Configuration):
         )
         return cls.read(PRESETS[name])
 
+    @property
+    def views(self) -> PairedViews | None:
+        """How training minisets are drawn in pairs, where a loss compares two views; None where none does."""
+        if self.loss.overlap is not None:
+            return self.loss.overlap.views
+        found: PairedViews | None = getattr(self.model, "pairs", None)
+        return found
+
     @model_validator(mode="after")
     def _a_set_has_no_edges(self) -> Self:
         if isinstance(self.model, GeneratorDiffusionRecipe):
@@ -64,16 +72,23 @@ class Recipe(Configuration):
                     f"expected a model that reads edges with {found}, found generator_diffusion; the true graph would change "
                     "nothing: leave it out."
                 )
-            pairs = self.model.pairs
-            if pairs is not None and pairs.kinds is not None and self.minisets.geodesic is None:
+            if self.model.pairs is not None and self.loss.overlap is not None:
                 raise ValueError(
-                    "expected minisets.geodesic with model.pairs.kinds, found none; set minisets.geodesic, or leave the kinds "
-                    "out."
+                    "expected model.pairs or loss.overlap, found both; leave out loss.overlap: the model has overlap losses of "
+                    "its own."
                 )
-            if pairs is not None and self.minisets.count % 2:
-                raise ValueError(
-                    f"expected an even minisets.count with model.pairs, found {self.minisets.count}; add one."
-                )
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_can_be_drawn(self) -> Self:
+        views, name = self.views, "model.pairs" if self.loss.overlap is None else "loss.overlap"
+        if views is not None and views.kinds is not None and self.minisets.geodesic is None:
+            kinds = f"{name}.kinds" if self.loss.overlap is None else f"{name}.views.kinds"
+            raise ValueError(
+                f"expected minisets.geodesic with {kinds}, found none; set minisets.geodesic, or leave the kinds out."
+            )
+        if views is not None and self.minisets.count % 2:
+            raise ValueError(f"expected an even minisets.count with {name}, found {self.minisets.count}; add one.")
         return self
 
     @model_validator(mode="after")

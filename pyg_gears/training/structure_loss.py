@@ -18,6 +18,7 @@ from pyg_gears.losses import (
     linear_stress,
     local_stress,
     log_stress,
+    overlap_consistency,
     random_walk_kl,
     ratio_stress,
     repulsion,
@@ -51,6 +52,7 @@ def structure_terms(
     gate_x: Tensor | None = None,
     beta: float | None = None,
     earlier_gate: torch.nn.Module | None = None,
+    overlap_share: float = 1.0,
 ) -> Iterator[Term]:
     """Run the model and yield name, weight and value of every term whose weight is above zero.
 
@@ -67,6 +69,7 @@ def structure_terms(
         gate_x: What a gate reads, shape (n, c): H without augmentation; ``batch.x`` if omitted.
         beta: Weight of a gate in the attention now; the model's if omitted.
         earlier_gate: The pretrained gate, for ``gate.trust``.
+        overlap_share: Share of the weights of ``loss.overlap`` now, 0..1.
     """
     weights, gate = recipe.loss, getattr(recipe.model, "gate", None)
     true_edges = oracle_edges(batch) if recipe.training.edges == "true" or weights.distill is not None else None
@@ -82,6 +85,11 @@ def structure_terms(
     else:
         output = model(batch, edge_index=true_edges if recipe.training.edges == "true" else None, generator=generator)
     yield from _layout_terms(output, batch, weights, walk_weight, generator)
+    if weights.overlap is not None and output.coordinates and overlap_share > 0:
+        found = overlap_consistency(output.pos, batch, weights.overlap.tau)
+        for name, value in found._asdict().items():
+            if (weight := overlap_share * getattr(weights.overlap, name)) > 0:
+                yield f"overlap_{name}", weight, value
     if weights.distill is not None:
         options = {"use_gate": False} if isinstance(model, GatedModel) else {}
         teacher = model(batch, edge_index=true_edges, generator=generator, **options)

@@ -19,7 +19,7 @@ from pyg_gears.training.augmentation import augment
 from pyg_gears.training.gate_precision import gate_precision
 from pyg_gears.training.oracle import oracle_energy
 from pyg_gears.training.recipe import Recipe
-from pyg_gears.training.schedules import cosine_rate, random_walk_weight
+from pyg_gears.training.schedules import cosine_rate, delayed_ramp, random_walk_weight
 from pyg_gears.training.structure_loss import structure_terms
 
 CAPPED_ENERGY = "capped_energy"
@@ -96,8 +96,10 @@ class StructureModule(lightning.LightningModule):
             epoch, warmup=schedule.warmup_epochs, ramp=schedule.ramp_epochs, cap=self.recipe.loss.random_walk
         )
         options: dict[str, Any] = {}
+        if (overlap := self.recipe.loss.overlap) is not None:
+            options["overlap_share"] = delayed_ramp(epoch / schedule.epochs, overlap.begin, overlap.end)
         if self._gate is not None:
-            options = {
+            options |= {
                 "gate_x": clean if self._gate.clean else batch.x,
                 "beta": self._gate.beta_at(epoch),
                 "earlier_gate": self.earlier_gate,

@@ -24,7 +24,7 @@ from pyg_gears.data import (
     check_fields,
 )
 from pyg_gears.errors import InputError
-from pyg_gears.transforms import CandidateGraph, GeometricTargets
+from pyg_gears.transforms import CandidateGraph, GeometricTargets, TargetFamilies
 
 
 class ToyTargets(BaseTransform):
@@ -97,7 +97,7 @@ def test_no_coordinate_leaves_the_dataset() -> None:
 
 
 def test_the_real_transforms_fill_the_table(tmp_path: Path) -> None:
-    transform = Compose([GeometricTargets(), CandidateGraph(k=15)])
+    transform = Compose([TargetFamilies(), GeometricTargets(), CandidateGraph(k=15)])
     dataset = MinisetDataset(
         slides(1, 120),
         MinisetRecipe(count=2, min_size=40, max_size=90, uniform=None),

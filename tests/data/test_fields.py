@@ -13,6 +13,7 @@ def example(n: int, seed: int) -> Data:
     """A miniset with every field that may reach a batch, filled by the table."""
     generator = torch.Generator().manual_seed(seed)
     length = {"n": n, "c": 3, "e": 4 * n + seed, "r": 3 * n + 1, "s": 2 * n - 1}
+    length |= {"f": 2 * n, "g": n + 2, "t": 5 * n, "l": 3 * n, "m": 4 * n - 1}
     data = Data()
     for field in FIELDS.values():
         shape = [length.get(d, d) for d in field.shape]
@@ -73,6 +74,8 @@ def test_coordinates_are_refused() -> None:
         ("edge_index", torch.zeros(2, 24, dtype=torch.int32), "'edge_index' to be a tensor of int"),
         ("edge_index", torch.full((2, 24), 6), "'edge_index' between nodes of one graph"),
         ("edge_index", torch.full((2, 24), -1), "'edge_index' between nodes of one graph"),
+        ("triplet_index", torch.zeros(2, 30, dtype=torch.long), "'triplet_index' of shape"),
+        ("lle_weight", torch.ones(17), r"'lle_weight' of shape \('l',\).*found \(17,\)"),
         ("rw_steps", 3, "'rw_steps' to be a tensor of int, found int"),
         ("rw_steps", torch.tensor([1, 2]), "'rw_steps' of shape"),
         ("x", torch.full((6, 3), torch.nan), "finite values in 'x'"),
@@ -96,6 +99,9 @@ def test_missing_fields_and_edges_between_graphs() -> None:
         check_fields(data)
     check_fields(data, required=())
     batch = Batch.from_data_list([without_pos(example(n, n)) for n in (5, 4)])
+    batch.triplet_index[:, 0] = torch.tensor([0, 1, 8])
+    with pytest.raises(InputError, match="'triplet_index' between nodes of one graph"):
+        check_fields(batch)
     batch.edge_index[0, 0], batch.edge_index[1, 0] = 0, 8
     with pytest.raises(InputError, match="'edge_index' between nodes of one graph"):
         check_fields(batch)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from pyg_gears.geometry import nearest_neighbors, pairwise_distance
@@ -28,6 +29,16 @@ def test_ties_of_a_lattice_go_to_the_lower_index_in_any_pose() -> None:
     expected = oracle(lattice, 11)
     assert nearest_neighbors(lattice, 11).index.tolist() == expected
     assert nearest_neighbors(lattice @ turn * 3.7 + 5, 11).index.tolist() == expected
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1.0, 1e6, 1e12])
+def test_the_unit_of_the_coordinates_decides_nothing(unit: float) -> None:
+    pos = torch.rand(60, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    pos[7] = pos[50]
+    expected = nearest_neighbors(pos, 9)
+    found = nearest_neighbors(pos * unit, 9)
+    assert found.index.tolist() == expected.index.tolist() == oracle(pos, 9)
+    torch.testing.assert_close(found.distance, expected.distance * unit, rtol=1e-12, atol=0.0)
 
 
 def test_coinciding_points_and_small_sets() -> None:

@@ -196,6 +196,14 @@ def test_graph_and_loss_ranges() -> None:
         ({"graph": {"metric": "cos"}}, "expected graph.metric among cosine, euclidean, found 'cos'"),
         ({"loss": {"stress": -1.0}}, "expected loss.stress at least 0(.0)?, found -1.0"),
         ({"loss": {"distill": {"weight": 0.0}}}, "expected loss.distill.weight above 0(.0)?, found 0.0"),
+        (
+            {"loss": {"overlap": {"begin": 0.9}}},
+            "expected loss.overlap.begin at most end, found 0.9 and 0.5; change one",
+        ),
+        (
+            {"loss": {"overlap": {"ratio": 0.0}}},
+            "expected a form of loss.overlap with a weight above 0, found none; raise",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             Whole().change(values)

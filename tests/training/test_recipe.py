@@ -11,6 +11,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from pyg_gears.configuration import Configuration, parse_assignments
+from pyg_gears.data.miniset_recipe import PairedViews
 from pyg_gears.errors import InputError
 from pyg_gears.training import Recipe
 from pyg_gears.training.presets import PRESETS
@@ -122,3 +123,26 @@ def test_regressions_without_any_weight_are_refused() -> None:
         Recipe().change({"regressions": {"knn": 0, "kernel_ridge": 0}})
     assert Recipe().change({"regressions": None}).regressions is None
     assert Recipe().change({"regressions": {"knn": 0}}).regressions.kernel_ridge == 0.35
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"minisets": {"count": 5}}, r"an even minisets\.count with loss\.overlap, found 5; add one"),
+        (
+            {"loss": {"overlap": {"views": {"kinds": {}}}}},
+            r"minisets\.geodesic with loss\.overlap\.views\.kinds, found none",
+        ),
+        (
+            {"model": {"kind": "generator_diffusion", "pairs": {}}},
+            r"expected model\.pairs or loss\.overlap, found both; leave out loss\.overlap",
+        ),
+    ],
+)
+def test_overlaps_need_pairs_that_can_be_drawn(values, message) -> None:
+    recipe = Recipe().change({"loss": {"overlap": {}}})
+    assert recipe.views == PairedViews()
+    assert Recipe().views is None
+    assert Recipe.read(recipe.as_dict()) == recipe
+    with pytest.raises(InputError, match=message):
+        recipe.change(values)

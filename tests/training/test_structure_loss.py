@@ -7,13 +7,18 @@ import pytest
 import torch
 
 from pyg_gears.data import MinisetLoader
+from pyg_gears.data.miniset_recipe import PairedViews
 from pyg_gears.losses import distill_distances, distill_walk, gate_kl, linear_stress, random_walk_kl
-from pyg_gears.training import structure_module
+from pyg_gears.training import Recipe, structure_module
 from pyg_gears.training.build_model import build_model
+from pyg_gears.training.minisets import recipe_minisets
 from pyg_gears.training.oracle import oracle_edges
+from pyg_gears.training.preparation import prepare
 from pyg_gears.training.structure_loss import structure_terms
 from pyg_gears.training.structure_module import StructureModule
 from pyg_gears.training.structure_training import train_structure
+
+TINY_MODELLESS = {"minisets": {"count": 6, "min_size": 40, "max_size": 60}, "graph": {"k": 15}}
 
 
 @pytest.fixture
@@ -179,3 +184,42 @@ def test_the_gate_rests_while_frozen_and_between_its_updates(tiny_recipe, datase
     assert not any(frozen[: steps - 1])
     assert all(frozen[steps:])
     assert moved(gates({"update_every": 2})) == [number % 2 == 0 for number in range(len(always))]
+
+
+@pytest.mark.parametrize("kind", ["ipa_lite", "coordinate_mlp", "distance_egnn", "operator_net"])
+def test_every_model_can_be_taught_by_overlaps(prepared, tiny_recipe, kind: str) -> None:
+    forms = {"ratio": 0.3, "gram": 0.2, "neighbors": 0.1, "views": {"n_min": 16}}
+    model = {} if kind == "ipa_lite" else {"model": {"kind": kind}}
+    recipe = (Recipe().change(TINY_MODELLESS) if model else tiny_recipe).change({**model, "loss": {"overlap": forms}})
+    assert recipe.views == PairedViews(n_min=16)
+    pairs = recipe_minisets(prepared.train.slides, recipe, prepared.candidates, seed=0, count=4, views=recipe.views)
+    batch = next(iter(MinisetLoader(pairs, 400, shuffle=False)))
+    model = build_model(recipe, 6, seed=0)
+    terms = terms_of(model, batch, recipe, overlap_share=0.5)
+    names = [name for name in terms if name.startswith("overlap_")]
+    assert names == ["overlap_ratio", "overlap_gram", "overlap_neighbors"]
+    assert [terms[name][0] for name in names] == pytest.approx([0.15, 0.1, 0.05])
+    assert all(scalar(terms[name][1]) > 0 for name in names)
+    (total := sum(terms[name][1] for name in names)).backward()
+    assert max(scalar(p.grad.abs().max()) for p in model.parameters() if p.grad is not None) > 0, total
+    assert not [name for name in terms_of(model, batch, recipe, overlap_share=0.0) if name.startswith("overlap_")]
+
+
+def test_overlaps_count_late_and_minisets_come_in_pairs(tiny_recipe, tissue, tmp_path, monkeypatch) -> None:
+    recipe = tiny_recipe.change({"loss": {"overlap": {"begin": 0.25, "end": 0.75}}, "training": {"patience": 9}})
+    prepared = prepare(recipe, tissue.slides, None, None, None)
+    assert prepared.train.groups == [(0, 1), (2, 3), (4, 5)]
+    assert prepared.validation.views is None
+    seen = []
+    inner = structure_module.structure_terms
+
+    def listen(*arguments, overlap_share, **others):
+        seen.append(overlap_share)
+        return inner(*arguments, overlap_share=overlap_share, **others)
+
+    monkeypatch.setattr(structure_module, "structure_terms", listen)
+    train_structure(recipe, prepared.train, prepared.validation, seed=0, folder=tmp_path, progress=False)
+    progress = [step / len(seen) for step in range(len(seen))]
+    assert seen == pytest.approx([min(1.0, max(0.0, (p - 0.25) / 0.5)) for p in progress])
+    assert seen[0] == 0
+    assert seen[-1] > 0

@@ -18,7 +18,6 @@ from pyg_gears.models.generator_diffusion.preconditioning import Preconditioning
 from pyg_gears.models.generator_diffusion.residual_scale import ResidualScale
 from pyg_gears.models.generator_diffusion.sampler import heun_sample, karras_levels
 from pyg_gears.models.generator_diffusion.score_scale import ScoreScale
-from pyg_gears.models.generator_diffusion.shared_points import SharedPoints, shared_points
 from pyg_gears.models.generator_diffusion.term_weights import TermWeights
 from pyg_gears.models.generator_diffusion.training_sets import TrainingSets
 from pyg_gears.models.generator_diffusion.training_terms import TrainingTerms
@@ -33,7 +32,6 @@ __all__ = [
     "Preconditioning",
     "ResidualScale",
     "ScoreScale",
-    "SharedPoints",
     "TermWeights",
     "TrainingSets",
     "TrainingTerms",
@@ -45,5 +43,4 @@ __all__ = [
     "neighbor_overlap",
     "principal_plane",
     "score_weight",
-    "shared_points",
 ]

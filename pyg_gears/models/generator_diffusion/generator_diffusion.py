@@ -12,6 +12,7 @@ from torch.nn import Parameter
 from pyg_gears.errors import InputError, expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses.latent import true_edges
+from pyg_gears.losses.shared_points import shared_points
 from pyg_gears.models.gated_model import initial_noise
 from pyg_gears.models.generator_diffusion.conditioning import scaled_context
 from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
@@ -21,7 +22,6 @@ from pyg_gears.models.generator_diffusion.metric_set_generator import MetricSetG
 from pyg_gears.models.generator_diffusion.neighbor_overlap import NEIGHBORS
 from pyg_gears.models.generator_diffusion.planar import majorised, principal_plane
 from pyg_gears.models.generator_diffusion.sampler import heun_sample, karras_levels
-from pyg_gears.models.generator_diffusion.shared_points import shared_points
 from pyg_gears.models.generator_diffusion.term_weights import TermWeights
 from pyg_gears.models.generator_diffusion.training_sets import TrainingSets
 from pyg_gears.models.generator_diffusion.training_terms import Terms, TrainingTerms

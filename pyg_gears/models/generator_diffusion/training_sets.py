@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pyg_gears.losses.latent import TrueEdges
-from pyg_gears.models.generator_diffusion.shared_points import SharedPoints
+from pyg_gears.losses.shared_points import SharedPoints
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pyg_gears.losses.latent import (
     relative_gram_error,
     variance_outside_plane,
 )
+from pyg_gears.losses.shared_points import SharedPoints
 from pyg_gears.models.generator_diffusion.conditioning import scaled_context
 from pyg_gears.models.generator_diffusion.curriculum import Curriculum
 from pyg_gears.models.generator_diffusion.denoiser import Denoiser
@@ -28,7 +29,6 @@ from pyg_gears.models.generator_diffusion.noise_levels import HIGH, REFERENCE, d
 from pyg_gears.models.generator_diffusion.preconditioning import edm_preconditioning, score_weight
 from pyg_gears.models.generator_diffusion.residual_scale import ResidualScale
 from pyg_gears.models.generator_diffusion.score_scale import HIGH_SKIP, ScoreScale
-from pyg_gears.models.generator_diffusion.shared_points import SharedPoints
 from pyg_gears.models.generator_diffusion.term_weights import GATE_SHARES, TermWeights
 from pyg_gears.models.generator_diffusion.training_sets import TrainingSets
 from pyg_gears.targets.near_in_set import near_in_set

@@ -22,7 +22,6 @@ from pyg_gears.models.generator_diffusion import (
     neighbor_overlap,
     principal_plane,
     score_weight,
-    shared_points,
 )
 from pyg_gears.models.generator_diffusion.conditioning import scaled_context
 from pyg_gears.models.generator_diffusion.denoiser import angle_gate
@@ -221,17 +220,6 @@ def test_the_plane_is_classical_scaling_and_majorisation_lowers_the_stress() -> 
     majorised(principal_plane(same, None), same, None, 3)
     principal_plane(same, None).sum().backward()
     assert torch.isfinite(same.grad).all()
-
-
-def test_views_are_matched_by_their_spots() -> None:
-    node_id = torch.tensor([1, 4, 6, 9, 12, 4, 5, 6, 9, 12, 20, 1, 2, 3])
-    found = shared_points(torch.tensor([7, 7, 3]), node_id, torch.tensor([5, 6, 3]))
-    assert (found.first.tolist(), found.second.tolist()) == ([0], [1])
-    assert found.first_place.tolist() == [[1, 2, 3, 4]]
-    assert found.second_place.tolist() == [[0, 2, 3, 4]]
-    assert found.mask.all()
-    assert shared_points(torch.tensor([7, 7, 3]), node_id, torch.tensor([5, 6, 3]), least=5) is None
-    assert shared_points(torch.tensor([1, 2, 3]), node_id, torch.tensor([5, 6, 3])) is None
 
 
 def test_overlap_of_neighbours() -> None:
