@@ -27,7 +27,7 @@ HISTORY = HERE.parents[1] / "docs" / "benchmarks" / "HISTORY.jsonl"
 PROGRAMS = (
     ("layers.py", "--nodes", "1000", "--degrees", "10", "--rounds", "11", "--no-memory"),
     ("layers.py", "--nodes", "1000", "--degrees", "100", "--rounds", "5"),
-    ("training_step.py", "--rounds", "5"),
+    ("training_step.py", "--rounds", "3"),
     ("layout_stages.py", "--cells", "2000", "--rounds", "3"),
 )
 

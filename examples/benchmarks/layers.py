@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from paired import added_mebibytes, printed_number, ratio, write_ratios
+from paired import added_mebibytes, in_a_fork, ratio, write_ratios
 from torch import Tensor
 from torch.nn import Linear, Module, ReLU, Sequential
 from torch_geometric.nn import GATv2Conv, GINConv, GPSConv, TransformerConv
@@ -86,6 +86,12 @@ def make_step(name: str, nodes: int, degree: int) -> Callable[[], tuple[float, f
     return step
 
 
+def memory_of(name: str, nodes: int, degree: int) -> float:
+    """MiB that one step adds."""
+    make_step(name, 100, 10)()  # what a first call loads
+    return added_mebibytes(make_step(name, nodes, degree))
+
+
 def compare(nodes: int, degree: int, rounds: int, memory: dict[str, float]) -> dict[str, float]:
     """Print the table of one graph and give its ratios."""
     steps = {name: make_step(name, nodes, degree) for name in LAYERS}
@@ -120,20 +126,14 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--degrees", type=int, nargs="+", default=[10, 100], help="even numbers below the nodes")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--no-memory", action="store_true", help="leave out the memory, which takes a process a layer")
+    parser.add_argument("--no-memory", action="store_true", help="leave out the memory")
     parser.add_argument("--json", metavar="FILE", help="write the ratios to a file")
-    parser.add_argument("--measure", nargs=3, metavar=("LAYER", "NODES", "DEGREE"), help="print the MiB of one step")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if arguments.measure:
-        name, nodes, degree = arguments.measure
-        make_step(name, 100, 10)()  # what a first call loads
-        print(added_mebibytes(make_step(name, int(nodes), int(degree))))
-        return
     sizes = [(nodes, degree) for nodes in arguments.nodes for degree in arguments.degrees]
     memory: dict[tuple[int, int], dict[str, float]] = {size: {} for size in sizes}
     if not arguments.no_memory:
-        memory = {size: {name: printed_number("--measure", name, *size) for name in LAYERS} for size in sizes}
+        memory = {size: {name: in_a_fork(memory_of, name, *size) for name in LAYERS} for size in sizes}
     print("/ LAYER: time of forward and backward over that layer's, median of the rounds;")
     print("forward, backward, memory: over those of TransformerConv")
     ratios: dict[str, float] = {}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -50,13 +49,13 @@ def added_mebibytes(run: Callable[[], object]) -> float:
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
-def printed_number(*arguments: object) -> float:
-    """The one number that this program prints for these arguments, in a process of its own.
+def in_a_fork(function: Callable[..., float], *arguments: object) -> float:
+    """What a function gives in a child that has loaded what this process has; to be called before any gradient is taken.
 
     A child's peak never reads lower than its parent's memory at the fork: call it before the parent grows.
     """
-    command = [sys.executable, "-W", "ignore", sys.argv[0], *map(str, arguments)]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.apply(function, arguments)
 
 
 def write_ratios(file: str | None, ratios: Mapping[str, float]) -> None:

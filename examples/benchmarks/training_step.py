@@ -14,7 +14,7 @@ import argparse
 import statistics
 
 import torch
-from paired import PRODUCT_FLOP, added_mebibytes, alternate, printed_number, product, ratio, write_ratios
+from paired import PRODUCT_FLOP, added_mebibytes, alternate, in_a_fork, product, ratio, write_ratios
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.data import Batch, Data
@@ -155,26 +155,24 @@ def product_flop(model: IPALite, plain: PlainIPALite, batch: Batch) -> int:
     return counter.get_total_flops()
 
 
+def memory_of(which: str, preset: str) -> float:
+    """MiB that one step adds."""
+    model, batch = make_model(preset), make_batch()
+    plain = PlainIPALite(model)
+    return added_mebibytes(lambda: step(which, model, plain, batch))
+
+
 def main() -> None:
     """Run the rounds and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--preset", default="v1", choices=["v1", "v2", "d7"])
-    parser.add_argument(
-        "--measure", choices=["ours", "plain"], help="print the memory that one step adds, and nothing else"
-    )
     parser.add_argument("--json", metavar="FILE", help="write the ratios to a file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    memory = {}
-    if not arguments.measure:
-        for which in ("ours", "plain"):
-            memory[which] = printed_number("--measure", which, "--preset", arguments.preset)
+    memory = {which: in_a_fork(memory_of, which, arguments.preset) for which in ("ours", "plain")}
     model = make_model(arguments.preset)
     plain, batch = PlainIPALite(model), make_batch()
-    if arguments.measure:
-        print(added_mebibytes(lambda: step(arguments.measure, model, plain, batch)))
-        return
 
     print(
         f"{GRAPHS} minisets of {NODES} nodes, k = {NEIGHBORS}, c = {CHANNELS}: {batch.edge_index.size(1)} edges, ",
