@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -95,6 +97,7 @@ def test_the_layer_gives_what_its_messages_give(monkeypatch, geo: str, gated: bo
 def test_layers_that_share_a_bias_sort_the_edges_once() -> None:
     bias = AttentionBias(EDGES, 5)
     assert bias.rows() is bias.rows()
+    assert replace(bias, gate_logits=torch.zeros(8)).rows() is bias.rows()
 
 
 def test_where_it_applies() -> None:
