@@ -9,13 +9,17 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # taken; elsewhere set TORCH to the build you want, or let pip choose.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test docs lint types clean
+.PHONY: demo test bench docs lint types clean
 
 demo: .venv/.ready
 	$(BIN)/pyg-gears demo --out demo
 
 test: .venv/.ready
 	$(BIN)/python -m pytest
+
+# Ratios against the last entry of docs/benchmarks/HISTORY.jsonl; fails when one is worse by more than 25 %.
+bench: .venv/.ready
+	$(BIN)/python examples/benchmarks/bench.py
 
 docs: .venv/.docs
 	$(BIN)/python -m sphinx -W --keep-going --quiet -j 2 docs docs/_build/html

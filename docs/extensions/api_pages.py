@@ -47,7 +47,7 @@ LAB = {
 }
 # What docstrings refer to without its being in the room's ``__all__``.
 MORE = {
-    "nn": ["pyg_gears.nn.qk_scale.qk_scale"],
+    "nn": ["pyg_gears.nn.qk_scale.qk_scale", "pyg_gears.nn.edge_rows.EdgeRows", "pyg_gears.nn.edge_rows.edge_rows"],
     "models": [
         "pyg_gears.models.gate_smoothing.GateSmoothing",
         "pyg_gears.models.moving_model.MovingModel",

@@ -1,11 +1,12 @@
-"""Pages and figures that are written before every build: one API page a room, the recipe's fields, the concept figures."""
+"""Pages and figures that are written before every build: one API page a room, the recipe's fields, figures, a table."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from api_pages import write_api_pages
+from api_pages import write_api_pages, write_if_new
+from benchmark_history import history_table
 from concept_figures import write_concept_figures
 from readable_signatures import named_bases, readable_signature, without_aliases
 from recipe_fields import write_recipe_fields
@@ -17,6 +18,7 @@ def write_all(app: Any) -> None:
     docs = Path(app.srcdir)
     write_api_pages(docs / "api")
     write_recipe_fields(docs / "api" / "recipe_fields.md")
+    write_if_new(docs / "api" / "benchmark_history.inc", history_table(docs / "benchmarks" / "HISTORY.jsonl"))
     write_concept_figures(docs / "figures")
     write_transfer_figures(docs / "figures")
 

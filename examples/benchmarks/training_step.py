@@ -1,23 +1,22 @@
-"""Training step of IPALite against the same model in plain message passing: time and peak memory, paired in one run.
+"""Training step of IPALite against the same model in plain message passing, and against its arithmetic: paired in one run.
 
 The plain model has the same parameters and gives the same coordinates (checked below). It differs in how it computes
 them: the gate's four features are concatenated for every edge, and attention runs over the edge list with PyG's
-softmax and scatter.
+softmax and scatter. The floor is the time of the step's matrix products (those for the gradient and those computed
+again included) at the float32 rate of large products. One thread, seconds of the processor.
 
-    python examples/benchmarks/training_step.py [--rounds 5] [--preset v1]
+    python examples/benchmarks/training_step.py [--rounds 5] [--preset v1] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
-import subprocess
-import sys
-import time
 
 import torch
+from paired import PRODUCT_FLOP, added_mebibytes, alternate, in_a_fork, product, ratio, write_ratios
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import scatter, softmax
@@ -144,10 +143,23 @@ def step(which: str, model: IPALite, plain: PlainIPALite, batch: Batch) -> Tenso
     return pos.detach()
 
 
-def peak_mebibytes(which: str, preset: str) -> float:
-    """Peak resident memory that one step adds, in a process of its own."""
-    command = [sys.executable, __file__, "--measure", which, "--preset", preset]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def addmm_flop(_into: torch.Size, a: torch.Size, b: torch.Size, **_: object) -> int:
+    """Operations of a product that is added in place, which torch's counter does not know."""
+    return 2 * a[0] * a[1] * b[1]
+
+
+def product_flop(model: IPALite, plain: PlainIPALite, batch: Batch) -> int:
+    """Operations in the matrix products of one of our steps."""
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: addmm_flop}) as counter:
+        step("ours", model, plain, batch)
+    return counter.get_total_flops()
+
+
+def memory_of(which: str, preset: str) -> float:
+    """MiB that one step adds."""
+    model, batch = make_model(preset), make_batch()
+    plain = PlainIPALite(model)
+    return added_mebibytes(lambda: step(which, model, plain, batch))
 
 
 def main() -> None:
@@ -155,42 +167,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--preset", default="v1", choices=["v1", "v2", "d7"])
-    parser.add_argument(
-        "--measure", choices=["ours", "plain"], help="print the memory that one step adds, and nothing else"
-    )
+    parser.add_argument("--json", metavar="FILE", help="write the ratios to a file")
     arguments = parser.parse_args()
-    # A child's peak never reads lower than its parent's memory at the fork: measure while that is small.
-    memory = (
-        {} if arguments.measure else {which: peak_mebibytes(which, arguments.preset) for which in ("ours", "plain")}
-    )
+    torch.set_num_threads(1)
+    memory = {which: in_a_fork(memory_of, which, arguments.preset) for which in ("ours", "plain")}
     model = make_model(arguments.preset)
     plain, batch = PlainIPALite(model), make_batch()
-    if arguments.measure:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        step(arguments.measure, model, plain, batch)
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
-        return
 
     print(
         f"{GRAPHS} minisets of {NODES} nodes, k = {NEIGHBORS}, c = {CHANNELS}: {batch.edge_index.size(1)} edges, ",
         end="",
     )
-    print(f"{torch.get_num_threads()} threads, preset {arguments.preset}")
+    print(f"preset {arguments.preset}")
     difference = (step("ours", model, plain, batch) - step("plain", model, plain, batch)).abs().max()
     assert difference < 1e-3, f"the two models disagree by {difference}"
     print(f"largest difference of the coordinates: {difference:.1e}")
-    seconds: dict[str, list[float]] = {"ours": [], "plain": []}
-    for _ in range(arguments.rounds):
-        for which, times in seconds.items():
-            start = time.perf_counter()
-            step(which, model, plain, batch)
-            times.append(time.perf_counter() - start)
-    ratio = statistics.median(p / o for p, o in zip(seconds["plain"], seconds["ours"], strict=True))
-    for which, times in seconds.items():
-        print(f"{which:>5}: median {statistics.median(times):.3f} s")
-    print(f"time ratio plain / ours: {ratio:.2f} (target at least 5)")
+    floor = product_flop(model, plain, batch) / PRODUCT_FLOP
+    runs = {which: lambda which=which: step(which, model, plain, batch) for which in ("ours", "plain")}
+    seconds = alternate(runs | {"product": product}, arguments.rounds)
+    for which in runs:
+        print(f"{which:>5}: median {statistics.median(seconds[which]):.3f} s")
+    ratios = {
+        "time: step / its matrix products": ratio(seconds, "ours", "product") / floor,
+        "time: step / plain PyG": ratio(seconds, "ours", "plain"),
+        "memory: step / plain PyG": memory["ours"] / memory["plain"],
+    }
+    print(
+        f"time over that of its matrix products: {ratios['time: step / its matrix products']:.2f} (target at most 2.5)"
+    )
+    print(f"time ratio plain / ours: {1 / ratios['time: step / plain PyG']:.2f} (target at least 5)")
     print(f"peak memory of a step: ours {memory['ours']:.0f} MiB, plain {memory['plain']:.0f} MiB")
-    print(f"memory ratio ours / plain: {memory['ours'] / memory['plain']:.2f} (target at most 0.5)")
+    print(f"memory ratio ours / plain: {ratios['memory: step / plain PyG']:.2f} (target at most 0.5)")
+    write_ratios(arguments.json, ratios)
 
 
 if __name__ == "__main__":

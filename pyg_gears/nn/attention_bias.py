@@ -12,6 +12,7 @@ from pyg_gears.errors import InputError
 from pyg_gears.geometry.known_values import values_are_known
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_sum
+from pyg_gears.nn.edge_rows import EdgeRows, edge_rows
 from pyg_gears.nn.padded_graphs import PaddedGraphs, mask_value, pad_graphs
 
 
@@ -57,6 +58,7 @@ class AttentionBias:
     beta: float | Tensor = 1.0
     kept: Bool[Tensor, " e"] | None = None
     _padded: dict[bool, PaddedGraphs | None] = field(default_factory=dict, repr=False, compare=False)
+    _rows: list[EdgeRows] = field(default_factory=list, repr=False, compare=False)
     _dense: dict[torch.dtype, Tensor] = field(init=False, default_factory=dict, repr=False, compare=False)
     _reached: list[Tensor | None] = field(init=False, default_factory=list, repr=False, compare=False)
 
@@ -149,6 +151,12 @@ class AttentionBias:
         parts = [_bounded(part.to(dtype)) for part in (self.gate, self.pair) if part is not None]
         total = _bounded(sum(parts[1:], parts[0])) if parts else dropped.new_zeros(dropped.shape, dtype=dtype)
         return total.masked_fill(dropped, -torch.inf)
+
+    def rows(self) -> EdgeRows:
+        """The edges sorted by target; found once."""
+        if not self._rows:
+            self._rows.append(edge_rows(self.edge_index[1], self.edge_index[0], self.num_nodes))
+        return self._rows[0]
 
     def padded(self, auto: bool) -> PaddedGraphs | None:
         """Where edges and nodes lie in the dense layout, see :func:`pad_graphs`; found once."""

@@ -21,6 +21,7 @@ from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
 from pyg_gears.nn.observed import is_observed
 from pyg_gears.nn.qk_scale import MAX_TAU, qk_scale, starting_tau
+from pyg_gears.nn.sparse_attention import sparse_attention, sparse_attention_applies
 from pyg_gears.typing import Frame, QKMode
 
 Layout = Literal["auto", "edge", "dense"]
@@ -41,9 +42,9 @@ class IPAConv(MessagePassing):
     Equivariant under translations of x with every option. With ``frame="rotation"`` and a geo of "none", "monotone" or
     "rbf" equivariant under rotations too; under mirrors only while b_h = 0. With ``frame="free"`` neither.
 
-    Two layouts, equal up to rounding: ``edge`` (message passing, O(e), any graph) and ``dense`` (padded matrix
-    products, several times faster where graphs have at most about 2000 nodes and are well filled). ``auto`` chooses
-    by size and filling. Under ``torch.compile`` and while an explainer watches every layout takes the edge list.
+    Two layouts, equal up to rounding: ``edge`` (O(e), any graph; sparse products on a CPU, elsewhere messages) and
+    ``dense`` (padded matrix products, for graphs of at most about 2000 nodes that are well filled). ``auto`` chooses by
+    size and filling. Under ``torch.compile`` and while an explainer watches every layout sends messages.
 
     Args:
         channels: Channels of the state s.
@@ -239,10 +240,8 @@ class IPAConv(MessagePassing):
         # The coordinates ride along with the values: sum_j a_ij (x_j - x_i) = (A x)_i - x_i sum_j a_ij.
         carried = torch.cat([value, pos[:, None].expand(-1, self.heads, -1)], dim=-1)
 
-        padded = None
-        by_edge = self.layout == "edge" or return_terms or torch.compiler.is_compiling() or is_observed(self)
-        if not by_edge:
-            padded = bias.padded(auto=self.layout == "auto")
+        watched = return_terms or torch.compiler.is_compiling() or is_observed(self)
+        padded = None if self.layout == "edge" or watched else bias.padded(auto=self.layout == "auto")
         if padded is not None:
             geo = None if geometry is None else geometry.dense(z, pos, edge_index, padded)
             query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, carried))
@@ -257,15 +256,17 @@ class IPAConv(MessagePassing):
                 mass = padded.filled[:, None, None].to(pos.dtype)
         else:
             geo = None if geometry is None else geometry(z, pos, edge_index, bias.batch)
-            qk = self.edge_updater(edge_index, query=query, key=key)
-            qk = qk if self.qk_clip is None else qk.clamp(-self.qk_clip, self.qk_clip)
-            logits = qk
-            for term in (geo, bias.logits(pos.dtype)):
-                logits = logits if term is None else logits + term
-            alpha = segment_softmax(logits, edge_index[1], n)
             # The mass is sent along: an explainer that scales a message scales its share of the coordinates.
             carried = torch.cat([carried, pos.new_ones(n, self.heads, 1)], dim=-1)
-            received = self.propagate(edge_index, carried=carried, alpha=alpha, size=(n, n))
+            terms = [term for term in (geo, bias.logits(pos.dtype)) if term is not None]
+            if not watched and sparse_attention_applies(pos, edge_index):
+                total = sum(terms[1:], terms[0]) if terms else None
+                received = sparse_attention(query, key, carried, total, edge_index, bias.rows(), self.qk_clip)
+            else:
+                qk = self.edge_updater(edge_index, query=query, key=key)
+                qk = qk if self.qk_clip is None else qk.clamp(-self.qk_clip, self.qk_clip)
+                alpha = segment_softmax(sum(terms, qk), edge_index[1], n)
+                received = self.propagate(edge_index, carried=carried, alpha=alpha, size=(n, n))
             message, centre, mass = received.split([self.head_channels, 2, 1], dim=-1)
 
         shift = centre - pos[:, None] * mass

@@ -1,0 +1,146 @@
+"""Our layers against those of PyG at the same width: time of forward and backward, and peak memory, paired in one run.
+
+Graphs are rings in which every node is joined with its nearest on both sides, numbered at random: symmetric, every
+degree the same. 64 channels, 4 heads of 16. The layers of PyG have no coordinates and, but for GPSConv, no MLP on the
+nodes; GPSConv has a GIN inside and the linear attention, which alone reaches the larger graphs.
+
+    python examples/benchmarks/layers.py [--nodes 1000 10000] [--degrees 10 100] [--rounds 5] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from paired import added_mebibytes, in_a_fork, ratio, write_ratios
+from torch import Tensor
+from torch.nn import Linear, Module, ReLU, Sequential
+from torch_geometric.nn import GATv2Conv, GINConv, GPSConv, TransformerConv
+
+from pyg_gears.nn import ISAB, EdgeGate, EGNNConv, GateFormer, IPAConv
+
+C, HEADS = 64, 4
+RIVALS = ("GATv2Conv", "TransformerConv", "GPSConv")
+Call = Callable[[Module, Tensor, Tensor, Tensor], Tensor]
+
+
+def on_edges(layer: Module, x: Tensor, pos: Tensor, edge_index: Tensor) -> Tensor:
+    return layer(x, edge_index)
+
+
+def with_places(layer: Module, x: Tensor, pos: Tensor, edge_index: Tensor) -> Tensor:
+    return torch.cat(layer(x, pos, edge_index), dim=1)
+
+
+def on_sets(layer: Module, x: Tensor, pos: Tensor, edge_index: Tensor) -> Tensor:
+    return layer(x)
+
+
+def gps() -> Module:
+    inner = GINConv(Sequential(Linear(C, C), ReLU(), Linear(C, C)))
+    return GPSConv(C, inner, heads=HEADS, attn_type="performer")
+
+
+LAYERS: dict[str, tuple[Callable[[], Module], Call]] = {
+    "GATv2Conv": (lambda: GATv2Conv(C, C // HEADS, HEADS, add_self_loops=False), on_edges),
+    "TransformerConv": (lambda: TransformerConv(C, C // HEADS, HEADS), on_edges),
+    "GPSConv": (gps, on_edges),
+    "IPAConv, edge": (lambda: IPAConv(C, HEADS, C // HEADS, layout="edge"), with_places),
+    "IPAConv, auto": (lambda: IPAConv(C, HEADS, C // HEADS), with_places),
+    "EGNNConv": (lambda: EGNNConv(C), with_places),
+    "EdgeGate": (lambda: EdgeGate(C, C), on_edges),
+    "GateFormer": (lambda: GateFormer(C, C, HEADS), on_edges),
+    "ISAB": (lambda: ISAB(C, points=64, heads=HEADS), on_sets),
+}
+
+
+def make_graph(nodes: int, degree: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Features, coordinates and edges of a ring; ``degree`` even and below ``nodes``."""
+    generator = torch.Generator().manual_seed(seed)
+    place = torch.arange(nodes)
+    steps = torch.cat([torch.arange(1, degree // 2 + 1), -torch.arange(1, degree // 2 + 1)])
+    ring = torch.stack([(place[:, None] + steps).remainder(nodes).flatten(), place.repeat_interleave(degree)])
+    edge_index = torch.randperm(nodes, generator=generator)[ring]
+    return torch.randn(nodes, C, generator=generator), torch.randn(nodes, 2, generator=generator), edge_index
+
+
+def make_step(name: str, nodes: int, degree: int) -> Callable[[], tuple[float, float]]:
+    """One step of a layer, which gives its seconds forward and backward."""
+    torch.manual_seed(0)
+    build, call = LAYERS[name]
+    layer, (x, pos, edge_index) = build(), make_graph(nodes, degree)
+    x.requires_grad_()
+
+    def step() -> tuple[float, float]:
+        layer.zero_grad()
+        x.grad = None
+        start = time.process_time()
+        loss = call(layer, x, pos, edge_index).square().mean()
+        middle = time.process_time()
+        loss.backward()
+        return middle - start, time.process_time() - middle
+
+    return step
+
+
+def memory_of(name: str, nodes: int, degree: int) -> float:
+    """MiB that one step adds."""
+    make_step(name, 100, 10)()  # what a first call loads
+    return added_mebibytes(make_step(name, nodes, degree))
+
+
+def compare(nodes: int, degree: int, rounds: int, memory: dict[str, float]) -> dict[str, float]:
+    """Print the table of one graph and give its ratios."""
+    steps = {name: make_step(name, nodes, degree) for name in LAYERS}
+    for step in steps.values():
+        step()  # warm up
+    measured = [{name: step() for name, step in steps.items()} for _ in range(rounds)]
+    whole = {name: [sum(one[name]) for one in measured] for name in LAYERS}
+    ahead = {name: [one[name][0] for one in measured] for name in LAYERS}
+    back = {name: [one[name][1] for one in measured] for name in LAYERS}
+    print(f"\n{nodes:,} nodes of degree {degree}: {nodes * degree:,} edges")
+    heads = ["ms", *(f"/ {rival}" for rival in RIVALS), "forward", "backward", *(["MiB", "memory"] if memory else [])]
+    print(f"{'layer':<16}" + "".join(f"{head:>{max(10, len(head) + 2)}}" for head in heads))
+    ratios, base = {}, "TransformerConv"
+    for name in LAYERS:
+        row = [statistics.median(whole[name]) * 1e3, *(ratio(whole, name, rival) for rival in RIVALS)]
+        row += [ratio(ahead, name, base), ratio(back, name, base)]
+        row += [memory[name], memory[name] / memory[base]] if memory else []
+        text = [f"{v:.0f}" if h in ("ms", "MiB") else f"{v:.2f}" for v, h in zip(row, heads, strict=True)]
+        print(f"{name:<16}" + "".join(f"{v:>{max(10, len(h) + 2)}}" for v, h in zip(text, heads, strict=True)))
+        if name not in RIVALS:
+            rival = "GPSConv" if name == "ISAB" else base  # both read the whole set
+            label = f"{name} / {rival}, {nodes} x {degree}"
+            ratios[f"time: {label}"] = ratio(whole, name, rival)
+            if memory:
+                ratios[f"memory: {label}"] = memory[name] / memory[rival]
+    return ratios
+
+
+def main() -> None:
+    """Run the graphs and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--degrees", type=int, nargs="+", default=[10, 100], help="even numbers below the nodes")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-memory", action="store_true", help="leave out the memory")
+    parser.add_argument("--json", metavar="FILE", help="write the ratios to a file")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    sizes = [(nodes, degree) for nodes in arguments.nodes for degree in arguments.degrees]
+    memory: dict[tuple[int, int], dict[str, float]] = {size: {} for size in sizes}
+    if not arguments.no_memory:
+        memory = {size: {name: in_a_fork(memory_of, name, *size) for name in LAYERS} for size in sizes}
+    print("/ LAYER: time of forward and backward over that layer's, median of the rounds;")
+    print("forward, backward, memory: over those of TransformerConv")
+    ratios: dict[str, float] = {}
+    for size in sizes:
+        ratios |= compare(*size, arguments.rounds, memory[size])
+    write_ratios(arguments.json, ratios)
+
+
+if __name__ == "__main__":
+    main()
