@@ -17,7 +17,8 @@ from pyg_gears.nn.edge_rows import EdgeRows, edge_rows
 def sparse_attention_applies(pos: Float[Tensor, "n 2"], edge_index: Int[Tensor, "2 e"]) -> bool:
     """Whether torch has the sparse products for values like these: on a CPU, through MKL, in float32 and float64."""
     kind = pos.device.type == "cpu" and pos.dtype in (torch.float32, torch.float64)
-    return kind and edge_index.size(1) > 0 and torch.backends.mkl.is_available()
+    # torch refuses a sparse matrix with more values than pairs, as repeated edges can make it.
+    return kind and 0 < edge_index.size(1) <= pos.size(0) ** 2 and torch.backends.mkl.is_available()
 
 
 def sparse_attention(
@@ -41,7 +42,7 @@ def sparse_attention(
         key: Keys, shape (n, h, d).
         value: Values, shape (n, h, v).
         bias: Bias of each edge, shared by the heads (e, 1) or per head (e, h); -inf leaves an edge out. Zero if omitted.
-        edge_index: Edges, [0] = source j, [1] = target i, shape (2, e), e at least 1; in any order, repeats allowed.
+        edge_index: Edges, [0] = source j, [1] = target i, shape (2, e), e in 1..n^2; in any order, repeats allowed.
         rows: The edges sorted by target.
         clip: Largest absolute value of the product of a query and a key; unbounded if omitted.
 

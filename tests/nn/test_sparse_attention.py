@@ -107,3 +107,11 @@ def test_where_it_applies() -> None:
     assert not sparse_attention_applies(pos.bfloat16(), EDGES)
     assert not sparse_attention_applies(pos.to("meta"), EDGES)
     assert not sparse_attention_applies(pos, EDGES[:, :0])
+
+
+def test_more_edges_than_pairs_of_nodes() -> None:
+    torch.manual_seed(0)
+    conv = IPAConv(8, heads=2, head_channels=4, layout="edge")
+    torch.nn.init.normal_(conv.frame_weight)
+    s, pos, edge_index = torch.randn(2, 8), torch.randn(2, 2), torch.tensor([[0, 1], [1, 0]])
+    torch.testing.assert_close(conv(s, pos, edge_index.repeat(1, 3)), conv(s, pos, edge_index))
