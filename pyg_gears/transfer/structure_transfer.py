@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ from pyg_gears.transfer.strategy import Strategy
 from pyg_gears.transfer.thickening import heat_dilation, scatter_across
 from pyg_gears.transfer.truncation import copied_nodes
 from pyg_gears.transfer.variants import passes_gate, recolored_in_place, shadow, warped
+
+NET = 0.5
+"""Share of a sample's contour nodes in one piece above which that piece is no shape but a net."""
 
 
 class PlacedFragment(NamedTuple):
@@ -61,6 +65,8 @@ def transfer(
     Returns:
         The new signal and how it came about. The same input gives the same bits.
 
+    A sample most of whose contours hang together gives a warning.
+
     Raises:
         InputError: for other letters, graphs of unlike channels, or a graph without contours.
     """
@@ -76,6 +82,8 @@ def transfer(
     )
     boundary_only = strategy.basis == "contours"
     described = describe(sample, "sample", k=strategy.k, boundary_only=boundary_only)
+    if "c" in passes and strategy.what == "contours":
+        _warn_of_a_net(described, strategy)
     result = target
     for letter in passes:
         own = describe(result, "target", k=strategy.k, boundary_only=boundary_only)
@@ -85,6 +93,18 @@ def transfer(
             output = one_pass(own, described, strategy)
         result = result._replace(signal=output.signal)
     return output
+
+
+def _warn_of_a_net(sample: DescribedGraph, strategy: Strategy) -> None:
+    """Most of the contours in one piece: every fragment would be a copy of nearly the whole sample."""
+    largest = max((len(unit) for unit in sample_units(sample, strategy)), default=0)
+    share = largest / max(int(sample.contours.sum()), 1)
+    if share > NET:
+        warnings.warn(
+            f"the sample's contours hang together ({share:.0%} of them in one piece), which is copied as a whole; "
+            'for shorter pieces take what="low_gate" (--strategy what=low_gate).',
+            stacklevel=3,
+        )
 
 
 def one_pass(target: DescribedGraph, sample: DescribedGraph, strategy: Strategy) -> TransferOutput:

@@ -220,3 +220,13 @@ def test_what_cannot_be_transferred_is_refused_in_a_sentence(curves, boxes) -> N
     small = picture_graph(torch.eye(3)[..., None])
     with pytest.raises(InputError, match="expected more than 13 nodes in the sample, found 9"):
         transfer(small, small)
+
+
+def test_a_sample_that_hangs_together_gives_a_warning_with_what_helps(curves, boxes, recwarn) -> None:
+    with pytest.warns(UserWarning, match=r"contours hang together \(\d+% of them in one piece\).*what=low_gate"):
+        transfer(boxes, curves)
+    recwarn.clear()
+    transfer(boxes, curves, Strategy(what="low_gate"))
+    transfer(curves, boxes)
+    transfer(curves, curves, passes="s")
+    assert not recwarn.list
