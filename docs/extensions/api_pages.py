@@ -56,6 +56,12 @@ MORE = {
         "pyg_gears.models.operator_decoders.spectral_coordinates",
     ],
     "lab.models": ["pyg_gears.lab.models.bench_table.bench_frame"],
+    "data": [
+        "pyg_gears.data.geodesic_draw.draw_geodesic",
+        "pyg_gears.data.geodesic_draw.geodesic_graph",
+        "pyg_gears.data.paired_draw.draw_kinds",
+    ],
+    "spectral": ["pyg_gears.spectral.block_eigenvectors.block_eigenvectors"],
     "encoders": ["pyg_gears.encoders.linear_encoder.LinearEncoder"],
     "lab.probe": ["pyg_gears.lab.report.write_report"],
     "training": [

@@ -31,7 +31,7 @@ def fuzzy_cross_entropy(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor,
     Returns:
         Mean over graphs, a scalar >= 0 in nats, in the dtype of ``pos`` (float32 for half precision).
 
-    Source: as :mod:`pyg_gears.targets.fuzzy`; the weight of the negatives is the project's.
+    Source: as :func:`~pyg_gears.targets.fuzzy_target`; the weight of the negatives is the project's.
     """
     members, x = gauged(pos, batch)
     positive = target_edges(batch, "fuzzy_edge_index", x.size(0))

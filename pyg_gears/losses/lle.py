@@ -25,7 +25,8 @@ def lle_error(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     Returns:
         Mean over graphs, a scalar >= 0, in the dtype of ``pos`` (float32 for half precision).
 
-    Source: as :mod:`pyg_gears.targets.lle`; the sum over nodes is a mean here, so that graphs of unlike size weigh alike.
+    Source: as :func:`~pyg_gears.targets.lle_target`; the sum over nodes is a mean here, so that graphs of
+    unlike size weigh alike.
     """
     members, x = gauged(pos, batch)
     source, target = target_edges(batch, "lle_edge_index", x.size(0))
