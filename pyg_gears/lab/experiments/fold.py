@@ -53,7 +53,8 @@ class Preparation:
         target = None if gate is None else gate.target
         # A projection is learned with a gate of the recipe's kind and size, in batches of its budget.
         projection = None if gate is None or gate.projection is None else (gate, training.node_budget)
-        return recipe.embedding, training.seed, recipe.minisets, recipe.graph, training.validation, target, projection
+        minisets = recipe.minisets, recipe.views, recipe.graph, training.validation
+        return recipe.embedding, training.seed, *minisets, target, projection
 
 
 def prepare_fold(

@@ -109,7 +109,14 @@ def test_the_preparation_reads_no_other_field(recipe, slides, tmp_path, monkeypa
 
     fold.prepare(Spy(recipe, ""), slides, None, "slide_1", tmp_path)
     gate = {"model.gate.target", "model.gate.projection"}
-    assert read == {"embedding", "minisets", "graph", "training.seed", "training.validation", *gate}
+    assert read == {"embedding", "minisets", "views", "graph", "training.seed", "training.validation", *gate}
+
+
+def test_minisets_in_pairs_are_not_shared_with_single_ones(recipe) -> None:
+    paired = recipe.change({"loss": {"overlap": {}}})
+    alone, pairs = (Preparation("slide_1", "inductive", one, "own") for one in (recipe, paired))
+    assert alone.key != pairs.key
+    assert alone.encoder_key == pairs.encoder_key
 
 
 def test_a_fold_without_the_slide_is_refused(recipe, slides, tmp_path) -> None:
