@@ -27,9 +27,8 @@ def neighborhood_nca(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""
 
     Memory: dense, (b, m, m) with m the largest graph.
 
-    Source: as :func:`~pyg_gears.targets.neighborhood_target`.
-    :mod:`pyg_gears.losses.latent` has the published code's form, the mean over
-        neighbours of the logarithm.
+    Source: as :func:`~pyg_gears.targets.neighborhood_target`. :mod:`pyg_gears.losses.latent` has the published code's form,
+    the mean over neighbours of the logarithm.
     """
     members, x = gauged(pos, batch)
     source, target = target_edges(batch, "near_edge_index", x.size(0))
