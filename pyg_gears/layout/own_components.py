@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from pyg_gears.baselines.rivals import section_pca
+from pyg_gears.baselines.rivals import NORMALIZATION, section_pca
 from pyg_gears.data import Slide
-from pyg_gears.encoders import Normalization, normalize_expression
+from pyg_gears.encoders import normalize_expression
 
 COMPONENTS = 10
-NORMALIZATION = Normalization(1e4, "sqrt")
 
 
 def own_components(cells: Slide, inside: Bool[np.ndarray, " m"] | None = None) -> Float[torch.Tensor, "n c"]:

@@ -9,11 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from pyg_gears.data import Slide
-from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.encoders import (
     CenteredGenes,
     ComponentEncoder,
@@ -26,7 +24,6 @@ from pyg_gears.encoders import (
 from pyg_gears.encoders.components import neighbor_graph
 from pyg_gears.errors import expect
 from pyg_gears.seeds import random_stream, torch_stream
-from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.embedding_recipe import (
     ComponentEmbedding,
     D7Embedding,
@@ -36,8 +33,7 @@ from pyg_gears.training.embedding_recipe import (
     TrainedEmbedding,
 )
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
-from pyg_gears.training.epoch_log import EpochLog
-from pyg_gears.training.lightning_run import run
+from pyg_gears.training.encoder_run import run_encoder
 from pyg_gears.training.published_embedding_recipe import PublishedEmbedding
 from pyg_gears.training.published_encoder_training import check_domains_of, fit_published_encoder
 
@@ -202,31 +198,9 @@ def train_networks(
         ExpressionNetwork(in_channels, width, recipe.hidden, residual=residual, generator=generator) for _ in unseen
     ]
     module = EncoderModule(members, recipe, slides, unseen, held_out, cells=cells, seed=seed)
-    callbacks, last = [], None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        content = [tuple(slide) for slide in (*slides, *held_out)]
-        # The adapter is fitted afterwards.
-        chosen = recipe.model_dump(mode="json", exclude={"adapter"})
-        claim_folder(folder, fingerprint(chosen, seed, content, cells), ours=("last.ckpt", "log.csv"))
-        last = folder / "last.ckpt"
-        callbacks = [
-            EpochLog(folder / "log.csv"),
-            # Not save_last: without a best of its own it would write at the end only.
-            ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False),
-        ]
-    run(
-        module,
-        callbacks,
-        progress=progress,
-        title="encoder",
-        resume=last,
-        max_epochs=-(-recipe.steps // recipe.evaluate_every),
-        reload_dataloaders_every_n_epochs=1,
-        device=device,
-    )
+    content = [tuple(slide) for slide in (*slides, *held_out)]
+    run_encoder(module, recipe, seed, content, cells, folder=folder, progress=progress, device=device)
     assert module.best is not None
-    module.cpu()
     if recipe.keep == "best":
         module.members.load_state_dict(module.best[1])
     return members

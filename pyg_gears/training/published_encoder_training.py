@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pyg_gears.data import Slide
-from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.encoders import LogGenes, NormalizedNetwork, PublishedEncoder
 from pyg_gears.errors import expect
 from pyg_gears.seeds import torch_stream
-from pyg_gears.training.checkpoint import claim_folder
-from pyg_gears.training.epoch_log import EpochLog
-from pyg_gears.training.lightning_run import run
+from pyg_gears.training.encoder_run import run_encoder
 from pyg_gears.training.published_embedding_recipe import PublishedEmbedding
 from pyg_gears.training.published_encoder_module import PublishedEncoderModule
 
@@ -96,28 +92,7 @@ def fit_published_encoder(
         generator=torch_stream(seed, "encoder weights"),
     )
     module = PublishedEncoderModule(network, recipe, domains, patient, seed=seed)
-    callbacks, last = [], None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        # The adapter is fitted afterwards.
-        chosen = recipe.model_dump(mode="json", exclude={"adapter"})
-        claim_folder(folder, fingerprint(chosen, seed, domains, patient), ours=("last.ckpt", "log.csv"))
-        last = folder / "last.ckpt"
-        callbacks = [
-            EpochLog(folder / "log.csv"),
-            ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False),
-        ]
-    run(
-        module,
-        callbacks,
-        progress=progress,
-        title="encoder",
-        resume=last,
-        max_epochs=-(-recipe.steps // recipe.evaluate_every),
-        reload_dataloaders_every_n_epochs=1,
-        device=device,
-    )
-    module.cpu()
+    run_encoder(module, recipe, seed, domains, patient, folder=folder, progress=progress, device=device)
     # Without a best, every state that was looked at had collapsed: the last is as good as any.
     if module.best is not None:
         network.load_state_dict(module.best[1])
