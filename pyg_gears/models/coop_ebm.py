@@ -21,6 +21,7 @@ from pyg_gears.models.moving_model import downhill
 from pyg_gears.models.springs import spring_step
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.weighted_terms import weighted_terms
 from pyg_gears.nn import DistanceHead, Perceptron, pad_sets
 
 SPRING_STEP = 0.3
@@ -148,7 +149,7 @@ class CoopEBM(StructureModel):
             "spread": lambda: uncertainty_spread(found),
             "first_stress": lambda: linear_stress(output.initial, batch),
         }
-        return {name: (self.weights[name], term()) for name, term in terms.items() if self.weights[name] > 0}
+        return weighted_terms(self.weights, terms)
 
     def revised(
         self, pos: Float[Tensor, "n 2"], batch: Any, generator: torch.Generator | None = None

@@ -27,6 +27,7 @@ from pyg_gears.models.learned_steps import LearnedSteps
 from pyg_gears.models.springs import spring_step
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.weighted_terms import weighted_terms
 from pyg_gears.nn import DistanceHead, EGNNConv, Perceptron
 
 
@@ -154,4 +155,4 @@ class DistanceEGNN(StructureModel):
             "triangle": lambda: triangle_hinge(self.head, output.latent, batch, generator),
             "cycle": lambda: coordinate_cycle(output.pos, pairs, found),
         }
-        return {name: (self.weights[name], term()) for name, term in terms.items() if self.weights[name] > 0}
+        return weighted_terms(self.weights, terms)

@@ -17,6 +17,7 @@ from pyg_gears.models.graph_input import GraphInput, read_graphs
 from pyg_gears.models.landmark_layout import central_landmarks, landmark_layout
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.weighted_terms import weighted_terms
 from pyg_gears.nn import DistanceHead, pad_sets
 from pyg_gears.targets.multiscale_stress import landmark_count
 
@@ -125,7 +126,7 @@ class DistanceMDS(StructureModel):
             "spread": lambda: uncertainty_spread(found),
             "triangle": lambda: triangle_hinge(self.head, output.state, batch, generator),
         }
-        return {name: (self.weights[name], term()) for name, term in terms.items() if self.weights[name] > 0}
+        return weighted_terms(self.weights, terms)
 
     def _layout(
         self, h: Tensor, graphs: GraphInput, noise: float, generator: torch.Generator | None

@@ -15,6 +15,7 @@ from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses.multiscale_stress import log_stress_per_graph
 from pyg_gears.models.moving_model import Moving, MovingModel, downhill, misalignment
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.weighted_terms import weighted_terms
 
 Solver = Literal["euler", "heun", "rk4"]
 SOLVERS: tuple[Solver, ...] = ("euler", "heun", "rk4")
@@ -117,7 +118,7 @@ class GradientFlow(MovingModel):
             "monotone": rises,
             "velocity": lambda: speed.square().sum(dim=1).mean(),
         }
-        return {name: (self.weights[name], term()) for name, term in terms.items() if self.weights[name] > 0}
+        return weighted_terms(self.weights, terms)
 
     def _advance(self, given: Moving, pos: Float[Tensor, "n 2"], time: float, step: float) -> Float[Tensor, "n 2"]:
         """One step of the solver."""

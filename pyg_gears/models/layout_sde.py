@@ -17,6 +17,7 @@ from pyg_gears.losses.multiscale_stress import log_stress_per_graph
 from pyg_gears.models.gated_model import initial_noise
 from pyg_gears.models.moving_model import MovingModel, downhill, misalignment
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.weighted_terms import weighted_terms
 
 FIRST_SCALE = 0.2
 
@@ -147,7 +148,7 @@ class LayoutSDE(MovingModel):
                 self._velocity(given, place, drawn / count), downhill(place, batch), given.batch, given.num_graphs
             ),
         }
-        return {name: (self.weights[name], term()) for name, term in terms.items() if self.weights[name] > 0}
+        return weighted_terms(self.weights, terms)
 
     def _rises(self, output: StructureOutput, batch: Any) -> Float[Tensor, ""]:
         energy = torch.stack([log_stress_per_graph(pos, batch) for pos in output.coordinates])

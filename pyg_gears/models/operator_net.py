@@ -27,6 +27,7 @@ from pyg_gears.models.operator_decoders import (
 )
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.weighted_terms import weighted_terms
 from pyg_gears.nn import PairHead, Perceptron, pad_sets
 from pyg_gears.targets import log_transitions
 
@@ -153,7 +154,7 @@ class OperatorNet(StructureModel):
             "row_entropy": lambda: _entropies(output, batch),
             "operator_cycle": lambda: self._cycle(output, batch),
         }
-        return {name: (self.weights[name], term()) for name, term in terms.items() if self.weights[name] > 0}
+        return weighted_terms(self.weights, terms)
 
     def _cycle(self, output: StructureOutput, batch: Any) -> Tensor:
         """Mean KL from the rows of T to those of the layout."""

@@ -19,6 +19,7 @@ from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
 from pyg_gears.models.graph_input import read_graphs
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.weighted_terms import weighted_terms
 from pyg_gears.nn import Perceptron, pad_sets
 
 LIMIT = 4.0
@@ -169,7 +170,7 @@ class OperatorVAE(StructureModel):
             "uniform": uniformity,
             "covariance": covariance,
         }
-        return {name: (self.weights[name], term()) for name, term in terms.items() if self.weights[name] > 0}
+        return weighted_terms(self.weights, terms)
 
     def _prior(self, h: Tensor) -> Normal:
         return _normal(self.prior(h))

@@ -18,6 +18,7 @@ from pyg_gears.models.graph_input import read_graphs
 from pyg_gears.models.placement_order import placement_keys
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.weighted_terms import weighted_terms
 from pyg_gears.nn import Perceptron, pad_sets
 
 LEAST = 1e-3
@@ -128,7 +129,7 @@ class PlaceNet(StructureModel):
         assert output.node_log_variance is not None
         spread = output.node_log_variance
         terms = {"entropy": lambda: -spread.mean(), "first_stress": lambda: linear_stress(output.initial, batch)}
-        return {name: (self.weights[name], term()) for name, term in terms.items() if self.weights[name] > 0}
+        return weighted_terms(self.weights, terms)
 
     def _placed(self, h: Tensor, draw: Tensor, held: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """First guess, places and half log-determinants of padded sets in their order, (b, m, 2), (b, m, 2) and (b, m, 1)."""
