@@ -56,7 +56,8 @@ def reconstruct_layout(
 
     A query of at most one patch is predicted whole: the voters' distances are averaged and solved once. More cells are
     predicted in overlapping patches, which vote on distances; see :func:`patchwise_layout`. A voter is one model with one
-    sample of the noise, or a layout by regression. Near neighbours are refined last; see :func:`refine_neighbors`.
+    sample of the noise, or a layout by regression. At the end near neighbours are refined and the area
+    is filled; see :func:`refine_neighbors` and :func:`fill_evenly`.
 
     Args:
         models: One structure model or an ensemble (called as ``model(batch)``, and with ``noise`` and ``generator`` for
@@ -136,16 +137,18 @@ def _finish(
     settings: LayoutSettings,
     report: dict[str, Any],
 ) -> LayoutOutput:
-    """Fill, refine neighbours, fix gauge and pose, and bring the distances to the same unit."""
+    """Refine neighbours, fill, fix gauge and pose, and bring the distances to the same unit."""
     n = len(pos)
     radius = float(np.sqrt(((pos - pos.mean(axis=0)) ** 2).sum(axis=1).mean()))
     unit = 1.0 / radius if radius > 1e-6 else 1.0
-    filled = fill_evenly(pos * unit, settings.fill)
+    start = pos * unit
     refined = refine_neighbors(
-        filled, expression, rounds=settings.refinement_rounds, pull=settings.refinement_pull, confidence=confidence
+        start, expression, rounds=settings.refinement_rounds, pull=settings.refinement_pull, confidence=confidence
     )
-    moved = float(np.sqrt(((refined - filled) ** 2).sum(axis=1).mean()))
-    posed = principal_frame(torch.from_numpy(np.ascontiguousarray(refined, dtype=np.float64))).numpy()
+    moved = float(np.sqrt(((refined - start) ** 2).sum(axis=1).mean()))
+    # Filled last: a neighbour embedding opens gaps between regions that tissue does not have.
+    filled = fill_evenly(refined, settings.fill)
+    posed = principal_frame(torch.from_numpy(np.ascontiguousarray(filled, dtype=np.float64))).numpy()
     report = {key: value * unit if key.startswith("residual_") else value for key, value in report.items()}
     # Both directions of every pair; a zero stays an entry.
     both = np.concatenate([pairs, pairs[::-1]], axis=1)

@@ -15,6 +15,7 @@ from pyg_gears.layout import (
     reconstruct_layout,
     stitch_patches,
 )
+from pyg_gears.layout.fill import even_disc
 from pyg_gears.transforms import CandidateGraph
 
 SMALL = LayoutSettings(refinement_rounds=0, patch_size=96, overlap=16, locality_neighbors=15, batch_nodes=2000)
@@ -168,6 +169,12 @@ def test_one_cell_more_than_a_patch(oracle, make_tissue):
 def test_duplicated_cells(oracle, make_tissue, spearman):
     x = make_tissue(100).repeat(4, 1)
     assert spearman(lay_out(oracle(0.05), x).pos, x.numpy()) > 0.9
+
+
+def test_the_area_is_filled_after_near_neighbours_are_refined(oracle, make_tissue):
+    settings = SMALL.change({"patch_size": 300, "refinement_rounds": 10, "fill": 1.0})
+    found = np.linalg.norm(lay_out(oracle(0.1), make_tissue(300), settings).pos, axis=1)
+    assert np.allclose(np.sort(found), np.sort(np.linalg.norm(even_disc(300), axis=1)))
 
 
 def test_filling_is_applied(oracle, make_tissue):
