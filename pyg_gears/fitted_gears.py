@@ -60,7 +60,7 @@ class FittedGears:
     Attributes:
         recipe: The recipe of the fit.
         encoder: From expression to embedding.
-        adapter: Brings cells that lie far from the slides to the training spots; None for a fit without cells.
+        adapter: Matches shallow cells to the training spots; None for a fit without cells.
         candidates: How candidate graphs are built.
         members: The structure models, in eval mode.
         support: Embeddings and positions of the training spots, for the confidence.
@@ -126,8 +126,9 @@ class FittedGears:
             cells: Cells with the model's genes: a path, an AnnData or a ``Slide``.
             settings: Settings of the layout; the defaults if omitted.
             seed: Same seed, same layout.
-            adapt: "auto": the adapter of a model that was fitted with cells, when these lie far from the training spots;
-                "none"; or "match": an adapter fitted to these cells now. Far cells without one give a warning.
+            adapt: "auto": cells that differ from the training spots by their depth alone are matched to these, by the adapter of
+                a model that was fitted with cells or by a new one, see :func:`~pyg_gears.layout.adapt_query`; "none"; or
+                "match": a new adapter in any case.
             shard_dir: Folder for finished patches, from which a killed run goes on.
             progress: Show a bar.
             device: Where the models run: "auto", "cpu" or "cuda".
@@ -151,8 +152,8 @@ class FittedGears:
             torch.cat(self.support.x),
             gap,
             self.adapter,
+            depth_ratio=self.encoder.depth_ratio(query),
             adapt=adapt,
-            fitted_with_cells=bool(self.report.get("cells")),
             seed=child_seed(seed, "adapter"),
         )
         # Missing genes shorten the features as well: the lower of the two, so that their loss does not count twice.
@@ -180,7 +181,6 @@ class FittedGears:
         verdict = layout_verdict(
             float(confidence[kept].mean()),
             far=gap.far,
-            adapted=adapted,
             depth=float(depth.mean()),
             signal=signal,
             held_out=self.report.get("held_out_quality"),

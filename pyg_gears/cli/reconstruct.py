@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--adapt",
     default="auto",
     type=click.Choice(["auto", "none", "match"]),
-    help="Adapter of the cells: the model's for cells far from the slides, none, or a new one for these cells.",
+    help="Match the cells to the spots: where they differ by their depth alone, never, or in any case.",
 )
 @click.option(
     "--paired",

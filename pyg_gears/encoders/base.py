@@ -69,6 +69,10 @@ class Encoder(Protocol):
         """Counts that the embedding of every spot or cell rests on, those that it borrows from neighbours included."""
         return cell_depths(slide.subset_genes(self.genes))
 
+    def depth_ratio(self, slide: Slide) -> float:
+        """Median count of the spots or cells over that of the training spots; 1 unless the encoder knows the latter."""
+        return 1.0
+
     def state(self) -> Mapping[str, Any]:
         """Tensors and plain values for :meth:`from_state`, with the name of the class under ``type``."""
         ...

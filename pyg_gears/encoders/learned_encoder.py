@@ -139,6 +139,10 @@ class LearnedEncoder(Encoder):
         """Counts that the front encoder's features of every spot or cell rest on."""
         return self.front.depths(slide)
 
+    def depth_ratio(self, slide: Slide) -> float:
+        """Median count of the spots or cells over that of the training spots, in the encoder's genes."""
+        return self.front.depth_ratio(slide)
+
     def state(self) -> Mapping[str, Any]:
         """Plain values and tensors for :meth:`from_state`."""
         return {

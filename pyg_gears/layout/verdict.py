@@ -46,7 +46,7 @@ class LayoutVerdict(NamedTuple):
 
 
 def layout_verdict(
-    confidence: float, *, far: bool, adapted: bool, depth: float, signal: float, held_out: float | None
+    confidence: float, *, far: bool, depth: float, signal: float, held_out: float | None
 ) -> LayoutVerdict:
     """The verdict, with the first of these reasons that applies: far off in expression, few counts, weak signal, the slides.
 
@@ -55,7 +55,6 @@ def layout_verdict(
         far: Whether the cells lie farther from the training spots than other sections of a tissue do, see
             :attr:`~pyg_gears.encoders.DomainGap.far`; the layout is then never called reliable, as no slide at hand has shown
             what holds for such cells.
-        adapted: Whether they went through an adapter.
         depth: Mean share of the counts of a shallow training spot that the cells have, at most 1.
         signal: How much the cells' genes vary together, against the training spots, at most 1.
         held_out: Rank correlation that the fit reached on what it held out; None if not known.
@@ -71,8 +70,7 @@ def layout_verdict(
         return LayoutVerdict(
             word,
             f"{mean}, and expression lies far from the training spots",
-            "slides of the same tissue, patient and platform"
-            + ("" if adapted else ", or a model fitted with these cells (fit --cells)"),
+            "slides of the same tissue, patient and platform",
         )
     if depth < LOW_SHARE:
         return LayoutVerdict(word, f"{mean}; cells have few counts", "deeper sequencing, or fewer and deeper cells")

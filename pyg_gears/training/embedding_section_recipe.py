@@ -65,7 +65,7 @@ class EmbeddingSection(Configuration):
     transform: Literal["log1p", "sqrt"] = "log1p"
     """Of the scaled counts."""
     adapter: AdapterRecipe | None = AdapterRecipe()
-    """The adapter of cells; null for none. It is applied to cells that lie far from the training spots."""
+    """The adapter of cells; null for none. It is applied to cells that differ from the training spots by their depth alone."""
 
     @property
     def normalization(self) -> Normalization:

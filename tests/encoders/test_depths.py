@@ -44,8 +44,11 @@ def test_encoders_name_the_counts_that_they_read() -> None:
     plain = cells.subset_genes(genes).counts.toarray().sum(axis=1)
     centred, _ = CenteredGenes.fit_transform(chosen, normalization=normalization)
     np.testing.assert_allclose(centred.depths(cells), plain)
+    assert centred.depth_ratio(cells) == 1.0  # it does not know the slides' depth
     front = ComponentEncoder.fit(chosen, n_components=4, kind="pca", normalization=normalization)
     assert (front.depths(cells) > 2 * plain).all()
+    spots = np.median(chosen[0].counts.sum(axis=1))
+    assert front.depth_ratio(cells) == pytest.approx(np.median(plain) / spots)
     deep = replace(cells, counts=cells.counts * 1000)
     np.testing.assert_allclose(front.depths(deep), 1000 * plain, rtol=1e-6)
     learned = LearnedEncoder(front, [ExpressionNetwork(4, 4, residual=True)], [torch.eye(4)], 1.0)

@@ -5,7 +5,7 @@ import pytest
 from pyg_gears.layout import layout_verdict
 from pyg_gears.layout.verdict import USES
 
-GOOD = {"far": False, "adapted": False, "depth": 1.0, "signal": 1.0, "held_out": 0.7}
+GOOD = {"far": False, "depth": 1.0, "signal": 1.0, "held_out": 0.7}
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,7 @@ def test_far_cells_are_never_reliable():
     verdict = layout_verdict(0.9, **GOOD | {"far": True})
     assert verdict.word == "coarse only"
     assert "far from the training spots" in verdict.reason
-    assert "fit --cells" in verdict.remedy
-    assert "fit --cells" not in layout_verdict(0.9, **GOOD | {"far": True, "adapted": True}).remedy
+    assert "same tissue, patient and platform" in verdict.remedy
 
 
 @pytest.mark.parametrize(
