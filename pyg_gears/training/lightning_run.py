@@ -71,6 +71,12 @@ def run(
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, handler)
             raise KeyboardInterrupt from stop
+    epochs = trainer.max_epochs or 0  # -1 where steps are counted
+    if progress and trainer.current_epoch < epochs:
+        print(
+            f"{title}: stopped after epoch {trainer.current_epoch} of {epochs}, as validation no longer improved",
+            file=sys.stderr,
+        )
 
 
 @contextmanager

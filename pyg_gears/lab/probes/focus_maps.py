@@ -138,7 +138,7 @@ def focus_figure(
             _draw_focus(axes, truth, query, candidates[order], attention[recycle, order, head], neighbors, norm)
             recall = (true.transition[order[:RECALL].copy()] > 0).sum() / RECALL
             axes.set_title(f"recycle {recycle + 1}, head {head + 1}: {float(recall):.2f}", fontsize=9)
-    figure.suptitle(f"{title} (numbers: recall@{RECALL})", fontsize=11)
+    figure.suptitle(f"{title} (numbers: recall@{RECALL})", fontsize=11, wrap=True)
     figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, shrink=0.6, aspect=30, label="attention")
     figure.legend(handles=_marks(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure

@@ -151,3 +151,14 @@ def test_a_miniset_gives_a_map_a_query_and_a_progression(seen) -> None:
     miniset, truth, output = seen
     names = [name for name, _ in miniset_maps(output, miniset, truth, "title")]
     assert names == [*(f"focus_{query}" for query in QUERIES), "progression"]
+
+
+def test_a_long_title_stays_inside_a_narrow_figure(seen) -> None:
+    miniset, truth, output = seen
+    title = "hippocampus_section_4, miniset 12: attention of the most central spot of the upper left quadrant"
+    figure = focus_figure([terms.alpha for terms in output.terms], output.edge_index, miniset, truth, 3, title)
+    figure.canvas.draw()
+    extent, whole = figure._suptitle.get_window_extent(), figure.bbox
+    assert extent.x0 >= 0
+    assert extent.x1 <= whole.x1
+    assert extent.y1 <= whole.y1
