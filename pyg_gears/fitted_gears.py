@@ -20,14 +20,7 @@ from pyg_gears.data import Slide
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.devices import find_device
-from pyg_gears.encoders import (
-    Encoder,
-    SCAdapter,
-    TrainingGenes,
-    domain_gap,
-    encoder_from_state,
-    readable_cells,
-)
+from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes, domain_gap, encoder_from_state, readable_cells
 from pyg_gears.errors import InputError, expect
 from pyg_gears.layout import (
     ConfidenceCalibration,
@@ -40,6 +33,7 @@ from pyg_gears.layout import (
     paired_genes,
     paired_layout,
     reconstruct_layout,
+    weigh_by_agreement,
     with_unplaced,
 )
 from pyg_gears.models import StructureModel
@@ -162,6 +156,7 @@ class FittedGears:
         depth = np.ones(len(x)) if genes is None else genes.trust(self.encoder.depths(query))
         confidence = np.zeros(len(kept))
         confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal * depth
+        regressions = () if self.regressions is None else self.regressions.layouts(query, x)
         with nullcontext() if shard_dir is None else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,
@@ -172,10 +167,11 @@ class FittedGears:
                 shard_dir=shard_dir,
                 progress=progress,
                 device=where,
-                regressions=() if self.regressions is None else self.regressions.layouts(query, x),
+                regressions=regressions,
                 own=own_components(query) if settings is None or settings.refinement_rounds else None,
                 confidence=float(confidence[kept].mean()),
             )
+        confidence[kept] = weigh_by_agreement(confidence[kept], layout.pos, regressions)
         if spots is not None:
             layout = paired_layout(layout, cells.select(kept), spots, seed=seed)
         verdict = layout_verdict(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from pyg_gears.layout.agreement import weigh_by_agreement
     from pyg_gears.layout.confidence import ConfidenceCalibration, row_spearman
     from pyg_gears.layout.consensus import ConsensusOutput, consensus_layout
     from pyg_gears.layout.fill import fill_evenly
@@ -75,6 +76,7 @@ __all__ = [
     "stitch_patches",
     "stitch_votes",
     "synchronize_scales",
+    "weigh_by_agreement",
     "weighted_median",
     "with_unplaced",
 ]
@@ -82,6 +84,7 @@ __all__ = [
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "agreement": ["weigh_by_agreement"],
         "confidence": ["ConfidenceCalibration", "row_spearman"],
         "consensus": ["ConsensusOutput", "consensus_layout"],
         "fill": ["fill_evenly"],
