@@ -169,7 +169,7 @@ class FittedGears:
                 device=where,
                 regressions=regressions,
                 own=own_components(query) if settings is None or settings.refinement_rounds else None,
-                confidence=float(confidence[kept].mean()),
+                confidence=1.0 if gap.near else float(confidence[kept].mean()),
             )
         confidence[kept] = weigh_by_agreement(confidence[kept], layout.pos, regressions)
         if spots is not None:

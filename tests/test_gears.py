@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 from anndata import AnnData
 
-from pyg_gears import FittedGears, Gears, Recipe, load
+from pyg_gears import FittedGears, Gears, Recipe, fitted_gears, load
 from pyg_gears.data import pseudo_spots, simulate_tissue
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.encoders import LearnedEncoder
@@ -238,6 +239,27 @@ def test_far_cells_are_reported_and_adapted_only_when_asked(learned, fitted, tis
     assert all(torch.equal(a, b) for a, b in zip(spots, learned.support.x, strict=True))
     assert fitted.adapter is None
     assert fitted.reconstruct(tissue.cells, adapt="match", progress=False).adapted
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_low_confidence_frees_near_neighbours_only_where_the_mixture_is_another(
+    learned, tissue, monkeypatch, near
+) -> None:
+    given, lay_out = {}, fitted_gears.reconstruct_layout
+
+    def spied(*values, **options):
+        given.update(options)
+        return lay_out(*values, **options)
+
+    monkeypatch.setattr(fitted_gears, "reconstruct_layout", spied)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = learned.reconstruct(
+            tissue.slides[1] if near else replace(tissue.cells, counts=tissue.cells.counts[np.repeat([0, 1], 75)]),
+            progress=False,
+        )
+    assert found.gap.near == near
+    assert given["confidence"] == (1.0 if near else pytest.approx(found.confidence.mean(), abs=1e-6))
 
 
 def test_a_fit_that_fails_leaves_what_was_fitted(tissue, recipe, fitted, tmp_path, monkeypatch) -> None:

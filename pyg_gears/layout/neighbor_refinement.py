@@ -48,7 +48,9 @@ def refine_neighbors(
     cells repel a cell: at an even density the rest cancels but for the rim, where the anchor holds. Time and memory grow with n.
 
     The less the slides know about the cells, the more their own expression decides: between a mean confidence c of 0.5 and 0.2
-    the weight of places in P falls to a quarter and the pull to 0.03 of itself, both by the power :math:`(0.5 - c) / 0.3`.
+    the weight of places in P falls to a quarter and the pull to 0.03 of itself, both by the power :math:`(0.5 - c) / 0.3`. A
+    layout of cells of the same mixture as the training spots passes c = 1 (olfactory bulb, Spearman: 0.096 and 0.117; four pairs
+    of STARmap spots and matched cells, mean 0.322 and 0.336).
 
     Measured (quick, seed 0, mean Spearman / Trust@20 / recall@15 without and with it, by H and ten principal components of the
     query's own): 11 unseen sections of hippocampus and tumour, which chose the constants, 0.611 / 0.811 / 0.240 and 0.612 / 0.823
@@ -62,7 +64,7 @@ def refine_neighbors(
         expression: What of the cells' expression is compared, shape (n, c) each; each is scaled to the same mean square.
         rounds: Gradient steps; 0 returns the layout.
         pull: Strength of the anchor, :math:`\mu`, at full confidence.
-        confidence: Mean confidence of the cells, in [0, 1].
+        confidence: Mean confidence c of the cells, in [0, 1].
 
     Returns:
         Layout, shape (n, 2), in the unit and about the centre of ``pos``. Fewer than 5 cells, and layouts in which half of the

@@ -14,7 +14,6 @@ from pyg_gears.errors import expect, nearest_name
 ADAPTATIONS = ("auto", "none", "match")
 MIN_CELLS = 100
 SHALLOW = 0.5
-NEAR_COVARIANCE = 0.45
 
 
 class QueryEmbedding(NamedTuple):
@@ -68,7 +67,7 @@ def adapt_query(
         f"expected adapt among {', '.join(ADAPTATIONS)}, found {adapt!r}{nearest_name(adapt, ADAPTATIONS)}; name one.",
     )
     enough = len(x) >= MIN_CELLS
-    if adapt == "auto" and enough and depth_ratio < SHALLOW and gap.covariance < NEAR_COVARIANCE and not gap.far:
+    if adapt == "auto" and enough and depth_ratio < SHALLOW and gap.near:
         return QueryEmbedding((adapter or SCAdapter.fit(x, spots, seed=seed))(x), True)
     if adapt == "match":
         return QueryEmbedding(SCAdapter.fit(x, spots, seed=seed)(x), True)

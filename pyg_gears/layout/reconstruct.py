@@ -73,6 +73,7 @@ def reconstruct_layout(
         own: What else of the cells' expression decides on near neighbours, shape (n, d), see :func:`own_components`; the
             embedding alone if omitted.
         confidence: Mean confidence of the cells, in [0, 1]: the lower, the more their own expression decides on near neighbours.
+            1 for cells of the same mixture as the training spots, see :attr:`~pyg_gears.encoders.DomainGap.near`.
 
     Returns:
         Layout, sparse distances and report.

@@ -24,6 +24,13 @@ def test_the_same_distribution_is_near() -> None:
     assert gap.covariance < 0.4
 
 
+@pytest.mark.parametrize(
+    ("covariance", "mmd", "near"), [(0.44, 0.07, True), (0.46, 0.0, False), (0.2, 0.09, False), (0.8, 0.0, False)]
+)
+def test_near_is_of_nearly_the_same_covariance_and_not_far(covariance, mmd, near) -> None:
+    assert DomainGap(0.0, mmd, covariance).near == near
+
+
 def test_equal_means_but_another_spread_are_seen_by_the_distances() -> None:
     cells, spots = 0.3 * draw(300, 0), draw(300, 1)
     gap = domain_gap(cells - cells.mean(dim=0), spots - spots.mean(dim=0), seed=0)
