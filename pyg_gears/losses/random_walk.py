@@ -168,9 +168,9 @@ class _RowKL(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, t: Tensor, q: Tensor) -> Tensor:
         ctx.save_for_backward(t, q)
-        return (t * torch.log((t + EPS) / (q + EPS))).sum(dim=(1, 2))
+        return (t + EPS).div_(q + EPS).log_().mul_(t).sum(dim=(1, 2))
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, Tensor]:
         t, q = ctx.saved_tensors
-        return None, (t / (q + EPS)) * -grad_outputs[0][:, None, None]
+        return None, t / (q + EPS) * -grad_outputs[0][:, None, None]

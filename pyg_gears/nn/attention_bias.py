@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -124,6 +125,12 @@ class AttentionBias:
         """The pair bias's term, shape (e, h)."""
         return None if self.pair_bias is None else _bounded(self.pair_bias)
 
+    def with_terms(self, *values: Tensor) -> Iterator[Tensor | None]:
+        """These values, then the gate's term and the pair bias's; a term is computed only when it is asked for."""
+        yield from values
+        yield self.gate
+        yield self.pair
+
     @property
     def dropped(self) -> Bool[Tensor, "e a"] | None:
         """Edges that take no part, shape (e, 1) or (e, h); None where nothing could leave one out."""
@@ -135,11 +142,16 @@ class AttentionBias:
         return dropped
 
     def reached(self) -> Bool[Tensor, "n a"] | None:
-        """Nodes that an edge which takes part enters, shape (n, 1) or (n, h); None where nothing leaves one out."""
+        """Nodes that an edge which takes part enters, shape (n, 1) or (n, h); None where nothing leaves one out.
+
+        On the CPU also None where all are found to be entered.
+        """
         if not self._reached:
             dropped, reached = self.dropped, None
             if dropped is not None:
                 reached = segment_sum((~dropped).float(), self.edge_index[1], self.num_nodes) > 0
+                if values_are_known(reached) and bool(reached.all()):
+                    reached = None
             self._reached.append(reached)
         return self._reached[0]
 

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from pyg_gears.nn.reverse_edges import reverse_edges
+
 
 class EdgePairs(NamedTuple):
     """Pairs of nodes and the edges between them.
@@ -28,10 +30,15 @@ def edge_pairs(edge_index: Int[Tensor, "2 e"], num_nodes: int) -> EdgePairs:
         num_nodes: Nodes n.
 
     Returns:
-        Pairs sorted by the lower and then the higher node, with both directions; for a graph that is not symmetric the
-        edges in their order, with one.
+        Pairs with the lower node first and both directions; those of edges sorted by target are sorted by the lower and
+        then the higher node. For a graph that is not symmetric the edges in their order, with one direction.
     """
     source, target = edge_index[0], edge_index[1]
+    back = reverse_edges(edge_index, num_nodes)
+    if back is not None:
+        down = (source > target).nonzero().flatten()
+        up = back[down]
+        return EdgePairs(edge_index[:, up], torch.stack([up, down]))
     up, down = (source < target).nonzero().flatten(), (source > target).nonzero().flatten()
     if up.numel() == down.numel():
         # Sorted stably, so that repeated edges find partners too.

@@ -273,7 +273,7 @@ class IPAConv(MessagePassing):
         with torch.autocast(pos.device.type, enabled=False):  # coordinates keep their precision
             new_pos = pos + (self.step if step is None else step) * self._turn(shift)
         new_s = s + self.update_state(torch.cat([z, message.flatten(1)], dim=-1))
-        checked_results([new_s, new_pos], (part for part in (s, pos, bias.gate, bias.pair)), self)
+        checked_results([new_s, new_pos], bias.with_terms(s, pos), self)
         if not return_terms:
             return new_s, new_pos
         return new_s, new_pos, attention_terms(qk, geo, bias.gate, bias.pair_bias, alpha)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, linear
 
 from pyg_gears.graphs.second_order import second_order_backward
+from pyg_gears.nn.chunked_mlp import chunked_mlp
 from pyg_gears.nn.edge_pairs import EdgePairs
 
 CHUNK = {"cpu": 2048}
@@ -28,9 +29,10 @@ def pair_mlp(
 ) -> Float[Tensor, "e o"]:
     r"""A three-layer MLP of ``[x_i, x_j, |x_i - x_j|, x_i * x_j]`` on every edge j -> i that belongs to a pair.
 
-    The first layer is split: its part on x_i and x_j is done once per node, its part on the two symmetric features
-    once per pair. Only that last sum is kept for the gradient; the rest is computed again. Second derivatives run edge
-    by edge. Under autocast it runs in the type of ``x``.
+    Where the embedding has fewer channels than half the width of a hidden layer, both directions of a pair are one product
+    of its features. Otherwise the first layer is split: its part on x_i and x_j is done once per node, its part on the two
+    symmetric features once per pair. Only the features, or that last sum, are kept for the gradient; the rest is computed
+    again. Second derivatives run edge by edge. Under autocast it runs in the type of ``x``.
 
     Args:
         x: Node embedding, shape (n, c).
@@ -45,7 +47,30 @@ def pair_mlp(
     """
     # The gradient is written out for one type of number: autocast would mix two.
     with torch.autocast(x.device.type, enabled=False):
+        if 2 * x.size(1) < first[0].size(0):
+            return _by_pair(x, pairs, num_edges, first, second, last)
         return _PairMLP.apply(x, *first, *second, *last, pairs, num_edges)
+
+
+def _by_pair(
+    x: Tensor,
+    pairs: EdgePairs,
+    num_edges: int,
+    first: tuple[Tensor, Tensor],
+    second: tuple[Tensor, Tensor],
+    last: tuple[Tensor, Tensor | None],
+) -> Tensor:
+    """The function from the features of whole pairs: few enough, they cost less than to gather what nodes have of them."""
+    (w1, b1), c = first, x.size(1)
+    a, b = (x.index_select(0, end) for end in pairs.nodes)
+    features = torch.cat([a, b, (a - b).abs(), a * b, a.new_ones(a.size(0), 1)], dim=1)
+    on_target, on_source, on_both = w1.split([c, c, 2 * c], dim=1)
+    bias = b1[:, None]
+    # The edge a -> b has its target in b.
+    ways = [torch.cat([on_source, on_target, on_both, bias], 1), torch.cat([on_target, on_source, on_both, bias], 1)]
+    logits = chunked_mlp(features, torch.cat(ways[: pairs.edges.size(0)]), second, last, _chunk(x))
+    edges = pairs.edges.T.flatten()
+    return logits.new_zeros(num_edges, logits.size(2)).index_copy(0, edges, logits.flatten(0, 1))
 
 
 class _PairMLP(torch.autograd.Function):
@@ -137,9 +162,13 @@ def _by_edge(
     return z.new_zeros(num_edges, z.size(1)).index_copy(0, pairs.edges.flatten(), z)
 
 
+def _chunk(values: Tensor) -> int:
+    return CHUNK.get(values.device.type, CHUNK_ELSEWHERE)
+
+
 def _chunks(pairs: EdgePairs) -> Any:
     """Slices of the pairs, with their nodes and edges."""
-    size = CHUNK.get(pairs.nodes.device.type, CHUNK_ELSEWHERE)
+    size = _chunk(pairs.nodes)
     for start in range(0, pairs.nodes.size(1), size):
         rows = slice(start, start + size)
         yield rows, pairs.nodes[:, rows], pairs.edges[:, rows]

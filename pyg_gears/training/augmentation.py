@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from pyg_gears.nn.reverse_edges import reverse_edges
 from pyg_gears.training.training_recipe import TrainingRecipe
 
 
@@ -31,7 +32,7 @@ def augment(batch: Batch, recipe: TrainingRecipe, std: Float[Tensor, " c"], gene
     shared = torch.randn(2, batch.num_graphs, x.size(1), generator=generator).to(x)[:, batch.batch] * recipe.slide_noise
     result.x = (x * (1 + shared[0]) + std.to(x) * (shared[1] + recipe.h_noise * noise)) * keep
     if recipe.edge_drop > 0:
-        kept = kept_edges(batch.edge_index, int(batch.num_nodes), recipe.edge_drop, generator)
+        kept = kept_edges(batch.edge_index, int(batch.num_nodes), recipe.edge_drop, generator).nonzero().flatten()
         edge_index, target = batch.edge_index[:, kept], batch.gate_target[kept]
         total = target.new_zeros(int(batch.num_nodes)).index_add(0, edge_index[1], target)
         tiny = torch.finfo(target.dtype).tiny
@@ -54,11 +55,24 @@ def kept_edges(
         True for kept edges, shape (e,).
     """
     source, target = edge_index[0], edge_index[1]
-    low, high = torch.minimum(source, target), torch.maximum(source, target)
-    _, pair = torch.unique(low * num_nodes + high, return_inverse=True)
-    draw = torch.rand(int(pair.max()) + 1 if pair.numel() else 0, generator=generator).to(source.device)[pair]
-    other = source != target
+    draw = _draw_pairs(edge_index, num_nodes, generator)
+    loop = source == target
     # A node's best draw always survives, in both directions.
-    best = draw.new_zeros(num_nodes).scatter_reduce(0, target[other], draw[other], "amax")
-    survives = (draw >= share) | ~other
+    best = draw.new_zeros(num_nodes).scatter_reduce(0, target, draw.masked_fill(loop, 0.0), "amax")
+    survives = (draw >= share) | loop
     return survives | (draw == best[target]) | (draw == best[source])
+
+
+def _draw_pairs(edge_index: Int[Tensor, "2 e"], num_nodes: int, generator: torch.Generator) -> Float[Tensor, " e"]:
+    """A number in [0, 1) for every pair of nodes, on both of its edges, shape (e,)."""
+    source, target = edge_index[0], edge_index[1]
+    back = reverse_edges(edge_index, num_nodes)
+    if back is None:
+        low, high = torch.minimum(source, target), torch.maximum(source, target)
+        pair = torch.unique(low * num_nodes + high, return_inverse=True)[1]
+        count = int(pair.max()) + 1 if pair.numel() else 0
+        return torch.rand(count, generator=generator).to(source.device)[pair]
+    first = source >= target
+    drawn = torch.rand(int(first.sum()), generator=generator).to(source.device)
+    draw = drawn.new_zeros(first.numel()).masked_scatter(first, drawn)
+    return torch.where(first, draw, draw[back])

@@ -84,3 +84,19 @@ def test_terms_of_other_edges_are_refused() -> None:
         AttentionBias(EDGES, 6, BATCH, GATE[:3])
     with pytest.raises(InputError, match="a pair bias for the 4 edges of the graph in use, found 2"):
         AttentionBias(EDGES, 6, BATCH, GATE, PAIR[:2])
+
+
+def test_reached_names_nodes_only_where_one_is_left_out() -> None:
+    ring = torch.tensor([[0, 1, 2], [1, 2, 0]])
+    assert AttentionBias(ring, 3, gate_logits=torch.zeros(3)).reached() is None
+    left_out = AttentionBias(ring, 3, gate_logits=torch.tensor([0.0, -torch.inf, 0.0])).reached()
+    assert left_out.flatten().tolist() == [True, True, False]
+    assert AttentionBias(ring, 4, gate_logits=torch.zeros(3)).reached().flatten().tolist() == [True, True, True, False]
+
+
+def test_terms_follow_the_values_given() -> None:
+    bias, state = AttentionBias(EDGES, 6, BATCH, GATE, PAIR, beta=3.0), torch.ones(6, 1)
+    first, gate, pair = bias.with_terms(state)
+    assert first is state
+    assert torch.equal(gate, bias.gate)
+    assert torch.equal(pair, bias.pair)

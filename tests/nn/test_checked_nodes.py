@@ -123,6 +123,7 @@ def test_values_too_large_for_their_type_are_refused_and_divergence_passes() -> 
     torch.nn.init.constant_(diverged.second.weight, torch.nan)
     assert diverged(X, EDGES).isnan().all()
     checked_results([torch.tensor([1.0])], [X], diverged)
+    checked_results([torch.tensor([3e38, 3e38])], [X], EdgeGate(C))  # finite, though their sum is not
 
 
 @pytest.mark.filterwarnings("ignore:There exist node types")

@@ -29,6 +29,29 @@ def test_dropping_is_symmetric_and_leaves_every_node_an_edge() -> None:
     assert kept.size(1) < edge_index.size(1)
 
 
+def test_order_and_repeats_of_edges_do_not_part_a_pair() -> None:
+    edge_index = candidate_graph(torch.randn(40, 4), k=5)
+    repeated = torch.cat([edge_index, edge_index], dim=1)
+    repeated = repeated[:, (repeated[1] * 40 + repeated[0]).argsort(stable=True)]
+    shuffled = edge_index[:, torch.randperm(edge_index.size(1))]
+    for edges in (repeated, shuffled):
+        kept = edges[:, kept_edges(edges, 40, 0.9, torch.Generator().manual_seed(1))]
+        assert kept.size(1) < edges.size(1)
+        assert sorted(map(tuple, kept.T.tolist())) == sorted(map(tuple, kept.flip(0).T.tolist()))
+
+
+def test_one_draw_a_pair_in_the_order_of_the_pairs() -> None:
+    edge_index = candidate_graph(torch.randn(40, 4), k=5)
+    source, target = edge_index
+    drawn = torch.rand(int((source >= target).sum()), generator=torch.Generator().manual_seed(5))
+    pairs = [tuple(sorted(edge)) for edge in edge_index.T.tolist()]
+    by_pair = dict(zip(sorted(set(pairs)), drawn.tolist(), strict=True))
+    expected = torch.tensor([by_pair[pair] >= 0.5 for pair in pairs])
+    best = {node: max(by_pair[p] for p in by_pair if node in p and p[0] != p[1]) for node in range(40)}
+    saved = torch.tensor([a == b or by_pair[a, b] in (best[a], best[b]) for a, b in pairs])
+    assert torch.equal(kept_edges(edge_index, 40, 0.5, torch.Generator().manual_seed(5)), expected | saved)
+
+
 def test_about_the_asked_share_is_dropped() -> None:
     edge_index = candidate_graph(torch.randn(200, 4), k=40)
     kept = kept_edges(edge_index, 200, 0.2, torch.Generator().manual_seed(2))
