@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -91,12 +92,14 @@ class PlaceRegression:
 
     def places(self, x: Float[torch.Tensor, "n c"]) -> list[Float[np.ndarray, "n 2"]]:
         """Places of cells on each slide, in the gauge of that slide, shape (n, 2) each."""
-        predict = _nearest if self.kind == "knn" else _kernel_ridge
         query = x.double().numpy()
-        return [
-            predict(own.double().numpy(), pos.double().numpy(), query)
-            for own, pos in zip(self.x, self.pos, strict=True)
-        ]
+        return [predict(query) for predict in self._fitted]
+
+    @cached_property
+    def _fitted(self) -> tuple[Callable[[np.ndarray], np.ndarray], ...]:
+        """From an embedding to places on each slide: fitted when first asked, and kept as long as the object."""
+        fit = _nearest if self.kind == "knn" else _kernel_ridge
+        return tuple(fit(own.double().numpy(), pos.double().numpy()) for own, pos in zip(self.x, self.pos, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors for :meth:`from_state_dict`."""
@@ -108,8 +111,13 @@ class PlaceRegression:
         return cls(state["kind"], tuple(state["x"]), tuple(state["pos"]))
 
 
-def _nearest(x: np.ndarray, pos: np.ndarray, query: np.ndarray) -> np.ndarray:
-    return np.asarray(knn(len(x)).fit(_directions(x), pos).predict(_directions(query)))
+def _nearest(x: np.ndarray, pos: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    regression = knn(len(x)).fit(_directions(x), pos)
+    return partial(_predict_nearest, regression)
+
+
+def _predict_nearest(regression: Any, query: np.ndarray) -> np.ndarray:
+    return np.asarray(regression.predict(_directions(query)))
 
 
 def _directions(x: np.ndarray) -> np.ndarray:
@@ -117,10 +125,13 @@ def _directions(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
 
 
-def _kernel_ridge(x: np.ndarray, pos: np.ndarray, query: np.ndarray) -> np.ndarray:
+def _kernel_ridge(x: np.ndarray, pos: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     from sklearn.kernel_ridge import KernelRidge
 
     unit = max(float(np.sqrt((x**2).mean())), 1e-12)
     regression = KernelRidge(alpha=PENALTY, kernel="rbf", gamma=WIDTH / x.shape[1]).fit(x / unit, pos)
-    step = max(CHUNK // len(x), 1)
+    return partial(_predict_kernel_ridge, regression, unit, max(CHUNK // len(x), 1))
+
+
+def _predict_kernel_ridge(regression: Any, unit: float, step: int, query: np.ndarray) -> np.ndarray:
     return np.concatenate([regression.predict(query[i : i + step] / unit) for i in range(0, len(query), step)])

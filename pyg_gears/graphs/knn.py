@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import Literal, NamedTuple
 
@@ -18,10 +19,18 @@ CHUNK = 1024
 """Rows searched at a time. Fixed, because another chunk may round another way and so order near-ties differently."""
 
 CHUNK_VALUES = 2**26
-"""Distances held at a time (256 MB): above 65,536 rows a chunk has fewer rows than ``CHUNK``."""
+"""Distances held at a time at most (256 MB)."""
+
+CACHED_VALUES = 2**22
+"""Distances held at a time where that leaves ``LEAST_ROWS`` rows (16 MB): several passes over them find them in a cache."""
+
+LEAST_ROWS = 64
 
 PARTS = 8
 """Parts of a chunk that are sorted one after the other: sorting takes several copies of its input."""
+
+LEAST_WIDTH = 4
+"""Columns of a group from which the search by groups pays."""
 
 
 class NeighborsOutput(NamedTuple):
@@ -49,7 +58,8 @@ def knn(
         metric: "cosine" or "euclidean". A zero row has cosine distance 1 to everything.
         method: "exact" takes O(n^2 c) time and, in addition to input and output, O(1024 n) memory, at most 400 MB.
             "approximate" is an inverted-list search (recall about 0.998 at 100,000 rows) and needs the extra ``scale``.
-            "auto" is exact up to 50,000 rows and approximate above.
+            "auto" is exact up to 50,000 rows and approximate above; without the extra it stays exact, and a warning says how
+            long that will take.
 
     Returns:
         ``index`` (n, k) int64 and ``distance`` (n, k) float32.
@@ -76,13 +86,9 @@ def knn(
     if k == 0:
         return NeighborsOutput(x.new_empty((x.size(0), 0), dtype=torch.long), x.new_empty((x.size(0), 0)))
     points = torch.nn.functional.normalize(x, dim=-1) if metric == "cosine" else _centre(x)
-    if method == "auto" and x.size(0) > EXACT_LIMIT:
-        method = "approximate" if _has_faiss() else "exact"
-        if method == "exact":
-            warnings.warn(
-                "exact knn of a large embedding is slow; `pip install pyg_gears[scale]` speeds it up", stacklevel=2
-            )
-    index, square = _approximate(points, k) if method == "approximate" else _exact(points, k)
+    many = method == "auto" and x.size(0) > EXACT_LIMIT
+    approximate = method == "approximate" or (many and _has_faiss())
+    index, square = _approximate(points, k) if approximate else _exact(points, k, announce=many)
     return NeighborsOutput(index, square / 2 if metric == "cosine" else square.sqrt())
 
 
@@ -97,19 +103,32 @@ def _centre(x: Tensor) -> Tensor:
     return x - torch.round(mean / quantum) * quantum
 
 
-def _exact(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _exact(points: Tensor, k: int, *, announce: bool = False) -> tuple[Tensor, Tensor]:
+    """Chunk by chunk; ``announce`` warns how long the whole will take, once ``CHUNK`` rows are done."""
     # A matrix product may round equal columns differently: every value is computed once, then shared by its copies.
     unique, copy_of = torch.unique(points, dim=0, return_inverse=True)
     n = points.size(0)
+    copies = unique.size(0) < n
+    if not copies:  # nothing to share: as they stand, which saves the spreading
+        unique, copy_of = points, torch.arange(n, device=points.device)
     index, square = torch.empty(n, k, dtype=torch.long, device=points.device), points.new_empty(n, k)
-    chunk = max(1, min(CHUNK, CHUNK_VALUES // n))
+    chunk = max(1, min(CHUNK, max(LEAST_ROWS, CACHED_VALUES // n), CHUNK_VALUES // n))
+    begin = time.monotonic()
     for start in range(0, n, chunk):
         rows = slice(start, min(start + chunk, n))
-        _fill(square[rows], index[rows], unique, copy_of, start)
+        _fill(square[rows], index[rows], unique, copy_of, copies, start)
+        if announce and rows.stop >= min(CHUNK, n):
+            announce = False
+            minutes = (time.monotonic() - begin) / rows.stop * n / 60
+            warnings.warn(
+                f"exact neighbours of {n:,} cells take about {max(1, round(minutes))} min; `pip install pyg_gears[scale]` "
+                "finds nearly all of them in less.",
+                stacklevel=3,
+            )
     return index, square
 
 
-def _fill(square: Tensor, index: Tensor, unique: Tensor, copy_of: Tensor, start: int) -> None:
+def _fill(square: Tensor, index: Tensor, unique: Tensor, copy_of: Tensor, copies: bool, start: int) -> None:
     """Write the neighbours of the rows from ``start`` on, as many as ``square`` and ``index`` have."""
     rows, norm = copy_of[start : start + square.size(0)], unique.square().sum(dim=-1)
     # In place, so that one copy of the chunk exists; duplicates are spread out a few rows at a time.
@@ -117,7 +136,8 @@ def _fill(square: Tensor, index: Tensor, unique: Tensor, copy_of: Tensor, start:
     distance.addmm_(unique[rows], unique.T, alpha=-2).clamp_(min=0)
     step = -(-rows.numel() // PARTS)
     for first in range(0, rows.numel(), step):
-        part = distance[first : first + step][:, copy_of]
+        part = distance[first : first + step]
+        part = part[:, copy_of] if copies else part
         own = torch.arange(part.size(0), device=rows.device)
         part[own, own + start + first] = torch.inf
         square[first : first + step], index[first : first + step] = _smallest(part, k=square.size(1))
@@ -125,7 +145,7 @@ def _fill(square: Tensor, index: Tensor, unique: Tensor, copy_of: Tensor, start:
 
 def _smallest(distance: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k smallest of every row in ascending order; among equal values those of the lower index."""
-    value, column = distance.topk(min(k + 1, distance.size(1)), largest=False)
+    value, column = _in_groups(distance, k + 1) if k < distance.size(1) else distance.topk(k, largest=False)
     if value.size(1) > k:
         # topk is free to choose among equal values: rows where a tie crosses the k-th place are settled by a stable
         # sort.
@@ -137,6 +157,26 @@ def _smallest(distance: Tensor, k: int) -> tuple[Tensor, Tensor]:
     column, by_index = column.sort(dim=1)
     value, by_value = value.gather(1, by_index).sort(dim=1, stable=True)
     return value, column.gather(1, by_value)
+
+
+def _in_groups(distance: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k smallest of every row in ascending order, in no particular order among equal values.
+
+    They lie in the k groups of columns whose smallest values are smallest: whatever lies elsewhere is no smaller than the k
+    values that lead these groups. One pass over the row finds them; sorting sees what is left.
+    """
+    n = distance.size(1)
+    width = int((n / (2 * k)) ** 0.5)
+    if width < LEAST_WIDTH:
+        return distance.topk(k, largest=False)
+    groups = n // width
+    lead = distance[:, : groups * width].view(-1, width, groups).amin(dim=1)
+    chosen = lead.topk(k, largest=False, sorted=False).indices
+    column = (chosen[:, None] + groups * torch.arange(width, device=distance.device)[:, None]).flatten(1)
+    rest = torch.arange(groups * width, n, device=distance.device).expand(distance.size(0), -1)
+    column = torch.cat([column, rest], dim=1)
+    value, place = distance.gather(1, column).topk(k, largest=False)
+    return value, column.gather(1, place)
 
 
 def _approximate(points: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -94,6 +94,18 @@ def test_the_state_gives_the_same_layout():
         assert np.array_equal(fitted.layout(query), again.layout(query))
 
 
+@pytest.mark.parametrize("kind", place_regression.KINDS)
+def test_every_slide_is_fitted_once_however_often_cells_are_laid_out(kind, monkeypatch):
+    name = "_nearest" if kind == "knn" else "_kernel_ridge"
+    fit, fits = getattr(place_regression, name), []
+    monkeypatch.setattr(place_regression, name, lambda x, pos: fits.append(len(x)) or fit(x, pos))
+    known, (query, _) = slides(), slides(seed=1)[0]
+    fitted = PlaceRegression.fit(kind, known)
+    first, second = fitted.layout(query), fitted.layout(query)
+    assert fits == [60, 60]
+    assert np.array_equal(first, second)
+
+
 def test_bad_input_is_reported():
     with pytest.raises(InputError, match="expected a kind among knn, kernel_ridge, found 'kn'"):
         PlaceRegression.fit("kn", slides())
