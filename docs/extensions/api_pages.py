@@ -86,6 +86,7 @@ MORE = {
         "pyg_gears.lab.experiments.trained_run.TrainedRun",
         "pyg_gears.lab.experiments.fold.prepare_fold",
         "pyg_gears.lab.experiments.evaluations.EVALUATIONS",
+        "pyg_gears.lab.experiments.random_candidates.RandomCandidates",
     ],
 }
 # Documented on the page of its own room.

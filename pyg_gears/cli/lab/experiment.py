@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     "--folds", default="all", metavar="NAME,NAME | all", help="Slides to hold out in turn (names or file stems)."
 )
 @click.option(
+    "--unseen",
+    multiple=True,
+    metavar="[NAME=]SLIDE.h5ad",
+    help="A slide that takes no part in any fold, on which every model is measured too; may be repeated.",
+)
+@click.option(
     "--protocol",
     default="inductive",
     type=click.Choice(["inductive", "transductive", "both"]),
@@ -49,6 +55,7 @@ def experiment(
     show: bool,
     seeds: str | None,
     folds: str,
+    unseen: tuple[str, ...],
     protocol: str,
     preset: str,
     assignments: tuple[str, ...],
@@ -82,6 +89,7 @@ def experiment(
     from pyg_gears.data.io.checked_files import read_files
 
     read = read_files(slides, options=reading).slides
+    kept_back = read_files(unseen, options=reading).slides if unseen else ()
     from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data.leftovers import remove_parts
     from pyg_gears.lab.experiments.experiment import PROTOCOLS
@@ -93,6 +101,7 @@ def experiment(
             chosen,
             read,
             out,
+            unseen=kept_back,
             recipe=recipe,
             seeds=numbers,
             protocols=[one for one in PROTOCOLS if protocol in (one, "both")],

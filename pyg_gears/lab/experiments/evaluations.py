@@ -11,6 +11,7 @@ import torch
 from pyg_gears.lab.experiments.direct_fits import coordinates, recycle_distillation, single_overfit
 from pyg_gears.lab.experiments.interventions import INTERVENTIONS, recycle_energies
 from pyg_gears.lab.experiments.trained_run import TrainedRun
+from pyg_gears.lab.experiments.unseen import unseen
 from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.probes.attention_probe import attention_probe
 from pyg_gears.lab.probes.candidate_robustness import candidate_robustness
@@ -140,6 +141,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "recycle-energies": recycle_energies,
     "recycle-distillation": recycle_distillation,
     "layout": layout,
+    "unseen": unseen,
     "gap": gap,
     "edge-overlap": edge_overlap,
     "attention": attention,

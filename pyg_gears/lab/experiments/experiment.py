@@ -31,6 +31,9 @@ class Variant(Configuration):
     """Recipe fields that differ from the base recipe, by section, for instance ``{"graph": {"k": 60}}``."""
     embedding: Literal["own", "noise"] = "own"
     """"noise" replaces H by Gaussian noise with the mean and deviation of each channel of each slide."""
+    candidates: Literal["own", "random"] = "own"
+    """"random" replaces the candidate graph, in training and after it, by one of the same degrees that knows nothing of H
+    (:class:`~pyg_gears.lab.experiments.random_candidates.RandomCandidates`)."""
     protocol: Protocol | None = None
     """Protocol of this variant; by default those of the run."""
 

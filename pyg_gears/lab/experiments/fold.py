@@ -14,8 +14,10 @@ from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.errors import expect
 from pyg_gears.lab.experiments.experiment import Protocol
+from pyg_gears.lab.experiments.random_candidates import RandomCandidates
 from pyg_gears.seeds import torch_stream
 from pyg_gears.training.embedding_recipe import ComponentEmbedding, GenesFront, LearnedEmbedding
+from pyg_gears.training.minisets import recipe_minisets
 from pyg_gears.training.preparation import Prepared, prepare
 from pyg_gears.training.published_embedding_recipe import PublishedEmbedding
 from pyg_gears.training.recipe import Recipe
@@ -30,12 +32,14 @@ class Preparation:
         protocol: "inductive" or "transductive", see :func:`prepare_fold`.
         recipe: The recipe; only the sections that :func:`~pyg_gears.training.preparation.prepare` reads matter.
         embedding: "own" or "noise", see :class:`~pyg_gears.lab.experiments.Variant`.
+        candidates: "own" or "random", likewise.
     """
 
     fold: str
     protocol: Protocol
     recipe: Recipe
     embedding: str
+    candidates: str = "own"
 
     @property
     def encoder_key(self) -> str:
@@ -45,7 +49,7 @@ class Preparation:
     @property
     def key(self) -> str:
         """The same for preparations with the same encoder and minisets."""
-        return fingerprint(self.fold, self.protocol, self.embedding, *self._parts())[:16]
+        return fingerprint(self.fold, self.protocol, self.embedding, self.candidates, *self._parts())[:16]
 
     def _parts(self) -> tuple[Any, ...]:
         recipe, training = self.recipe, self.recipe.training
@@ -125,6 +129,8 @@ def prepare_folds(
         prepared = prepare_fold(preparation.recipe, slides, fold, protocol, folder, device=device)
         if preparation.embedding == "noise":
             prepared = _without_information(prepared, preparation.recipe, folder / "minisets")
+        if preparation.candidates == "random":
+            prepared = _with_random_candidates(prepared, preparation.recipe, folder / "minisets")
         for minisets in (prepared.train, prepared.validation):
             minisets.keep_in_memory = False
             for number in range(len(minisets)):
@@ -158,3 +164,23 @@ def _without_information(prepared: Prepared, recipe: Recipe, cache: Path) -> Pre
     train = redraw(prepared.train.slides, 0)
     held_out = redraw(prepared.validation.slides, len(train))
     return prepared._replace(train=rebuild(prepared.train, train), validation=rebuild(prepared.validation, held_out))
+
+
+def _with_random_candidates(prepared: Prepared, recipe: Recipe, cache: Path) -> Prepared:
+    """The same minisets, and the same search of candidates for later, on candidates without information."""
+    candidates = RandomCandidates.like(prepared.candidates)
+
+    def rebuild(minisets: MinisetDataset) -> MinisetDataset:
+        return recipe_minisets(
+            minisets.slides,
+            recipe,
+            candidates,
+            seed=minisets.seed,
+            count=minisets.count,
+            views=minisets.views,
+            cache=cache,
+        )
+
+    return prepared._replace(
+        candidates=candidates, train=rebuild(prepared.train), validation=rebuild(prepared.validation)
+    )

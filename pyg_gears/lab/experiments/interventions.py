@@ -13,8 +13,10 @@ from torch import Tensor
 
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.graphs import segment_log_softmax
+from pyg_gears.lab.experiments.random_candidates import RandomCandidates
 from pyg_gears.lab.experiments.trained_run import TrainedRun
 from pyg_gears.lab.probes.row_statistics import edge_rows, row_best
+from pyg_gears.training.oracle import oracle_edges
 
 BETAS = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)
 STEP_SCALES = (0.25, 0.5, 1.0, 1.5, 2.0)
@@ -87,6 +89,37 @@ def hard_gate(run: TrainedRun) -> dict[str, float]:
     return run.energies(layouts)
 
 
+def other_graphs(run: TrainedRun) -> dict[str, float]:
+    """Other edges than the candidates of the embedding, with the gate and without ("..., no gate").
+
+    "random" are :class:`~pyg_gears.lab.experiments.random_candidates.RandomCandidates`, "all pairs" every edge within a miniset,
+    "none" the self-loops alone, "true" the true graph. ``density`` is the share of all pairs that the candidates hold.
+    """
+    model = run.gated
+    random = RandomCandidates.like(run.prepared.candidates)
+
+    def layouts(batch: Any) -> dict[str, Tensor]:
+        loop = torch.arange(batch.num_nodes, device=batch.x.device).expand(2, -1)
+        target, source = (batch.batch[:, None] == batch.batch[None]).nonzero(as_tuple=True)
+        graphs = {
+            "candidates": batch.edge_index,
+            "random": random.batch_edges(batch),
+            "all pairs": torch.stack([source, target]),
+            "none": loop,
+            "true": oracle_edges(batch),
+        }
+        found = {name: model(batch, edge_index=edges).pos for name, edges in graphs.items()}
+        return found | {
+            f"{name}, no gate": model(batch, edge_index=edges, use_gate=False).pos for name, edges in graphs.items()
+        }
+
+    minisets = run.minisets
+    edges = [int((data.edge_index[0] != data.edge_index[1]).sum()) for data in minisets]
+    pairs = [int(data.num_nodes) * (int(data.num_nodes) - 1) for data in minisets]
+    density = sum(e / p for e, p in zip(edges, pairs, strict=True)) / len(minisets)
+    return run.energies(layouts) | {"density": density}
+
+
 def smoothing_recycles(run: TrainedRun) -> dict[str, float]:
     r"""Late recycles that only follow the gate, and averages along the gate after the last recycle.
 
@@ -118,6 +151,7 @@ INTERVENTIONS: dict[str, Callable[[TrainedRun], dict[str, float]]] = {
     "uniform-attention": uniform_attention,
     "logit-terms": logit_terms,
     "hard-gate": hard_gate,
+    "graph": other_graphs,
     "smoothing": smoothing_recycles,
 }
 """Interventions by name."""

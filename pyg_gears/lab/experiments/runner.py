@@ -32,6 +32,7 @@ from pyg_gears.lab.experiments.fold import Preparation, check_protocol, prepare_
 from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.experiments.table import judge, write_results
 from pyg_gears.lab.experiments.train_run import RunTask, train_run
+from pyg_gears.lab.experiments.unseen import check_unseen, embed_unseen
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.preparation import Prepared, check_slides
 from pyg_gears.training.recipe import Recipe
@@ -62,6 +63,7 @@ def run_experiment(
     slides: Sequence[Slide],
     out: FilePath,
     *,
+    unseen: Sequence[Slide] = (),
     recipe: Recipe | None = None,
     seeds: Sequence[int] | None = None,
     folds: Sequence[str] | None = None,
@@ -84,6 +86,8 @@ def run_experiment(
         experiment: The experiment.
         slides: Two or more slides with positions.
         out: New folder, or one begun with the same experiment, recipe and slides.
+        unseen: Slides with positions on which every trained model is measured too, and which take part in nothing else: the
+            evaluation "unseen" is made of them, whether the experiment names it or not.
         recipe: Base recipe of all variants; ``Recipe.preset("standard")`` if omitted.
         seeds: Seeds, each >= 0; by default the experiment's.
         folds: Names of the slides to hold out; by default all in turn.
@@ -100,18 +104,21 @@ def run_experiment(
     seeds = experiment.seeds if seeds is None else tuple(seeds)
     folds = tuple(slide.name for slide in slides) if folds is None else tuple(folds)
     check_grid(experiment, slides, seeds, folds, protocols, processes)
+    check_unseen(unseen, [slide.name for slide in slides])
+    if unseen and "unseen" not in experiment.measure:
+        experiment = experiment.change({"measure": [*experiment.measure, "unseen"]})
     recipes = experiment.recipes(recipe)
     for variant in experiment.variants:
         for protocol in variant.protocols(protocols):
             check_protocol(recipes[variant.label], protocol)
     place = find_device(device)
     check_figures()
-    _claim(out, experiment, recipe, slides)
+    _claim(out, experiment, recipe, slides, unseen)
     tasks = [
         RunTask(
             variant=variant.label,
             seed=seed,
-            preparation=Preparation(fold, protocol, recipes[variant.label], variant.embedding),
+            preparation=Preparation(fold, protocol, recipes[variant.label], variant.embedding, variant.candidates),
             measure=experiment.measure,
             device=str(place),
             record=out / "runs" / variant.folder / protocol / fold / f"seed_{seed}.json",
@@ -124,7 +131,7 @@ def run_experiment(
     ]
     open_tasks = [task for task in tasks if not task.record.exists()]
     with tqdm(total=len(tasks), initial=len(tasks) - len(open_tasks), unit="run", disable=not progress) as bar:
-        for _ in _run_tasks(open_tasks, slides, out / "work", processes):
+        for _ in _run_tasks(open_tasks, slides, unseen, out / "work", processes):
             write_results(experiment, _records(tasks), out)  # a long grid can be read while it runs
             bar.update()
     shutil.rmtree(out / "work", ignore_errors=True)
@@ -174,7 +181,7 @@ def check_grid(
         )
 
 
-def _claim(out: Path, experiment: Experiment, recipe: Recipe, slides: Sequence[Slide]) -> None:
+def _claim(out: Path, experiment: Experiment, recipe: Recipe, slides: Sequence[Slide], unseen: Sequence[Slide]) -> None:
     """Mark the folder with what is trained and measured; wording, criteria and published figures may change."""
     expect(
         not out.exists() or (out.is_dir() and (not any(out.iterdir()) or (out / "run").is_file())),
@@ -182,10 +189,12 @@ def _claim(out: Path, experiment: Experiment, recipe: Recipe, slides: Sequence[S
     )
     fields = experiment.as_dict()
     trained = [fields[name] for name in ("name", "base", "variants", "measure")]
-    claim_folder(out, fingerprint(trained, recipe, list(slides)))
+    claim_folder(out, fingerprint(trained, recipe, list(slides), list(unseen)))
 
 
-def _run_tasks(tasks: Sequence[RunTask], slides: Sequence[Slide], work: Path, processes: int) -> Iterator[RunRecord]:
+def _run_tasks(
+    tasks: Sequence[RunTask], slides: Sequence[Slide], unseen: Sequence[Slide], work: Path, processes: int
+) -> Iterator[RunRecord]:
     """Prepare the folds, then run the tasks; what a fold has on disk goes when its last run is finished."""
     groups: dict[str, dict[str, Preparation]] = {}
     for task in tasks:
@@ -194,15 +203,19 @@ def _run_tasks(tasks: Sequence[RunTask], slides: Sequence[Slide], work: Path, pr
     jobs = [(list(group.values()), slides, work / key, tasks[0].device) for key, group in groups.items()]
     for found in _side_by_side(prepare_folds, jobs, processes):
         prepared |= found
+    # Before any training: a slide that lacks genes of a fold is refused here.
+    kept_back = {key: embed_unseen(one, unseen) for key, one in prepared.items()}
     left = Counter(task.preparation.encoder_key for task in tasks)
     keys = {(t.variant, t.preparation.protocol, t.preparation.fold): t.preparation.encoder_key for t in tasks}
-    for record in _side_by_side(train_run, ((task, prepared[task.preparation.key]) for task in tasks), processes):
+    keyed = ((task, task.preparation.key) for task in tasks)
+    calls = ((task, prepared[own], kept_back[own]) for task, own in keyed)
+    for record in _side_by_side(train_run, calls, processes):
         key = keys[record.variant, record.protocol, record.fold]
         left[key] -= 1
         if left[key] == 0:
             shutil.rmtree(work / key)
             for name in groups[key]:
-                del prepared[name]
+                del prepared[name], kept_back[name]
         yield record
 
 

@@ -6,11 +6,13 @@ import contextlib
 import math
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from pyg_gears.data import EmbeddedSlide
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.lab.experiments.evaluations import EVALUATIONS, measure
 from pyg_gears.lab.experiments.fold import Preparation
@@ -45,11 +47,16 @@ class RunTask:
     work: Path
 
 
-def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
+def train_run(task: RunTask, prepared: Prepared, unseen: Sequence[EmbeddedSlide] = ()) -> RunRecord:
     """Train the structure model, measure it, write its record, and clear its checkpoints away.
 
     A run that was killed goes on from its last epoch. A training that diverges is a result too, and recorded as failed;
     an evaluation of something that the model lacks gives no numbers.
+
+    Args:
+        task: The run.
+        prepared: Encoder and minisets of its fold.
+        unseen: Slides that the fold has not seen, in its embedding.
     """
     recipe, log = task.preparation.recipe, task.work / "log.csv"
     record = RunRecord(
@@ -73,7 +80,7 @@ def train_run(task: RunTask, prepared: Prepared) -> RunRecord:
     else:
         # The time of a resumed run would be that of its last part.
         seconds = {} if resumed else {"seconds": time.perf_counter() - start}
-        run = TrainedRun(model, recipe, prepared, task.seed)
+        run = TrainedRun(model, recipe, prepared, task.seed, tuple(unseen))
         numbers = {**measure(run), **epochs(log), **seconds}
         for name in task.measure:
             with contextlib.suppress(NotMeasurable):

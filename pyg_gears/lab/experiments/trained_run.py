@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_gears.data import EmbeddedSlide
 from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.probes.evaluation_batches import evaluation_batches
 from pyg_gears.losses import geometric_energy
@@ -27,12 +28,14 @@ class TrainedRun(NamedTuple):
         recipe: Recipe of its variant.
         prepared: Minisets of its fold.
         seed: Seed of the model.
+        unseen: Embedded slides that no part of the fold has seen.
     """
 
     model: StructureModel
     recipe: Recipe
     prepared: Prepared
     seed: int
+    unseen: tuple[EmbeddedSlide, ...] = ()
 
     @property
     def gated(self) -> GatedModel:

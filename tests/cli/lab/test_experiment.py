@@ -56,6 +56,15 @@ def test_the_protocol_is_an_option(files, tmp_path, monkeypatch) -> None:
     assert asked == [["inductive"], ["transductive"], ["inductive", "transductive"]]
 
 
+def test_slides_are_kept_back_by_an_option(files, tmp_path, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(runner, "run_experiment", lambda *a, **k: asked.append(k["unseen"]) or 1 / 0)
+    for option in ((), ("--unseen", f"kept={files[1]}")):
+        with pytest.raises(ZeroDivisionError):
+            run("recycles", files[0], "--out", tmp_path / "out", *option)
+    assert [[slide.name for slide in slides] for slides in asked] == [[], ["kept"]]
+
+
 def test_the_list_needs_no_slides(capsys) -> None:
     run("--list")
     printed = capsys.readouterr().out

@@ -8,6 +8,7 @@ from pyg_gears.data import simulate_tissue
 from pyg_gears.lab.experiments import Experiment, RunRecord
 from pyg_gears.lab.experiments.fold import Preparation, prepare_folds
 from pyg_gears.lab.experiments.trained_run import TrainedRun
+from pyg_gears.lab.experiments.unseen import embed_unseen
 from pyg_gears.training import Recipe
 from pyg_gears.training.structure_training import train_structure
 
@@ -34,6 +35,14 @@ def recipe() -> Recipe:
 @pytest.fixture(scope="session")
 def slides():
     return simulate_tissue("layers", slides=2, cells=40, seed=1, spots=80, genes=50).slides
+
+
+@pytest.fixture(scope="session")
+def third():
+    """A slide of the same tissue that no fold holds."""
+    slide = simulate_tissue("layers", slides=3, cells=40, seed=1, spots=80, genes=50).slides[2]
+    assert slide.name == "slide_2"
+    return slide
 
 
 @pytest.fixture(scope="session")
@@ -64,12 +73,12 @@ def experiment() -> Experiment:
 
 
 @pytest.fixture(scope="session")
-def trained(recipe, slides, tmp_path_factory) -> TrainedRun:
+def trained(recipe, slides, third, tmp_path_factory) -> TrainedRun:
     work = tmp_path_factory.mktemp("trained")
     preparation = Preparation(slides[1].name, "inductive", recipe, "own")
     prepared = prepare_folds([preparation], slides, work)[preparation.key]
     model = train_structure(recipe, prepared.train, prepared.validation, seed=0, folder=work / "run", progress=False)
-    return TrainedRun(model, recipe, prepared, 0)
+    return TrainedRun(model, recipe, prepared, 0, embed_unseen(prepared, [third]))
 
 
 def record(

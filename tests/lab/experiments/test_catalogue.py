@@ -40,6 +40,7 @@ NAMES = {
         "walk-stress",
         "fewer-terms",
         "oracle-distillation",
+        "graph-value",
     ),
 }
 SCHEDULE = ("training.warmup_epochs", "training.ramp_epochs", "loss.random_walk", "model.gate.beta_ramp_epochs")
@@ -54,7 +55,8 @@ def test_every_experiment_builds_valid_and_different_recipes(name) -> None:
             build_model(recipe, 12, seed=0)
         # Two variants that are the same run would only cost time. Some preset may well hold one of them.
         distinct = {
-            (repr(recipes[variant.label]), variant.embedding, variant.protocol) for variant in experiment.variants
+            (repr(recipes[variant.label]), variant.embedding, variant.candidates, variant.protocol)
+            for variant in experiment.variants
         }
         assert len(distinct) == len(experiment.variants) or (preset == "d7" and name == "closing-the-gap")
     assert set(experiment.measure) <= set(EVALUATIONS)

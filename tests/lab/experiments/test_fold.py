@@ -73,6 +73,22 @@ def test_noise_keeps_the_spread_of_channels_and_the_targets(recipe, slides, tmp_
     assert torch.equal(again.train.slides[0].x, y)
 
 
+def test_random_candidates_change_the_edges_and_nothing_else(recipe, slides, tmp_path) -> None:
+    own, random = (Preparation("slide_1", "inductive", recipe, "own", kind) for kind in ("own", "random"))
+    assert own.key != random.key
+    assert own.encoder_key == random.encoder_key
+    found = prepare_folds([own, random], slides, tmp_path)
+    a, b = found[own.key], found[random.key]
+    for one, other in ((a.train, b.train), (a.validation, b.validation)):
+        assert len(one) == len(other)
+        assert torch.equal(one[0].x, other[0].x)
+        assert torch.equal(one[0].stress_distance, other[0].stress_distance)
+        assert one[0].edge_index.shape == other[0].edge_index.shape
+        assert not torch.equal(one[0].edge_index, other[0].edge_index)
+    # What lays out later searches as the training did.
+    assert torch.equal(b.candidates(b.train[0].clone()).edge_index, b.train[0].edge_index)
+
+
 def test_the_encoder_is_trained_once_for_all_graphs(recipe, slides, tmp_path, monkeypatch) -> None:
     encoder = {"out_channels": 4, "hidden": [4], "steps": 2, "evaluate_every": 1, "folds": 2, "repeats": 1}
     learned = recipe.change(

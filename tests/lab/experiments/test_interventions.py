@@ -9,6 +9,7 @@ from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.losses import geometric_energy
 from pyg_gears.models import GateEGNN
 from pyg_gears.training.oracle import mean_energies
+from pyg_gears.transforms import CandidateGraph
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,28 @@ def test_a_gate_of_weight_zero_is_no_gate(trained) -> None:
     swept, terms = interventions.beta_sweep(trained), interventions.logit_terms(trained)
     assert swept["beta 0"] == pytest.approx(terms["no gate"], abs=1e-5)
     assert swept["beta 4"] != pytest.approx(swept["beta 2"], abs=1e-7)
+
+
+def test_other_graphs_are_what_they_say(trained, h_gate) -> None:
+    found = interventions.other_graphs(trained)
+    energies = mean_energies(trained.model, trained.prepared.validation, 160)
+    assert found["candidates"] == pytest.approx(h_gate, abs=1e-5)
+    assert found["true, no gate"] == pytest.approx(energies["t_edge"], abs=1e-5)
+    assert found["candidates, no gate"] == pytest.approx(interventions.logit_terms(trained)["no gate"], abs=1e-5)
+    densities = []
+    for data in trained.minisets:
+        n = int(data.num_nodes)
+        densities.append((data.edge_index.size(1) - n) / (n * (n - 1)))
+    assert found["density"] == pytest.approx(sum(densities) / len(densities))
+    # With its self-loop alone a node has nowhere to go: the layout stays that of the first guess.
+    initial = interventions.recycle_energies(trained)["initial"]
+    assert found["none"] == pytest.approx(initial, abs=1e-5)
+    assert found["none, no gate"] == pytest.approx(initial, abs=1e-5)
+    # All pairs as edges are the candidates of a large k.
+    every = Batch.from_data_list([CandidateGraph(k=1000)(data.clone()) for data in trained.minisets])
+    with torch.no_grad():
+        assert found["all pairs"] == pytest.approx(float(geometric_energy(trained.model(every).pos, every)), abs=1e-5)
+    assert len({round(found[name], 7) for name in ("candidates", "random", "all pairs", "true")}) == 4
 
 
 def test_the_hard_gate_keeps_the_best_candidates_and_the_node_itself(trained) -> None:

@@ -11,7 +11,7 @@ from pyg_gears.lab.experiments.experiment import Experiment
 
 __all__ = ["CATALOGUE", "describe_catalogue", "find_experiment"]
 
-THEMES = ("validity", "ladder", "gate", "gate_training", "attention", "recycles", "candidates", "objectives")
+THEMES = ("validity", "ladder", "gate", "gate_training", "attention", "recycles", "candidates", "graph", "objectives")
 
 
 def _read() -> dict[str, Experiment]:
