@@ -109,7 +109,7 @@ class GeneratorDiffusionRecipe(Configuration):
     guidance: float = Field(default=2.0, ge=0)
     """How far the condition is followed: 1 as it is, at half the cost (``published_small``). Published: 2."""
     start: float = Field(default=3.0, gt=0)
-    """First noise level, in scales of the residuals. Published: 3."""
+    """First noise level, in scales of the residuals; at most the largest one that the training has reached. Published: 3."""
     noise: float = Field(default=1.0, ge=0)
     """Initial noise of further samples (``reconstruct --samples``), as a share of that; the first sample has none."""
     planar_rounds: int = Field(default=20, ge=0)

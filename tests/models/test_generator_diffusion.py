@@ -95,6 +95,7 @@ def test_the_sampler_follows_guidance_in_two_passes(monkeypatch: pytest.MonkeyPa
     """Every evaluation: an estimate, and one that has read it, with the condition and without."""
     built, data = model(guidance=1.7, low=0.05), graphs()[0]
     built.terms.scale.value.fill_(0.2)
+    built.terms.curriculum.stage.fill_(3)
     seen = []
     real = Denoiser.forward
 
@@ -125,6 +126,24 @@ def test_the_sampler_follows_guidance_in_two_passes(monkeypatch: pytest.MonkeyPa
     seen.clear()
     model(guidance=1.0)(data)
     assert all(conditioned for _, conditioned, *_ in seen)
+
+
+@pytest.mark.parametrize(("stage", "highest", "first"), [(0, None, 0.2), (1, None, 0.4), (3, None, 0.6), (3, 0.3, 0.3)])
+def test_the_sampler_starts_no_higher_than_the_training_went(
+    stage: int, highest: float | None, first: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, levels = model(highest=highest), []
+    built.terms.scale.value.fill_(0.2)
+    built.terms.curriculum.stage.fill_(stage)
+    real = Denoiser.forward
+
+    def spy(self: Denoiser, x: Tensor, sigma: Tensor, *rest: Any) -> Tensor:
+        levels.append(float(sigma[0]))
+        return real(self, x, sigma, *rest)
+
+    monkeypatch.setattr(Denoiser, "forward", spy)
+    built(graphs()[0])
+    assert max(levels) == levels[0] == pytest.approx(first)
 
 
 @pytest.mark.parametrize("geometry", ["layout", "residual"])

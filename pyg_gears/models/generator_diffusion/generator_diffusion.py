@@ -64,7 +64,7 @@ class GeneratorDiffusion(StructureModel):
         geometry: Whose distances and angles it reads, "layout" or "residual".
         steps: Noise levels of the sampler; 0 returns the generator's layout.
         guidance: How far the condition is followed beyond itself, g in x0 = x_null + g (x0 - x_null); 1 follows it as it is.
-        start: First noise level of the sampler, in data scales.
+        start: First noise level of the sampler, in data scales; at most the largest one that the training has reached.
         noise: Scale of the sampler's initial noise in further samples; 1 is the distribution it was trained for.
         planar_rounds: Rounds of stress majorisation.
         generator_rate: Learning rate of the generator, as a multiple of the others'.
@@ -202,7 +202,8 @@ class GeneratorDiffusion(StructureModel):
     ) -> Tensor:
         """Residuals of padded sets, without a gradient."""
         scale = self.terms.scale.value
-        high = min(self.start * float(scale), HIGHEST_START)
+        # The weights of an early epoch know no noise above what the curriculum had reached.
+        high = min(self.start * float(scale), self.terms.cap, HIGHEST_START)
         levels = karras_levels(high, min(self.low, high), self.steps)
         n = sets.num_sets * sets.size if sets.slot is None else sets.slot.numel()
         start = initial_noise(base.new_zeros(n, self.dims), noise * high, generator)
