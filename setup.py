@@ -37,6 +37,7 @@ setup(
         "transfer": ["pillow>=10"],  # PNG and JPEG in `transfer`; matplotlib brings it anyway
         "scale": ["faiss-cpu>=1.8"],  # neighbours above 50,000 cells
         "eval": ["igraph>=0.11"],  # Leiden communities in label-free checks
+        "harmony": ["harmonypy>=2"],  # `lab batch-effect --harmony`; GPL-3.0, imported by nothing else
         "io": [
             "zarr>=3.1",  # zarr and SpatialData stores; anndata 0.12 brings it, 0.11 does not
             "pyarrow>=14",  # positions of Visium HD, which are parquet: one package of 55 MB

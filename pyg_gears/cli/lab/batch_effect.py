@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     help="Slide left out of every fit (its name or file's stem); default: each in turn.",
 )
 @click.option(
+    "--gene-sets", type=click.Path(path_type=Path), metavar="FILE", help="Programmes to follow (.gmt or .json)."
+)
+@click.option("--harmony", is_flag=True, help="Compare Harmony too (needs harmonypy).")
+@click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, table and figures."
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
@@ -33,6 +37,8 @@ def batch_effect(
     cells: str | None,
     model: Path | None,
     held_out: tuple[str, ...],
+    gene_sets: Path | None,
+    harmony: bool,
     out: Path,
     seed: int,
     reading: ReadOptions,
@@ -45,7 +51,7 @@ def batch_effect(
     # `--held-out A B` gives the option A; B arrives among the slides, without a suffix.
     paths = tuple(word for word in slides if word.endswith(".h5ad") or not held_out)
     names = (*held_out, *(word for word in slides if word not in paths))
-    check_batch_effect(paths, out, cells, held_out=names, reading=reading)
+    check_batch_effect(paths, out, cells, held_out=names, gene_sets=gene_sets, harmony=harmony, reading=reading)
     fitted = []
     if model is not None:
         expect(
@@ -57,6 +63,16 @@ def batch_effect(
 
         found = load(model)
         fitted.append(FittedRow("model", found.encoder, found.seen))
-    run(paths, out, cells, held_out=names, fitted=fitted, seed=seed, reading=reading)
+    run(
+        paths,
+        out,
+        cells,
+        held_out=names,
+        fitted=fitted,
+        seed=seed,
+        gene_sets=gene_sets,
+        harmony=harmony,
+        reading=reading,
+    )
     click.echo((out / "report.txt").read_text(encoding="utf-8"))
     click.echo(f"wrote {out}")

@@ -10,6 +10,7 @@ from pyg_gears.data.io.checked_files import checked_files, read_files
 from pyg_gears.data.io.named_path import named_path
 from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.errors import expect, nearest_name
+from pyg_gears.lab.encoders.gene_sets import read_gene_sets
 from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.typing import FilePath
 
@@ -22,8 +23,11 @@ def batch_effect_probes() -> tuple[AnyProbe, ...]:
     """The probes of a batch-effect report, in its order."""
     from pyg_gears.lab.encoders import (
         cell_gap,
+        composition_sweep,
+        coral_sweep,
         embedding_shape,
         gene_moran,
+        gene_programmes,
         gene_removal,
         kruskal_wallis,
         neighbor_mixing,
@@ -42,6 +46,9 @@ def batch_effect_probes() -> tuple[AnyProbe, ...]:
         kruskal_wallis.PROBE,
         gene_removal.PROBE,
         gene_moran.PROBE,
+        composition_sweep.PROBE,
+        coral_sweep.PROBE,
+        gene_programmes.PROBE,
         slide_map.PROBE,
         cell_gap.PROBE,
     )
@@ -58,6 +65,8 @@ def batch_effect(
     seed: int = 0,
     adapter_steps: int = 500,
     probes: Sequence[AnyProbe] | None = None,
+    gene_sets: FilePath | None = None,
+    harmony: bool = False,
     reading: ReadOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Measure how far slides differ, the effect of each correction and its cost, on unseen slides too.
@@ -73,7 +82,9 @@ def batch_effect(
         fitted: Encoders that are fitted already; they are judged.
         seed: Seed of all draws.
         adapter_steps: Steps of the adapters between cells and spots.
-        probes: By default :func:`batch_effect_probes`.
+        probes: By default :func:`batch_effect_probes`; go or no-go follows from them.
+        gene_sets: File of programmes, see :func:`~pyg_gears.lab.encoders.gene_sets.read_gene_sets`.
+        harmony: Add Harmony to the embeddings.
         reading: How the files are understood.
 
     Returns:
@@ -82,19 +93,32 @@ def batch_effect(
 
     Raises:
         InputError: as :func:`check_batch_effect`, and for slides without shared genes.
-        ImportError: without matplotlib.
+        ImportError: without matplotlib, or for Harmony without harmonypy.
     """
-    check_batch_effect(slide_paths, out, cells_path, held_out=held_out, reading=reading)
+    sets = check_batch_effect(
+        slide_paths, out, cells_path, held_out=held_out, gene_sets=gene_sets, harmony=harmony, reading=reading
+    )
     slides, cells = read_files(slide_paths, cells_path, reading)
 
+    from pyg_gears.lab.encoders import go_no_go
+    from pyg_gears.lab.encoders.comparison_rows import comparison_rows, harmony_row
     from pyg_gears.lab.encoders.subject import slides_subject
-    from pyg_gears.lab.report import measure_probes, write_report
+    from pyg_gears.lab.report import Measured, measure_probes, write_report
 
+    chosen = [*(comparison_rows(seed) if rows is None else rows), *([harmony_row(seed)] if harmony else [])]
     subject = slides_subject(
-        slides, cells, held_out=held_out, rows=rows, fitted=fitted, seed=seed, adapter_steps=adapter_steps
+        slides,
+        cells,
+        held_out=held_out,
+        rows=chosen,
+        fitted=fitted,
+        seed=seed,
+        adapter_steps=adapter_steps,
+        gene_sets=sets,
     )
-    measured = measure_probes(batch_effect_probes() if probes is None else probes, subject)
-    measured = measured._replace(notes=(*subject.notes, *measured.notes))
+    found = measure_probes(batch_effect_probes() if probes is None else probes, subject)
+    last = measure_probes([go_no_go.PROBE], {probe.name: record for probe, record in found.records})
+    measured = Measured((*found.records, *last.records), (*subject.notes, *found.notes, *last.notes))
     genes, folds = len(subject.slides[0].genes), subject.folds
     head = {
         "slides": [{"name": slide.name, "spots": len(slide)} for slide in subject.slides],
@@ -118,15 +142,21 @@ def check_batch_effect(
     cells_path: FilePath | None,
     *,
     held_out: Sequence[str],
+    gene_sets: FilePath | None = None,
+    harmony: bool = False,
     reading: ReadOptions = DEFAULT,
-) -> None:
+) -> dict[str, tuple[str, ...]]:
     """Check the files by their structure, before anything heavy is loaded.
+
+    Returns:
+        The gene sets, empty without a file of them.
 
     Raises:
         InputError: for fewer than two slides, names that repeat, unknown names to hold out, no slide left to fit on, a file
-            that is no slide, or a folder in use.
-        ImportError: without matplotlib.
+            that is no slide, a file that holds no gene sets, or a folder in use.
+        ImportError: without matplotlib, or for Harmony without harmonypy.
     """
+    sets = {} if gene_sets is None else read_gene_sets(gene_sets)
     with checked_files(slide_paths, cells_path, reading) as files:
         names = files.names
     expect(
@@ -158,3 +188,8 @@ def check_batch_effect(
     from pyg_gears.report.figure_style import new_figure
 
     new_figure(1, 1)  # a missing matplotlib is reported now, not after the measurements
+    if harmony:
+        from pyg_gears.lab.encoders.harmony import imported_harmony
+
+        imported_harmony()
+    return sets

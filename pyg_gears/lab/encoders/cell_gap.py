@@ -15,9 +15,10 @@ from pyg_gears.encoders.domain_gap import domain_gap
 from pyg_gears.encoders.single_cell_adapter import SCAdapter
 from pyg_gears.lab.encoders.figure_parts import SEEN, UNSEEN, draw_grouped_bars
 from pyg_gears.lab.encoders.neighbor_mixing import neighbor_mixing
+from pyg_gears.lab.encoders.published_limits import LIMITS
 from pyg_gears.lab.encoders.slide_probe import slide_probe
 from pyg_gears.lab.encoders.subject import Embedding, Fit, Numbers, SlidesSubject
-from pyg_gears.lab.probe import PUBLISHED, NotMeasurable, Probe, Requirement
+from pyg_gears.lab.probe import NotMeasurable, Probe, Requirement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -161,9 +162,7 @@ def _draw(record: Mapping[str, CellGap], figure: Figure) -> None:
 
 def _requirements(record: Mapping[str, CellGap]) -> list[Requirement]:
     return [
-        Requirement("domain probe after the adapter", gap.fitted["after"]["probe"], 0.55, "at most", PUBLISHED, name)
-        for name, gap in record.items()
-        if gap.given
+        LIMITS["domain"].requirement(gap.fitted["after"]["probe"], name) for name, gap in record.items() if gap.given
     ]
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import torch
+from torch import Tensor
 
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import Encoder
@@ -14,10 +15,12 @@ from pyg_gears.encoders.centering import Normalization
 from pyg_gears.encoders.component_encoder import ComponentEncoder
 from pyg_gears.encoders.genes import variable_genes
 from pyg_gears.lab.encoders.aligned import AlignedEncoder
+from pyg_gears.lab.encoders.harmony import harmonize
 from pyg_gears.lab.encoders.pooled_pca import PooledPCAEncoder
 from pyg_gears.lab.encoders.zscored_pca import ZScoredPCAEncoder
 
 FitEncoder: TypeAlias = Callable[[Sequence[Slide]], Encoder]
+Jointly: TypeAlias = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 GENES = 3000
 RAW, CENTRED, ZSCORED, CORAL = "raw PCA-50", "centred PCA-50", "z-scored PCA-50", "CORAL PCA-50"
@@ -32,11 +35,13 @@ class ComparisonRow(NamedTuple):
         name: Name in tables and figures.
         fit: From training slides to an encoder. It must use no other slide, so that leaving slides out means something.
         adapt: Whether to compare cells with spots in this embedding, before and after an adapter.
+        jointly: A correction that reads the encoded slides all at once, those that the encoder has not seen too; None without.
     """
 
     name: str
     fit: FitEncoder
     adapt: bool = False
+    jointly: Jointly | None = None
 
 
 class FittedRow(NamedTuple):
@@ -66,6 +71,17 @@ def comparison_rows(seed: int = 0) -> tuple[ComparisonRow, ...]:
         ComparisonRow("spatial-20", partial(fit_pca, count=20, kind="spatial", target_sum=1000.0), adapt=True),
         ComparisonRow("random-20", partial(fit_random, count=20, seed=seed)),
     )
+
+
+def harmony_row(seed: int = 0) -> ComparisonRow:
+    """Fifty components of the pooled slides, corrected by Harmony on all slides at once.
+
+    On a slide left out, only the components have not seen it.
+
+    Args:
+        seed: Seed of Harmony's clusters.
+    """
+    return ComparisonRow("Harmony PCA-50", partial(fit_pooled, count=50), jointly=partial(harmonize, seed=seed))
 
 
 def fit_pooled(slides: Sequence[Slide], count: int) -> PooledPCAEncoder:

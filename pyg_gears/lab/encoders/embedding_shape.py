@@ -12,8 +12,9 @@ from torch import Tensor
 
 from pyg_gears.data.slide import Slide
 from pyg_gears.lab.encoders.figure_parts import draw_per_slide
+from pyg_gears.lab.encoders.published_limits import LIMITS
 from pyg_gears.lab.encoders.subject import Numbers, Scored, SlidesSubject, embedding_table, score_embeddings
-from pyg_gears.lab.probe import PUBLISHED, Probe, Requirement
+from pyg_gears.lab.probe import Probe, Requirement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,10 +88,7 @@ def _requirements(record: EmbeddingShapes) -> list[Requirement]:
     for name, one in record.embeddings.items():
         numbers = one.summary["fitted"] or one.summary["held_out"]
         if one.given and numbers:
-            found += [
-                Requirement("norm ratio between slides", numbers["norm_ratio"], 1.10, "at most", PUBLISHED, name),
-                Requirement("least std of a channel", numbers["std_min"], 0.01, "at least", PUBLISHED, name),
-            ]
+            found += [LIMITS[key].requirement(numbers[key], name) for key in ("norm_ratio", "std_min")]
     return found
 
 

@@ -8,13 +8,16 @@ from jaxtyping import Float
 from pyg_gears.data.slide import Slide
 
 TOP_GENES = 20
+MARKED = (("MT-",), ("RPS", "RPL"), ("HBA", "HBB"))
+"""How the names of genes of mitochondria, ribosomes and haemoglobin begin."""
 
 
-def qc_features(slide: Slide) -> Float[np.ndarray, "n 4"]:
-    """Four quality-control figures of every spot.
+def qc_features(slide: Slide) -> Float[np.ndarray, "n 7"]:
+    """Seven quality-control figures of every spot.
 
     Columns: log1p total count, log1p number of genes detected, share of counts in the spot's 20 most expressed genes, share
-    of counts in mitochondrial genes (names that begin with mt- or MT-; zero where none is measured).
+    of counts in genes of mitochondria (names that begin with MT-), ribosomes (RPS, RPL) and haemoglobin (HBA, HBB), in capitals
+    or not; zero where none is measured; and genes detected over counts, both as log1p.
     """
     counts = slide.counts
     total = np.asarray(counts.sum(axis=1), dtype=np.float64).reshape(-1)
@@ -22,7 +25,10 @@ def qc_features(slide: Slide) -> Float[np.ndarray, "n 4"]:
     top = np.zeros(len(slide))
     for i, (start, end) in enumerate(zip(counts.indptr[:-1], counts.indptr[1:], strict=True)):
         top[i] = np.sort(counts.data[start:end])[-TOP_GENES:].sum(dtype=np.float64)
-    mitochondrial = [i for i, gene in enumerate(slide.genes) if gene.lower().startswith("mt-")]
-    share = np.asarray(counts[:, mitochondrial].sum(axis=1), dtype=np.float64).reshape(-1)
+    shares = []
     safe = np.maximum(total, 1e-12)
-    return np.stack([np.log1p(total), np.log1p(detected), top / safe, share / safe], axis=1)
+    for starts in MARKED:
+        columns = [i for i, gene in enumerate(slide.genes) if gene.upper().startswith(starts)]
+        shares.append(np.asarray(counts[:, columns].sum(axis=1), dtype=np.float64).reshape(-1) / safe)
+    complexity = np.log1p(detected) / np.maximum(np.log1p(total), 1e-12)
+    return np.stack([np.log1p(total), np.log1p(detected), top / safe, *shares, complexity], axis=1)

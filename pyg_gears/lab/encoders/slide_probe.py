@@ -14,9 +14,10 @@ from torch import Tensor
 from pyg_gears.errors import expect
 from pyg_gears.lab.encoders.comparison_rows import CORRECTIONS, RAW
 from pyg_gears.lab.encoders.figure_parts import BARS, draw_grouped_bars
+from pyg_gears.lab.encoders.published_limits import LIMITS
 from pyg_gears.lab.encoders.qc_features import qc_features
 from pyg_gears.lab.encoders.subject import Numbers, Scored, SlidesSubject, embedding_table, score_embeddings
-from pyg_gears.lab.probe import PUBLISHED, Probe, Requirement
+from pyg_gears.lab.probe import Probe, Requirement
 from pyg_gears.report.figure_style import PALETTE
 from pyg_gears.typing import FloatArray, IntArray
 
@@ -227,7 +228,7 @@ def _requirements(record: SlideProbes) -> list[Requirement]:
     for name, one in record.embeddings.items():
         numbers = one.summary["fitted"] or one.summary["held_out"]
         if one.given and numbers:
-            found.append(Requirement("slide probe", numbers["probe"], 0.50, "at most", PUBLISHED, name))
+            found.append(LIMITS["probe"].requirement(numbers["probe"], name))
     return found
 
 

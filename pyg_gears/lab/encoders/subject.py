@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pyg_gears.data.slide import Slide, shared_genes
 from pyg_gears.encoders.base import Encoder
-from pyg_gears.lab.encoders.comparison_rows import ComparisonRow, FittedRow, comparison_rows, fit_pca
+from pyg_gears.lab.encoders.comparison_rows import ComparisonRow, FittedRow, Jointly, comparison_rows, fit_pca
 from pyg_gears.lab.encoders.slide_clusters import slide_clusters
 from pyg_gears.typing import IntArray
 
@@ -71,6 +71,7 @@ class SlidesSubject:
         seed: Seed of all draws.
         adapter_steps: Steps of the adapters between cells and spots.
         notes: What was done to the input.
+        gene_sets: Name -> genes of the user's programmes.
     """
 
     slides: tuple[Slide, ...]
@@ -82,6 +83,7 @@ class SlidesSubject:
     seed: int = 0
     adapter_steps: int = 500
     notes: tuple[str, ...] = ()
+    gene_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def labels(self) -> IntArray:
@@ -138,6 +140,7 @@ def slides_subject(
     fitted: Sequence[FittedRow] = (),
     seed: int = 0,
     adapter_steps: int = 500,
+    gene_sets: Mapping[str, tuple[str, ...]] | None = None,
 ) -> SlidesSubject:
     """Fit every embedding with all slides and without each fold, and embed all slides.
 
@@ -149,6 +152,7 @@ def slides_subject(
         fitted: Encoders that were fitted elsewhere.
         seed: Seed of all draws.
         adapter_steps: Steps of the adapters between cells and spots.
+        gene_sets: Name -> genes of the user's programmes.
 
     Raises:
         InputError: when fewer than two genes are shared, or a fitted encoder reads genes that a file lacks.
@@ -166,17 +170,17 @@ def slides_subject(
     folds = (tuple(held_out),) if held_out else tuple((slide.name,) for slide in shared)
     joint = fit_pca(shared, 20, "pca")
     clusters = slide_clusters([joint.encode(slide) for slide in shared], seed=seed)
-    empty = SlidesSubject(shared, whole, cells, folds, (), clusters, seed, adapter_steps, tuple(notes))
+    empty = SlidesSubject(shared, whole, cells, folds, (), clusters, seed, adapter_steps, tuple(notes), gene_sets or {})
     embeddings = []
     for row in tqdm(comparison_rows(seed) if rows is None else rows, desc="embeddings", disable=None):
-        fits = [_fit(row.fit(train), train, unseen, shared) for unseen, train in empty.splits()]
+        fits = [_fit(row.fit(train), train, unseen, shared, row.jointly) for unseen, train in empty.splits()]
         embeddings.append(Embedding(row.name, fits[0], tuple(fits[1:]), row.adapt))
     for done in fitted:
         # A fitted encoder may read genes that not all files share: it gets the slides as they came.
         seen, unseen = ([slide for slide in whole if (slide.name in done.seen) == known] for known in (True, False))
         fit = _fit(done.encoder, seen, unseen, whole)
         embeddings.append(Embedding(done.name, fit if seen else None, (fit,) if unseen else (), adapt=True, given=True))
-    return SlidesSubject(shared, whole, cells, folds, tuple(embeddings), clusters, seed, adapter_steps, tuple(notes))
+    return replace(empty, embeddings=tuple(embeddings))
 
 
 def score_embeddings(
@@ -220,8 +224,17 @@ def embedding_table(scored: Mapping[str, Scored], columns: Mapping[str, str]) ->
     return pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index), columns=list(columns.values()), dtype=float)
 
 
-def _fit(encoder: Encoder, seen: Sequence[Slide], unseen: Sequence[Slide], slides: Sequence[Slide]) -> Fit:
-    return Fit(encoder, tuple(seen), tuple(unseen), {slide.name: encoder.encode(slide) for slide in slides})
+def _fit(
+    encoder: Encoder,
+    seen: Sequence[Slide],
+    unseen: Sequence[Slide],
+    slides: Sequence[Slide],
+    jointly: Jointly | None = None,
+) -> Fit:
+    xs: Sequence[Tensor] = [encoder.encode(slide) for slide in slides]
+    if jointly is not None:
+        xs = jointly(xs)
+    return Fit(encoder, tuple(seen), tuple(unseen), {slide.name: x for slide, x in zip(slides, xs, strict=True)})
 
 
 def _mean(scores: Sequence[FitScores]) -> Numbers | None:

@@ -16,9 +16,10 @@ from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.neighbor_agreement import neighbor_agreement
 from pyg_gears.graphs import morans_i
 from pyg_gears.lab.encoders.figure_parts import draw_per_slide
+from pyg_gears.lab.encoders.published_limits import LIMITS
 from pyg_gears.lab.encoders.slide_graph import slide_graph
 from pyg_gears.lab.encoders.subject import Numbers, Scored, SlidesSubject, embedding_table, score_embeddings
-from pyg_gears.lab.probe import PUBLISHED, Probe, Requirement
+from pyg_gears.lab.probe import Probe, Requirement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,8 +81,7 @@ def _requirements(record: TissueKept) -> list[Requirement]:
             title = "overlap@20 on unseen slides, against the best simple embedding"
             found.append(Requirement(title, unseen["overlap"], limit, "at least", subject=name, note=note))
         if one.given and seen:
-            title = "overlap@20 on training slides"
-            found.append(Requirement(title, seen["overlap"], 0.65, "at least", PUBLISHED, name))
+            found.append(LIMITS["overlap"].requirement(seen["overlap"], name))
     return found
 
 

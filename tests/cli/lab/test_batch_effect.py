@@ -8,7 +8,7 @@ import pytest
 
 from pyg_gears.cli.fit import fit
 from pyg_gears.cli.lab.batch_effect import batch_effect
-from pyg_gears.data import write_simulation
+from pyg_gears.data import read_slide, write_simulation
 from pyg_gears.errors import InputError
 
 
@@ -24,13 +24,16 @@ def files(tmp_path_factory) -> list[Path]:
 def test_slides_in_folder_and_table_out(files, tmp_path, capsys) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "report"
-    run(*files[:3], "--held-out", "slide_0", "slide_2", "--out", out)
+    sets = tmp_path / "sets.gmt"
+    sets.write_text("some\tof the first\t" + "\t".join(read_slide(files[0]).genes[:4]) + "\n")
+    run(*files[:3], "--held-out", "slide_0", "slide_2", "--gene-sets", sets, "--out", out)
     printed = capsys.readouterr().out
     assert (out / "report.txt").read_text() in printed
     assert "slide_0, slide_2 left out" in printed
     report = json.loads((out / "report.json").read_text())
     assert report["folds"] == [["slide_0", "slide_2"]]
     assert report["probes"]["tissue_kept"]["embeddings"]["spatial-20"]["folds"][0]["judged"] == ["slide_0", "slide_2"]
+    assert len(report["probes"]["programmes"]["programmes"][0]["genes"]) == 4
     assert list(out.glob("*.png"))
 
 
@@ -38,6 +41,9 @@ def test_bad_input(files, tmp_path) -> None:
     pytest.importorskip("matplotlib")
     with pytest.raises(InputError, match="expected two or more slides, found 1"):
         run(files[0], "--out", tmp_path / "r")
+    sets = tmp_path / "sets.csv"
+    with pytest.raises(InputError, match=r"expected gene sets in a \.gmt or \.json file, found sets\.csv"):
+        run(*files[:2], "--gene-sets", sets, "--out", tmp_path / "r")
     with pytest.raises(InputError, match="expected a model folder at"):
         run(*files[:2], "--model", tmp_path / "none", "--out", tmp_path / "r")
     with pytest.raises(InputError, match="expected --held-out to name one of the slides slide_0, slide_1, found 'x'"):

@@ -30,8 +30,12 @@ from pyg_gears.lab.report import Measured, as_mappings, measure_probes, report_t
 
 FIGURES = {
     "cells_and_spots",
+    "composition",
+    "coral_sweep",
     "embedding_shape",
     "gene_removal",
+    "go_no_go",
+    "programmes",
     "slide_map",
     "slide_probe",
     "subspace_angles",
@@ -51,7 +55,16 @@ def model(tissue) -> FittedRow:
 
 @pytest.fixture(scope="module")
 def subject(tissue, model) -> SlidesSubject:
-    return slides_subject(tissue.slides, tissue.cells, held_out=("slide_0",), fitted=(model,), seed=1, adapter_steps=5)
+    sets = {"first genes": tissue.slides[0].genes[:5]}
+    return slides_subject(
+        tissue.slides,
+        tissue.cells,
+        held_out=("slide_0",),
+        fitted=(model,),
+        seed=1,
+        adapter_steps=5,
+        gene_sets=sets,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -269,12 +282,22 @@ def test_files_in_one_folder_out(tmp_path: Path) -> None:
     slides = write_simulation(tmp_path, tissue="layers", slides=3, cells=60, seed=0, spots=60)
     rows = [row for row in comparison_rows() if row.name in CORRECTIONS]
     out = tmp_path / "report"
-    report = batch_effect(slides[:3], out, slides[3], held_out=["slide_0"], rows=rows, seed=1, adapter_steps=2)
+    sets = tmp_path / "sets.json"
+    sets.write_text(json.dumps({"first": list(read_slide(slides[0]).genes[:3])}))
+    report = batch_effect(
+        slides[:3], out, slides[3], held_out=["slide_0"], rows=rows, seed=1, adapter_steps=2, gene_sets=sets
+    )
     figures = {f"{name}{suffix}" for name in FIGURES for suffix in (".png", ".svg")}
     assert {path.name for path in out.iterdir()} == figures | {"report.json", "report.txt"}
     assert json.loads((out / "report.json").read_text()) == report
     assert report["folds"] == [["slide_0"]]
     assert report["cells"]["cells"] == 60
+    centred = report["probes"]["go_no_go"]["embeddings"]["centred PCA-50"]
+    scored = report["probes"]["slide_probe"]["embeddings"]["centred PCA-50"]["summary"]
+    for kind in ("fitted", "held_out"):
+        assert centred[kind]["figures"]["probe"] == scored[kind]["probe"]
+        assert centred[kind]["go"] == all(one is not False for one in centred[kind]["passed"].values())
+    assert report["probes"]["programmes"]["programmes"][0]["name"] == "first"
     assert report["probes"]["slide_map"] == {"slides": ["slide_0", "slide_1", "slide_2"]}
     assert "slide_0 left out" in (out / "report.txt").read_text()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
@@ -292,10 +315,14 @@ def test_bad_input_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
         ([a, cells], {}, "cells: expected positions|cells: .*spatial"),
         ([a, b], {"cells_path": b}, "expected cells from another file than the slides, found slide_1.h5ad"),
         ([a, b], {"out": tmp_path}, "expected a new file"),
+        ([a, b], {"gene_sets": tmp_path / "absent.gmt"}, "expected gene sets at"),
     ):
         arguments = {"out": out, "cells_path": None, "held_out": (), **more}
         with pytest.raises(InputError, match=text):
             check_batch_effect(slides, **arguments)
+    monkeypatch.setitem(sys.modules, "harmonypy", None)
+    with pytest.raises(ImportError, match=r"pip install pyg_gears\[harmony\]"):
+        check_batch_effect([a, b], out, cells, held_out=(), harmony=True)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install pyg_gears\[plot\]"):
         check_batch_effect([a, b], out, cells, held_out=())

@@ -83,8 +83,12 @@ def test_quality_control_features_by_hand() -> None:
     counts = np.zeros((3, 25))
     counts[0, :25] = np.arange(25)
     counts[1, [2, 24]] = 5, 15
-    genes = (*(f"g{i}" for i in range(24)), "mt-Co1")
+    genes = ("Hbb-bs", "RPS3", "Rpl7a", *(f"g{i}" for i in range(21)), "mt-Co1")
     found = qc_features(Slide("s", csr_array(counts), genes, ("a", "b", "empty")))
-    np.testing.assert_allclose(found[0], [np.log1p(300), np.log1p(24), sum(range(5, 25)) / 300, 24 / 300])
-    np.testing.assert_allclose(found[1], [np.log1p(20), np.log1p(2), 1.0, 0.75])
+    one = [np.log1p(300), np.log1p(24), sum(range(5, 25)) / 300, 24 / 300, 3 / 300, 0.0, np.log1p(24) / np.log1p(300)]
+    np.testing.assert_allclose(found[0], one)
+    np.testing.assert_allclose(found[1], [np.log1p(20), np.log1p(2), 1.0, 0.75, 0.25, 0.0, np.log(3) / np.log(21)])
     np.testing.assert_allclose(found[2], 0.0)
+    counts[2, 0] = 4
+    bled = qc_features(Slide("s", csr_array(counts), genes, ("a", "b", "blood")))
+    np.testing.assert_allclose(bled[2, 3:6], [0.0, 0.0, 1.0])
