@@ -83,7 +83,7 @@ def batch_effect(
         seed: Seed of all draws.
         adapter_steps: Steps of the adapters between cells and spots.
         probes: By default :func:`batch_effect_probes`; go or no-go follows from them.
-        gene_sets: File of programmes, see :func:`~pyg_gears.lab.encoders.gene_sets.read_gene_sets`.
+        gene_sets: File of programmes, GMT (name, description, genes; tabs between) or JSON (name to genes).
         harmony: Add Harmony to the embeddings.
         reading: How the files are understood.
 
