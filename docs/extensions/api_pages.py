@@ -80,6 +80,7 @@ MORE = {
         )
     ]
     + ["pyg_gears.training.preparation.Prepared"],
+    "lab.encoders": ["pyg_gears.lab.encoders.gene_sets.read_gene_sets"],
     "lab.probes": ["pyg_gears.lab.probes.focus_maps.query_nodes"],
     "lab.experiments": [
         "pyg_gears.lab.experiments.criterion.Measured",

@@ -15,6 +15,7 @@ from pyg_gears.lab.encoders.figure_parts import plain_axes
 from pyg_gears.lab.encoders.slide_probe import slide_probe, within_cluster_probe
 from pyg_gears.lab.encoders.subject import KINDS, Numbers, SlidesSubject
 from pyg_gears.lab.probe import Probe
+from pyg_gears.report.figure_style import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -153,8 +154,8 @@ def _draw(record: Composition, figure: Figure) -> None:
         "centred_inside": "centred, inside",
     }
     ticks = [str(count) for count in record.clusters]
-    for key, label in lines.items():
-        probes.plot(ticks, [numbers[key] for numbers in record.held_out], marker="o", label=label)
+    for (key, label), line_color in zip(lines.items(), PALETTE, strict=False):
+        probes.plot(ticks, [numbers[key] for numbers in record.held_out], marker="o", color=line_color, label=label)
     probes.axhline(record.chance, color="black", lw=0.8, ls="--", label="chance")
     probes.set(xlabel="clusters K", ylim=(0, 1.05))
     probes.set_title("slide probe, slide not seen by the fit", fontsize=10)

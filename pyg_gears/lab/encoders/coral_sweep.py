@@ -88,7 +88,8 @@ def _draw(record: CoralSweep, figure: Figure) -> None:
             axes.plot([str(count) for count in record.clusters], values, marker="o", color=color, label=label)
         if key != "overlap":
             axes.axhline(record.chance, color="black", lw=0.8, ls="--", label="chance")
-        axes.set(xlabel="clusters K", ylim=(0, 1.05 if key != "overlap" else None))
+        highest = max(numbers[key] for kind in BARS for numbers in getattr(record, kind))
+        axes.set(xlabel="clusters K", ylim=(0, 1.2 * highest if key == "overlap" else 1.05))
         axes.set_title(title, fontsize=10)
         plain_axes(axes)
     handles, texts = panels[0].get_legend_handles_labels()

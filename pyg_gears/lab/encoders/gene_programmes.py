@@ -53,11 +53,21 @@ class Programme(NamedTuple):
 
 
 class Programmes(NamedTuple):
-    """All programmes, the names of the slides, and the sets of which no gene is measured."""
+    """All programmes.
+
+    Attributes:
+        slides: Names of the slides.
+        programmes: The programmes of which a gene is measured.
+        absent: Names of the others.
+        between_chance: Share of variance between slides that spots drawn one by one would have.
+        inside_chance: The same inside clusters.
+    """
 
     slides: tuple[str, ...]
     programmes: tuple[Programme, ...]
     absent: tuple[str, ...]
+    between_chance: float
+    inside_chance: float
 
 
 def between_share(values: Float[np.ndarray, " n"], labels: IntArray, groups: IntArray | None = None) -> float:
@@ -74,6 +84,18 @@ def between_share(values: Float[np.ndarray, " n"], labels: IntArray, groups: Int
     inside = frame["v"] - frame.groupby("k")["v"].transform("mean")
     shift = frame.groupby(["k", "s"])["v"].transform("mean") - frame.groupby("k")["v"].transform("mean")
     return float(shift.pow(2).sum() / max(inside.pow(2).sum(), 1e-300))
+
+
+def chance_share(labels: IntArray, groups: IntArray | None = None) -> float:
+    r"""About the mean of :func:`between_share` for spots without any difference: :math:`\sum_k (S_k - 1) / (n - K)`.
+
+    Args:
+        labels: Slide of each spot, shape (n,).
+        groups: Group k of each spot, shape (n,), with :math:`S_k` slides in each; one group if omitted.
+    """
+    frame = pd.DataFrame({"s": labels, "k": 0 if groups is None else groups})
+    slides = frame.groupby("k")["s"].nunique()
+    return float((slides - 1).sum() / max(len(frame) - len(slides), 1))
 
 
 def direction_cosines(
@@ -140,11 +162,9 @@ def _measure(subject: SlidesSubject) -> Programmes:
             )
         )
     if not found:
-        raise NotMeasurable(
-            f"expected gene sets with genes of the slides (such as {subject.slides[0].genes[0]}), found none; "
-            "write the names as in the files."
-        )
-    return Programmes(names, tuple(found), tuple(absent))
+        raise NotMeasurable("expected a gene of the sets that varies over the spots, found none; name others.")
+    chance, inside_chance = chance_share(labels), chance_share(labels, subject.clusters)
+    return Programmes(names, tuple(found), tuple(absent), chance, inside_chance)
 
 
 def _tables(record: Programmes) -> Mapping[str, pd.DataFrame]:
@@ -168,11 +188,12 @@ def _tables(record: Programmes) -> Mapping[str, pd.DataFrame]:
         *("Moran's I", "cosine", "in std", "farthest slide"),
     ]
     title = (
-        "Programmes: mean level of slides, share of variance between slides, Moran's I, cosine with the slide's shift (and in\n"
-        "standard deviations of random sets of as many genes)"
+        "Programmes: mean level of slides, share of variance between slides (by chance "
+        f"{record.between_chance:.4f}, inside clusters {record.inside_chance:.4f}),\nMoran's I, cosine with the slide's shift "
+        "(and in standard deviations of random sets of as many genes)"
     )
     if record.absent:
-        title += f"; none of the genes of {', '.join(record.absent)} is measured"
+        title += f";\nnone of the genes of {', '.join(record.absent)} is measured"
     return {title: pd.DataFrame.from_dict(rows, orient="index", columns=columns)}
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pyg_gears.data.slide import Slide, shared_genes
 from pyg_gears.encoders.base import Encoder
+from pyg_gears.errors import expect
 from pyg_gears.lab.encoders.comparison_rows import ComparisonRow, FittedRow, Jointly, comparison_rows, fit_pca
 from pyg_gears.lab.encoders.slide_clusters import slide_clusters
 from pyg_gears.typing import IntArray
@@ -155,7 +156,8 @@ def slides_subject(
         gene_sets: Name -> genes of the user's programmes.
 
     Raises:
-        InputError: when fewer than two genes are shared, or a fitted encoder reads genes that a file lacks.
+        InputError: when fewer than two genes are shared, none of them is in a gene set, or a fitted encoder reads genes that a
+            file lacks.
     """
     from tqdm import tqdm
 
@@ -166,6 +168,10 @@ def slides_subject(
         for each in (*whole, *(() if cells is None else (cells,))):
             each.subset_genes(done.encoder.genes)  # genes that a file lacks are reported before the long fits
     genes = shared_genes([*whole, cells] if cells is not None else whole)
+    expect(
+        not gene_sets or any(not set(genes).isdisjoint(one) for one in gene_sets.values()),
+        f"expected gene sets with genes of the slides (such as {genes[0]}), found none; write the names as in the files.",
+    )
     shared = tuple(slide.subset_genes(genes) for slide in whole)
     folds = (tuple(held_out),) if held_out else tuple((slide.name,) for slide in shared)
     joint = fit_pca(shared, 20, "pca")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from pyg_gears.encoders.centering import normalize_expression
 from pyg_gears.errors import InputError
 from pyg_gears.graphs import morans_i
 from pyg_gears.lab.encoders import gene_programmes
-from pyg_gears.lab.encoders.gene_programmes import between_share, direction_cosines
+from pyg_gears.lab.encoders.gene_programmes import between_share, chance_share, direction_cosines
 from pyg_gears.lab.encoders.gene_sets import read_gene_sets
 from pyg_gears.lab.encoders.slide_graph import slide_graph
 from pyg_gears.lab.encoders.subject import slides_subject
@@ -79,6 +80,14 @@ def test_the_share_between_slides_is_its_sum_spot_by_spot() -> None:
     assert between_share(groups.astype(float), labels, groups) == 0.0
 
 
+def test_the_share_by_chance_is_the_mean_over_shuffles() -> None:
+    generator = np.random.default_rng(0)
+    labels, groups = generator.integers(0, 3, 200), generator.integers(0, 6, 200)
+    for kinds in (None, groups):
+        shares = [between_share(generator.normal(size=200), labels, kinds) for _ in range(150)]
+        assert chance_share(labels, kinds) == pytest.approx(np.mean(shares), rel=0.12)
+
+
 def test_the_cosine_and_its_distribution_over_random_sets() -> None:
     """Against the indicator's cosine, and against every set of that size."""
     from itertools import combinations
@@ -131,11 +140,15 @@ def test_scores_levels_and_moran_are_those_of_standardised_genes(slides) -> None
     assert table.loc["some", "between slides"] == one.between
 
 
-def test_without_sets_or_without_their_genes_a_note_says_so(slides) -> None:
-    for sets, text in (
-        (None, "expected gene sets, found none; name a file with --gene-sets"),
-        ({"human": ("ALB",)}, r"expected gene sets with genes of the slides \(such as \w+\), found none"),
-    ):
-        subject = slides_subject(slides, held_out=("slide_0",), rows=(), gene_sets=sets)
-        with pytest.raises(NotMeasurable, match=text):
-            gene_programmes.PROBE.measure(subject)
+def test_without_sets_or_without_a_gene_that_varies_a_note_says_so(slides) -> None:
+    subject = slides_subject(slides, held_out=("slide_0",), rows=())
+    with pytest.raises(NotMeasurable, match="expected gene sets, found none; name a file with --gene-sets"):
+        gene_programmes.PROBE.measure(subject)
+    alone = dataclasses.replace(subject, gene_sets={"human": ("ALB",)})
+    with pytest.raises(NotMeasurable, match="expected a gene of the sets that varies over the spots, found none"):
+        gene_programmes.PROBE.measure(alone)
+
+
+def test_sets_of_another_species_are_refused_before_the_fits(slides) -> None:
+    with pytest.raises(InputError, match=r"expected gene sets with genes of the slides \(such as \w+\), found none"):
+        slides_subject(slides, held_out=("slide_0",), gene_sets={"human": ("ALB",), "other": ("FOS",)})
