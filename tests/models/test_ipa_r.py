@@ -80,5 +80,5 @@ def test_a_new_model_starts_at_its_guess_and_can_learn() -> None:
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
     still = [name for name, p in model.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
-    # The state after the last round is in no loss here.
-    assert all(name.startswith("blocks.2.update_state") for name in still)
+    # The state after the last round is in no loss here, and the guess is centred, so that its bias moves nothing.
+    assert not [name for name in still if not name.startswith(("blocks.2.update_state", "embed_pos.2.bias"))]
