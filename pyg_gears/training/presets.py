@@ -8,6 +8,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "minisets": {"count": 200},
         "embedding": {"repeats": 1},
+        "graph": {"k": 40},
         "training": {
             "members": 1,
             "epochs": 6,
