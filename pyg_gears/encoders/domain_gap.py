@@ -47,10 +47,10 @@ class DomainGap(NamedTuple):
     def near(self) -> bool:
         """Whether the cells are the same mixture as the training spots, as far as their covariance tells: within 0.45, not far.
 
-        What is then uncertain about a place is uncertain for the slides' own spots as well, and the slides are followed where
-        they say little: an adapter may match shallow cells (:func:`~pyg_gears.layout.adapt_query`), and near neighbours are
-        refined at the full pull of the layout (:func:`~pyg_gears.layout.refine_neighbors`). Sections of one tissue reached 0.05
-        to 0.61, tumours of other patients 0.50 to 1.03.
+        The slides are then the best guide, even where they say little: an adapter may match shallow cells
+        (:func:`~pyg_gears.layout.adapt_query`), and near neighbours are refined at the full pull of the layout
+        (:func:`~pyg_gears.layout.refine_neighbors`). Sections of one tissue reached 0.05 to 0.61, tumours of other patients
+        0.50 to 1.03.
         """
         return self.covariance < NEAR_COVARIANCE and not self.far
 
