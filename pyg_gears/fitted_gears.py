@@ -116,6 +116,9 @@ class FittedGears:
         correlation with the true distances 0.70 to 0.70; without the 9 % that vary most: 0.32, and 0.63.) Cells with fewer counts
         than nearly all training spots have less confidence in proportion.
 
+        Within the file, confidence is ordered by how far the regressions agree with the layout on each cell, see
+        :func:`~pyg_gears.layout.weigh_by_agreement`.
+
         Args:
             cells: Cells with the model's genes: a path, an AnnData or a ``Slide``.
             settings: Settings of the layout; the defaults if omitted.
