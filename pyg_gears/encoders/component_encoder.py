@@ -162,17 +162,21 @@ class ComponentEncoder(LinearEncoder):
         expression = normalize_expression(slide, self.normalization)
         weight = self.components.double().numpy() / self.scale
         values = expression @ weight - gene_statistics(expression).mean @ weight
-        x = smooth_shallow(torch.from_numpy(values.astype(np.float32)), self.depth_ratio(slide))
+        x = smooth_shallow(torch.from_numpy(values.astype(np.float32)), self._ratio(slide))
         return EmbeddingOutput(x, x)
 
     def depths(self, slide: Slide) -> Float[np.ndarray, " n"]:
         """Counts that the embedding of every spot or cell rests on, those that it borrows from neighbours included."""
         slide = slide.subset_genes(self.genes)
-        return borrowed_depths(cell_depths(slide), self.depth_ratio(slide))
+        return borrowed_depths(cell_depths(slide), self._ratio(slide))
 
     def depth_ratio(self, slide: Slide) -> float:
         """Median count of the spots or cells over that of the training spots, in the encoder's genes."""
-        return median_depth([slide.subset_genes(self.genes)]) / max(self.depth, 1e-12)
+        return self._ratio(slide.subset_genes(self.genes))
+
+    def _ratio(self, slide: Slide) -> float:
+        """The same for a slide that has the encoder's genes alone: to choose them takes a copy of the counts."""
+        return median_depth([slide]) / max(self.depth, 1e-12)
 
     def state(self) -> Mapping[str, Any]:
         """Plain values and tensors for :meth:`from_state`."""
