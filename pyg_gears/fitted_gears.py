@@ -20,7 +20,7 @@ from pyg_gears.data import Slide
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.devices import find_device
-from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes, domain_gap, encoder_from_state, readable_cells
+from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes, encoder_from_state, readable_cells
 from pyg_gears.errors import InputError, expect
 from pyg_gears.layout import (
     ConfidenceCalibration,
@@ -28,6 +28,7 @@ from pyg_gears.layout import (
     Regressions,
     TrainingSupport,
     adapt_query,
+    embed_query,
     layout_verdict,
     own_components,
     paired_genes,
@@ -142,14 +143,16 @@ class FittedGears:
         if spots is not None:
             paired_genes(cells, spots)
         query, kept, share = readable_cells(cells, self.encoder.genes, self.training_genes)
-        embedded = self.encoder.embed(query)
-        gap = domain_gap(embedded.features, self.support.features, seed=child_seed(seed, "gap"))
+        depth_ratio = self.encoder.depth_ratio(query)
+        embedded, gap, borrowed = embed_query(
+            self.encoder, query, self.support.features, depth_ratio=depth_ratio, seed=child_seed(seed, "gap")
+        )
         x, adapted = adapt_query(
             embedded.x,
             torch.cat(self.support.x),
             gap,
             self.adapter,
-            depth_ratio=self.encoder.depth_ratio(query),
+            depth_ratio=depth_ratio,
             adapt=adapt,
             seed=child_seed(seed, "adapter"),
         )
@@ -159,7 +162,7 @@ class FittedGears:
         depth = np.ones(len(x)) if genes is None else genes.trust(self.encoder.depths(query))
         confidence = np.zeros(len(kept))
         confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal * depth
-        regressions = () if self.regressions is None else self.regressions.layouts(query, x)
+        regressions = () if self.regressions is None else self.regressions.layouts(query, x, borrow=borrowed)
         with nullcontext() if shard_dir is None else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,

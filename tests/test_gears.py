@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from anndata import AnnData
+from scipy.sparse import csr_array
 
 from pyg_gears import FittedGears, Gears, Recipe, fitted_gears, load
 from pyg_gears.data import pseudo_spots, simulate_tissue
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.encoders import LearnedEncoder
 from pyg_gears.errors import InputError
-from pyg_gears.layout import ConfidenceCalibration, LayoutSettings, row_spearman
+from pyg_gears.layout import ConfidenceCalibration, LayoutSettings, Regressions, row_spearman
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
 from pyg_gears.training.preparation import candidate_search
@@ -260,6 +261,26 @@ def test_low_confidence_frees_near_neighbours_only_where_the_mixture_is_another(
         )
     assert found.gap.near == near
     assert given["confidence"] == (1.0 if near else pytest.approx(found.confidence.mean(), abs=1e-6))
+
+
+@pytest.mark.parametrize("noisy", [True, False])
+def test_regressions_borrow_where_the_embedding_does(learned, tissue, monkeypatch, noisy) -> None:
+    """A section whose counts were only divided is as sharp as before: to average it would take it away from the spots."""
+    votes, layouts = [], Regressions.layouts
+    monkeypatch.setattr(
+        Regressions,
+        "layouts",
+        lambda *values, borrow, **options: votes.append(borrow) or layouts(*values, borrow=borrow, **options),
+    )
+    section = tissue.slides[1]
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(section.counts.toarray() / 100).astype(np.float32) if noisy else section.counts.toarray() / 50
+    empty = counts.sum(axis=1) == 0
+    counts[empty, 0] = 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        learned.reconstruct(replace(section, counts=csr_array(counts.astype(np.float32))), progress=False)
+    assert votes == [noisy]
 
 
 def test_a_fit_that_fails_leaves_what_was_fitted(tissue, recipe, fitted, tmp_path, monkeypatch) -> None:

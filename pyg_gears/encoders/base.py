@@ -65,8 +65,17 @@ class Encoder(Protocol):
         """The features alone; see :meth:`embed`."""
         return self.embed(slide).features
 
+    def borrow(self, embedded: EmbeddingOutput, depth_ratio: float) -> EmbeddingOutput:
+        """The embedding with the features of shallow cells averaged with those of their neighbours, where the encoder does so.
+
+        Args:
+            embedded: What :meth:`embed` gave.
+            depth_ratio: See :meth:`depth_ratio`; nothing changes from 0.5 on.
+        """
+        return embedded
+
     def depths(self, slide: Slide) -> Float[np.ndarray, " n"]:
-        """Counts that the embedding of every spot or cell rests on, those that it borrows from neighbours included."""
+        """Counts that the place of every spot or cell rests on, those that it can borrow from neighbours included."""
         return cell_depths(slide.subset_genes(self.genes))
 
     def depth_ratio(self, slide: Slide) -> float:

@@ -48,10 +48,10 @@ class ComponentEncoder(LinearEncoder):
     .. math:: H = \tfrac1\rho\, (X - \bar X_{slide})\, V
 
     with X the normalised expression, V the leading components over the training slides and :math:`\rho` one number that gives
-    the training slides unit mean square. Cells with far fewer counts than the training spots are averaged with their
-    neighbours in H (see :func:`smooth_shallow`). The mean is always the slide's own, so cells that come later are projected
-    with theirs. When cells are given at fitting their expression weighs half as much as that of all slides together (they
-    have no coordinates, so this leaks nothing).
+    the training slides unit mean square. Cells with far fewer counts than the training spots can be averaged with their
+    neighbours in H (:meth:`borrow`). The mean is always the slide's own, so cells that come later are projected with theirs.
+    When cells are given at fitting their expression weighs half as much as that of all slides together (they have no
+    coordinates, so this leaks nothing).
 
     Args:
         genes: Genes read, in this order.
@@ -162,11 +162,16 @@ class ComponentEncoder(LinearEncoder):
         expression = normalize_expression(slide, self.normalization)
         weight = self.components.double().numpy() / self.scale
         values = expression @ weight - gene_statistics(expression).mean @ weight
-        x = smooth_shallow(torch.from_numpy(values.astype(np.float32)), self._ratio(slide))
+        x = torch.from_numpy(values.astype(np.float32))
         return EmbeddingOutput(x, x)
 
+    def borrow(self, embedded: EmbeddingOutput, depth_ratio: float) -> EmbeddingOutput:
+        """Shallow cells averaged with their neighbours, see :func:`~pyg_gears.encoders.smoothing.smooth_shallow`."""
+        x = smooth_shallow(embedded.x, depth_ratio)
+        return embedded if x is embedded.x else EmbeddingOutput(x, x)
+
     def depths(self, slide: Slide) -> Float[np.ndarray, " n"]:
-        """Counts that the embedding of every spot or cell rests on, those that it borrows from neighbours included."""
+        """Counts that the place of every spot or cell rests on, those that it can borrow from neighbours included."""
         slide = slide.subset_genes(self.genes)
         return borrowed_depths(cell_depths(slide), self._ratio(slide))
 

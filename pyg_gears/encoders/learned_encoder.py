@@ -135,6 +135,12 @@ class LearnedEncoder(Encoder):
             total += _directions(member, features) @ rotation
         return EmbeddingOutput(total / (len(self.members) * self.scale), features)
 
+    def borrow(self, embedded: EmbeddingOutput, depth_ratio: float) -> EmbeddingOutput:
+        """Embed the front encoder's features once more, those of shallow cells averaged with their neighbours'."""
+        front = EmbeddingOutput(embedded.features, embedded.features)
+        lent = self.front.borrow(front, depth_ratio).features
+        return embedded if lent is embedded.features else self.embed_features(lent)
+
     def depths(self, slide: Slide) -> Float[np.ndarray, " n"]:
         """Counts that the front encoder's features of every spot or cell rest on."""
         return self.front.depths(slide)

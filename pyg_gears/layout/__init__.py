@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyg_gears.layout.patch_predictor import PatchPredictor, PredictionOutput, WeightedLayout
     from pyg_gears.layout.patches import PatchesOutput, draw_patches
     from pyg_gears.layout.patchwise import PatchwiseOutput, patchwise_layout, stitch_patches
-    from pyg_gears.layout.query import QueryEmbedding, adapt_query
+    from pyg_gears.layout.query import AdaptedQuery, EmbeddedQuery, adapt_query, embed_query
     from pyg_gears.layout.reconstruct import LayoutOutput, reconstruct_layout
     from pyg_gears.layout.regressions import Regressions
     from pyg_gears.layout.scales import group_factor, synchronize_scales
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from pyg_gears.layout.votes import VotesOutput, collect_votes
 
 __all__ = [
+    "AdaptedQuery",
     "ConfidenceCalibration",
     "ConsensusOutput",
+    "EmbeddedQuery",
     "LayoutOutput",
     "LayoutSettings",
     "LayoutVerdict",
@@ -47,7 +49,6 @@ __all__ = [
     "PatchesOutput",
     "PatchwiseOutput",
     "PredictionOutput",
-    "QueryEmbedding",
     "Regressions",
     "SolveOutput",
     "StitchOutput",
@@ -58,6 +59,7 @@ __all__ = [
     "collect_votes",
     "consensus_layout",
     "draw_patches",
+    "embed_query",
     "fill_evenly",
     "group_factor",
     "isomap_start",
@@ -97,7 +99,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "patch_predictor": ["PatchPredictor", "PredictionOutput", "WeightedLayout"],
         "patches": ["PatchesOutput", "draw_patches"],
         "patchwise": ["PatchwiseOutput", "patchwise_layout", "stitch_patches"],
-        "query": ["QueryEmbedding", "adapt_query"],
+        "query": ["AdaptedQuery", "EmbeddedQuery", "adapt_query", "embed_query"],
         "reconstruct": ["LayoutOutput", "reconstruct_layout"],
         "regressions": ["Regressions"],
         "scales": ["group_factor", "synchronize_scales"],

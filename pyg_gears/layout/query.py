@@ -1,4 +1,4 @@
-"""The embedding of cells to lay out, adapted to the training spots where that is asked for or needed."""
+"""The embedding of cells to lay out: with neighbours where they are shallow, adapted where that is asked for or needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears.encoders import DomainGap, SCAdapter
+from pyg_gears.data import Slide
+from pyg_gears.encoders import DomainGap, EmbeddingOutput, Encoder, SCAdapter, domain_gap
 from pyg_gears.errors import expect, nearest_name
 
 ADAPTATIONS = ("auto", "none", "match")
@@ -16,7 +17,51 @@ MIN_CELLS = 100
 SHALLOW = 0.5
 
 
-class QueryEmbedding(NamedTuple):
+class EmbeddedQuery(NamedTuple):
+    """Cells as the encoder gives them.
+
+    Attributes:
+        embedded: Embedding and features.
+        gap: How far the features lie from those of the training spots.
+        borrowed: Whether the features are averaged with those of neighbours.
+    """
+
+    embedded: EmbeddingOutput
+    gap: DomainGap
+    borrowed: bool
+
+
+def embed_query(
+    encoder: Encoder, cells: Slide, spots: Float[Tensor, "m f"], *, depth_ratio: float, seed: int = 0
+) -> EmbeddedQuery:
+    """Embed cells; shallow ones with their neighbours where that brings them nearer to the training spots.
+
+    A shallow cell is noisy, and its neighbours carry the same signal; but where noise is not what sets the cells apart, averaging
+    takes away what the cells have. The MMD between cells and spots tells the two apart. Rank correlation of a layout
+    with and without borrowing (quick, seed 0): osmFISH cells, MMD 0.027 to 0.015 and 0.022 to 0.008 by borrowing,
+    0.445 and 0.394 against 0.364 and 0.373; six STARmap prefrontal pairs of spots and cells, MMD higher with it on all, mean
+    0.319 against 0.347; visual cortex and two patients, MMD higher with it on all, -0.013 to +0.008.
+
+    Args:
+        encoder: Embeds, and lends to shallow cells, see :meth:`~pyg_gears.encoders.Encoder.borrow`.
+        cells: The cells.
+        spots: Features of the training spots, shape (m, f).
+        depth_ratio: Median count of a cell over that of a training spot, in the genes of the model.
+        seed: Seed of the sample from which the MMD is computed.
+
+    Returns:
+        The embedding, its gap, and whether it is the borrowed one.
+    """
+    plain = encoder.embed(cells)
+    lent = encoder.borrow(plain, depth_ratio)
+    gap = domain_gap(plain.features, spots, seed=seed)
+    if lent is plain:
+        return EmbeddedQuery(plain, gap, False)
+    nearer = domain_gap(lent.features, spots, seed=seed)
+    return EmbeddedQuery(lent, nearer, True) if nearer.mmd < gap.mmd else EmbeddedQuery(plain, gap, False)
+
+
+class AdaptedQuery(NamedTuple):
     """Embedding of the cells, as the structure model takes it.
 
     Attributes:
@@ -37,7 +82,7 @@ def adapt_query(
     depth_ratio: float,
     adapt: str = "auto",
     seed: int = 0,
-) -> QueryEmbedding:
+) -> AdaptedQuery:
     """Match cells to the training spots where they differ from these by their depth alone, and warn of cells that lie far off.
 
     An adapter gives the cells the covariance of the spots. That is right for the same mixture of cells with more noise, and
@@ -68,13 +113,13 @@ def adapt_query(
     )
     enough = len(x) >= MIN_CELLS
     if adapt == "auto" and enough and depth_ratio < SHALLOW and gap.near:
-        return QueryEmbedding((adapter or SCAdapter.fit(x, spots, seed=seed))(x), True)
+        return AdaptedQuery((adapter or SCAdapter.fit(x, spots, seed=seed))(x), True)
     if adapt == "match":
-        return QueryEmbedding(SCAdapter.fit(x, spots, seed=seed)(x), True)
+        return AdaptedQuery(SCAdapter.fit(x, spots, seed=seed)(x), True)
     if enough and gap.far:
         warnings.warn(
             f"these cells lie far from the training spots (covariance {gap.covariance:.2f}, MMD {gap.mmd:.3f}): expect little "
             "of the layout; slides of the same tissue, patient and platform would help.",
             stacklevel=3,
         )
-    return QueryEmbedding(x, False)
+    return AdaptedQuery(x, False)

@@ -68,7 +68,12 @@ class Regressions:
         )
 
     def layouts(
-        self, cells: Slide, x: Float[torch.Tensor, "n c"], inside: Bool[np.ndarray, " m"] | None = None
+        self,
+        cells: Slide,
+        x: Float[torch.Tensor, "n c"],
+        inside: Bool[np.ndarray, " m"] | None = None,
+        *,
+        borrow: bool = False,
     ) -> list[WeightedLayout]:
         """Lay cells out.
 
@@ -76,6 +81,7 @@ class Regressions:
             cells: Their counts; with ``inside`` those of a whole slide, whose mean centres expression.
             x: Their embedding H, shape (n, c).
             inside: Which of ``cells`` are to be laid out, shape (m,), n of them; all if omitted.
+            borrow: Average shallow cells with their neighbours on the components, see :meth:`~pyg_gears.encoders.Encoder.borrow`.
 
         Returns:
             One layout per regression, shape (n, 2).
@@ -87,7 +93,10 @@ class Regressions:
             pos = (pos + pos[near].sum(axis=1)) / (near.shape[1] + 1)
             found.append(WeightedLayout(pos, self.weights.knn))
         if self.kernel_ridge is not None:
-            own = self.components.embed(cells).x
+            embedded = self.components.embed(cells)
+            if borrow:
+                embedded = self.components.borrow(embedded, self.components.depth_ratio(cells))
+            own = embedded.x
             own = own if inside is None else own[torch.from_numpy(inside)]
             found.append(WeightedLayout(self.kernel_ridge.layout(own), self.weights.kernel_ridge))
         return found

@@ -8,8 +8,10 @@ import torch
 
 from pyg_gears.data import Slide, simulate_tissue
 from pyg_gears.encoders import (
+    CenteredGenes,
     ComponentEncoder,
     Encoder,
+    LearnedEncoder,
     Normalization,
     center,
     gene_statistics,
@@ -17,6 +19,7 @@ from pyg_gears.encoders import (
     variable_genes,
 )
 from pyg_gears.encoders.components import Block, leading_value, neighbor_graph, principal_components, spatial_components
+from pyg_gears.encoders.expression_network import ExpressionNetwork
 from pyg_gears.encoders.smoothing import smooth_shallow
 
 
@@ -146,11 +149,32 @@ def test_shallow_cells_are_averaged_with_their_neighbors() -> None:
     torch.testing.assert_close(found, 0.5 * x + 0.5 * x[near].mean(dim=1))
 
 
-def test_encoder_smooths_cells_by_their_depth(tissue) -> None:
+def test_shallow_cells_borrow_from_their_neighbors_only_when_asked_to(tissue) -> None:
     encoder = ComponentEncoder.fit(tissue.slides[:2], n_components=5, kind="pca", normalization=Normalization())
     slide = tissue.slides[2]
-    deep, thin = encoder.encode(slide), dataclasses.replace(slide, counts=slide.counts / np.float32(100))
-    torch.testing.assert_close(encoder.encode(thin), smooth_shallow(deep, 0.01), rtol=1e-3, atol=1e-3)
+    thin = dataclasses.replace(slide, counts=slide.counts / np.float32(100))
+    embedded = encoder.embed(thin)
+    torch.testing.assert_close(embedded.x, encoder.encode(slide), rtol=1e-3, atol=1e-3)  # normalised: no depth in it
+    ratio = encoder.depth_ratio(thin)
+    lent = encoder.borrow(embedded, ratio)
+    torch.testing.assert_close(lent.x, smooth_shallow(embedded.x, ratio))
+    torch.testing.assert_close(lent.features, lent.x)
+    assert not torch.allclose(lent.x, embedded.x)
+    assert torch.equal(encoder.borrow(embedded, 0.5).x, embedded.x)
+
+
+def test_learned_encoder_embeds_what_its_front_has_borrowed(tissue) -> None:
+    front = ComponentEncoder.fit(tissue.slides[:2], n_components=5, kind="pca", normalization=Normalization())
+    network = ExpressionNetwork(5, 4, residual=True, generator=torch.Generator().manual_seed(0))
+    encoder = LearnedEncoder(front, [network], [torch.eye(4)], 1.0)
+    embedded = encoder.embed(tissue.slides[2])
+    assert encoder.borrow(embedded, 0.5) is embedded
+    lent = encoder.borrow(embedded, 0.1)
+    torch.testing.assert_close(lent.features, smooth_shallow(embedded.features, 0.1))
+    torch.testing.assert_close(lent.x, encoder.embed_features(lent.features).x)
+    centred, _ = CenteredGenes.fit_transform(tissue.slides[:2], normalization=Normalization())
+    raw = centred.embed(tissue.slides[2])
+    assert centred.borrow(raw, 0.1) is raw  # genes one by one have no neighbours to speak of
 
 
 @pytest.mark.parametrize(("components", "smooth"), [(principal_components, False), (spatial_components, True)])

@@ -4,9 +4,11 @@ import warnings
 
 import pytest
 import torch
+from scipy.sparse import csr_array
 
-from pyg_gears.encoders import SCAdapter, domain_gap
-from pyg_gears.layout import adapt_query
+from pyg_gears.data import Slide
+from pyg_gears.encoders import EmbeddingOutput, Encoder, SCAdapter, domain_gap
+from pyg_gears.layout import adapt_query, embed_query
 
 
 def cloud(n: int, seed: int, scale: float = 1.0) -> torch.Tensor:
@@ -18,6 +20,47 @@ SPOTS = cloud(300, 0)
 
 
 SHALLOW = {"depth_ratio": 0.4}
+
+
+CENTRE = 20
+
+
+class Lender(Encoder):
+    """Gives centred counts; neighbours make them smaller by a factor."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def embed(self, slide: Slide) -> EmbeddingOutput:
+        x = torch.from_numpy(slide.counts.toarray()) - CENTRE
+        return EmbeddingOutput(x, x)
+
+    def borrow(self, embedded: EmbeddingOutput, depth_ratio: float) -> EmbeddingOutput:
+        x = self.factor * embedded.x
+        return embedded if depth_ratio >= 0.5 else EmbeddingOutput(x, x)
+
+
+def cells(x: torch.Tensor) -> Slide:
+    names = [tuple(f"{what}{i}" for i in range(n)) for what, n in zip("gc", (x.size(1), len(x)), strict=True)]
+    return Slide("cells", csr_array(x.numpy()), *names)
+
+
+@pytest.mark.parametrize(("noise", "borrowed"), [(2.0, True), (1.0, False)])
+def test_shallow_cells_borrow_where_it_brings_them_nearer_to_the_spots(noise: float, borrowed: bool) -> None:
+    query = cells(cloud(200, 1, noise) + CENTRE)
+    found = embed_query(Lender(0.5), query, SPOTS, depth_ratio=0.2)
+    plain = Lender(0.5).embed(query)
+    assert found.borrowed == borrowed
+    expected = plain if not borrowed else Lender(0.5).borrow(plain, 0.2)
+    assert torch.equal(found.embedded.x, expected.x)
+    assert found.gap == domain_gap(expected.features, SPOTS)
+
+
+def test_cells_as_deep_as_half_a_spot_borrow_nothing() -> None:
+    query = cells(cloud(200, 1, 2.0) + CENTRE)
+    found = embed_query(Lender(0.5), query, SPOTS, depth_ratio=0.5)
+    assert not found.borrowed
+    assert torch.equal(found.embedded.x, Lender(0.5).embed(query).x)
 
 
 def adapted(x: torch.Tensor, adapter: SCAdapter | None, **options: object):

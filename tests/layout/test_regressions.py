@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,18 @@ def test_cells_take_the_mean_place_of_themselves_and_their_nearest_in_the_query(
         expected.append(raw[near].mean(axis=0))
     (found,) = fitted.layouts(slides[2], x)
     assert np.allclose(found.pos, expected, atol=1e-6)
+
+
+def test_shallow_cells_borrow_on_the_components_when_asked_to(tissue):
+    slides, embedded = tissue
+    fitted = Regressions.fit(RegressionRecipe(knn=0.0), slides[:2], embedded[:2])
+    thin = replace(slides[2], counts=slides[2].counts / np.float32(10))
+    own = fitted.components.embed(thin)
+    lent = fitted.components.borrow(own, fitted.components.depth_ratio(thin))
+    for borrow, expected in ((False, own), (True, lent)):
+        (found,) = fitted.layouts(thin, embedded[2].x, borrow=borrow)
+        assert np.allclose(found.pos, fitted.kernel_ridge.layout(expected.x))
+    assert not np.allclose(fitted.kernel_ridge.layout(own.x), fitted.kernel_ridge.layout(lent.x))
 
 
 def test_a_block_is_centred_by_its_whole_slide(tissue):
