@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.preset_name import PresetName
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seeds", default="1", metavar="N | S,S,...", help="Number of seeds (0, 1, ...), or the seeds.")
 @click.option("--samples", default=4, type=click.IntRange(2), help="Layouts drawn from a model that samples.")
-@click.option(
-    "--preset", default="quick", type=click.Choice(["quick", "standard", "thorough"]), help="Base recipe of all."
-)
+@click.option("--preset", default="quick", type=PresetName(), help="Base recipe of all.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One field of the recipe, e.g. training.epochs=4."
 )
@@ -45,13 +44,13 @@ def models(
     """Train each structure model on the same minisets for the same epochs and measure it; a stopped call resumes."""
     from pyg_gears.cli.lab.experiment import read_seeds
     from pyg_gears.configuration import parse_assignments
-    from pyg_gears.lab.models import contenders
+    from pyg_gears.lab.models import bench_recipe, contenders
     from pyg_gears.training.recipe import Recipe
 
     numbers = read_seeds(seeds)
     assert numbers is not None
     kinds = contenders(None if models is None else [name for name in models.split(",") if name])
-    recipe = Recipe.preset(preset).change(parse_assignments(assignments))
+    recipe = bench_recipe(Recipe.preset(preset).change(parse_assignments(assignments)))
     from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data.io.checked_files import read_files
     from pyg_gears.data.leftovers import remove_parts

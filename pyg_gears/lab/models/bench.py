@@ -51,8 +51,16 @@ def bench_recipe(recipe: Recipe) -> Recipe:
     """The recipe with one budget for all models: no pretraining, which only some could use, and no early stop.
 
     Args:
-        recipe: Any recipe; its model does not matter.
+        recipe: Any recipe with losses on coordinates; its model does not matter.
+
+    Raises:
+        InputError: for a recipe whose model is trained by terms of its own alone, as those of the published presets.
     """
+    expect(
+        recipe.loss.random_walk > 0 or recipe.loss.stress > 0,
+        "expected losses on coordinates that all models share, found loss.random_walk and loss.stress of 0, as in the published "
+        "presets; set one of them, or choose another preset.",
+    )
     return recipe.change({"training": {"pretraining": None, "patience": recipe.training.epochs}})
 
 
