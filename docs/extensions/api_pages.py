@@ -56,6 +56,7 @@ MORE = {
         "pyg_gears.models.operator_decoders.spectral_coordinates",
     ],
     "lab.models": ["pyg_gears.lab.models.bench_table.bench_frame"],
+    "layout": ["pyg_gears.layout.operator_merge"],
     "data": [
         "pyg_gears.data.geodesic_draw.draw_geodesic",
         "pyg_gears.data.geodesic_draw.geodesic_graph",
