@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 
-class PresetName(click.ParamType):
+class PresetName(click.types.StringParamType):
     """The name of a preset. Its help lists them all; another name is refused by ``Recipe.preset``, which knows the nearest."""
 
     name = "preset"

@@ -189,7 +189,9 @@ class _Bench:
         for part, path in zip(parts, task.parts, strict=True):
             recipe, prepared = self._prepared(part.variant)
             model = build_model(recipe, prepared.train.slides[0].x.size(1), task.seed)
-            model.load_state_dict(read_kept(path.with_suffix(".pt")))
+            weights = read_kept(path.with_suffix(".pt"))
+            assert weights is not None  # its task came first
+            model.load_state_dict(weights)
             models.append(model.eval())
         if task.decode is None:
             numbers = self._measured(JointModel(models), prepared, task.seed)

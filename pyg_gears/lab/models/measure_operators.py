@@ -30,7 +30,7 @@ def measure_operators(
     """Measure the layout of :func:`~pyg_gears.layout.operator_merge.operator_layout`.
 
     Args:
-        model: A trained model of :data:`MAKERS`, in evaluation mode.
+        model: A trained operator_net or operator_vae, in evaluation mode.
         prepared: Candidates that it was trained with.
         query: Embedding of the section, shape (n, c).
         truth: Its true coordinates, shape (n, 2).
