@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pyg_gears.cli.preset_name import PresetName
 from pyg_gears.cli.read_options import read_options
 from pyg_gears.errors import InputError, expect
 
@@ -27,12 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--validate", metavar="NAME", help="Slide held out (its name or file's stem) for early stopping and confidence."
 )
-@click.option(
-    "--preset",
-    default="standard",
-    type=click.Choice(["quick", "standard", "thorough", "d7", "published", "published_small"]),
-    help="Recipe.",
-)
+@click.option("--preset", default="standard", type=PresetName(), help="Recipe.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One recipe field, e.g. training.seed=1."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.preset_name import PresetName
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
@@ -36,12 +37,7 @@ if TYPE_CHECKING:
     type=click.Choice(["inductive", "transductive", "both"]),
     help="Whether the encoder is fitted without or with the expression of the held-out slide.",
 )
-@click.option(
-    "--preset",
-    default="standard",
-    type=click.Choice(["quick", "standard", "thorough", "d7"]),
-    help="Base recipe.",
-)
+@click.option("--preset", default="standard", type=PresetName(), help="Base recipe.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One field of the base recipe, e.g. graph.k=80."
 )
@@ -84,6 +80,7 @@ def experiment(
     fields = parse_assignments(assignments)
     recipe = Recipe.preset(preset).change(fields)
     chosen.refuse_varied(fields)
+    chosen.refuse_preset(preset)
     chosen.recipes(recipe)
     numbers = read_seeds(seeds)
     from pyg_gears.data.io.checked_files import read_files

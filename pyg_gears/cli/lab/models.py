@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.preset_name import PresetName
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
@@ -21,11 +22,18 @@ if TYPE_CHECKING:
 @click.option(
     "--models", metavar="KIND,KIND", help="Kinds of models; default: all. The coordinate MLP always takes part."
 )
+@click.option(
+    "--together",
+    multiple=True,
+    metavar="KIND+KIND",
+    help="Kinds whose trained models also vote together in one layout; may be repeated.",
+)
+@click.option(
+    "--operators", is_flag=True, help="Also lay the query out by merged operators alone (operator_net, operator_vae)."
+)
 @click.option("--seeds", default="1", metavar="N | S,S,...", help="Number of seeds (0, 1, ...), or the seeds.")
 @click.option("--samples", default=4, type=click.IntRange(2), help="Layouts drawn from a model that samples.")
-@click.option(
-    "--preset", default="quick", type=click.Choice(["quick", "standard", "thorough"]), help="Base recipe of all."
-)
+@click.option("--preset", default="quick", type=PresetName(), help="Base recipe of all.")
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One field of the recipe, e.g. training.epochs=4."
 )
@@ -36,6 +44,8 @@ def models(
     query: str,
     out: Path,
     models: str | None,
+    together: tuple[str, ...],
+    operators: bool,
     seeds: str,
     samples: int,
     preset: str,
@@ -45,13 +55,15 @@ def models(
     """Train each structure model on the same minisets for the same epochs and measure it; a stopped call resumes."""
     from pyg_gears.cli.lab.experiment import read_seeds
     from pyg_gears.configuration import parse_assignments
-    from pyg_gears.lab.models import contenders
+    from pyg_gears.lab.models import bench_recipe, bench_tasks, combinations, contenders
     from pyg_gears.training.recipe import Recipe
 
     numbers = read_seeds(seeds)
     assert numbers is not None
-    kinds = contenders(None if models is None else [name for name in models.split(",") if name])
-    recipe = Recipe.preset(preset).change(parse_assignments(assignments))
+    joint = [kind for kinds in combinations(together) for kind in kinds]
+    kinds = contenders(None if models is None else [*(name for name in models.split(",") if name), *joint])
+    bench_tasks(kinds, (), operators, numbers, out)  # refuses here what it would refuse after the slides were read
+    recipe = bench_recipe(Recipe.preset(preset).change(parse_assignments(assignments)))
     from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data.io.checked_files import read_files
     from pyg_gears.data.leftovers import remove_parts
@@ -66,6 +78,8 @@ def models(
             out,
             validate=validate,
             models=kinds,
+            together=together,
+            operators=operators,
             recipe=recipe,
             seeds=numbers,
             samples=samples,

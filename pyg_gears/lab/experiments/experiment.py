@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from pyg_gears.configuration import Configuration
-from pyg_gears.errors import expect
+from pyg_gears.errors import InputError, expect
 from pyg_gears.lab.experiments.criterion import Criterion
 from pyg_gears.training.presets import PRESETS
 from pyg_gears.training.recipe import Recipe
@@ -148,6 +148,33 @@ class Experiment(Configuration):
                 not any(f"{path}.".startswith(f"{own}.") or f"{own}.".startswith(f"{path}.") for own in self.varied),
                 f"expected fields that {self.name} does not set, found {path}; leave it out.",
             )
+
+    def refuse_preset(self, name: str) -> None:
+        """Refuse a preset of a model of its own (a published one) that the experiment changes, or whose model lacks its fields.
+
+        The losses and the schedule of such a preset are made for its model: another one would be trained on nothing.
+
+        Raises:
+            InputError: for such a preset, or an unknown one.
+        """
+        kind = Recipe.preset(name).model.kind
+        if kind == Recipe().model.kind:
+            return
+        fitting = [other for other in PRESETS if self._keeps_model_of(other)]
+        # Where no preset fits, the experiment itself is wrong, which its recipes say better.
+        expect(
+            name in fitting or not fitting,
+            f"expected a preset whose model {self.name} keeps, found {name}: the variants change its {kind}, or fields that this "
+            f"has not; choose {', '.join(fitting)}.",
+        )
+
+    def _keeps_model_of(self, preset: str) -> bool:
+        recipe = Recipe.preset(preset)
+        try:
+            kinds = {variant.model.kind for variant in self.recipes(recipe).values()}
+        except InputError:
+            return False
+        return recipe.model.kind == Recipe().model.kind or kinds == {recipe.model.kind}
 
     def recipes(self, base: Recipe) -> dict[str, Recipe]:
         """Label to recipe: ``base``, then the experiment's own base, the variant's preset and its changes.

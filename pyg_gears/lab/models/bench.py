@@ -6,8 +6,9 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -21,12 +22,18 @@ from pyg_gears.errors import expect
 from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.models.bench_figure import check_figures, draw_bench
 from pyg_gears.lab.models.bench_table import bench_frame, bench_table
-from pyg_gears.lab.models.contenders import contenders
+from pyg_gears.lab.models.bench_tasks import BenchTask, bench_tasks
+from pyg_gears.lab.models.contenders import combinations, contenders
+from pyg_gears.lab.models.joint_model import JointModel
 from pyg_gears.lab.models.measure_model import measure_model
+from pyg_gears.lab.models.measure_operators import measure_operators
 from pyg_gears.lab.models.peak_memory import peak_memory
+from pyg_gears.models import StructureModel
+from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.preparation import Prepared, check_slides, prepare
 from pyg_gears.training.recipe import Recipe
+from pyg_gears.training.sealed_file import read_kept, write_sealed
 from pyg_gears.training.structure_module import TrainingDiverged
 from pyg_gears.training.structure_training import train_structure
 from pyg_gears.typing import FilePath, FloatArray
@@ -51,8 +58,16 @@ def bench_recipe(recipe: Recipe) -> Recipe:
     """The recipe with one budget for all models: no pretraining, which only some could use, and no early stop.
 
     Args:
-        recipe: Any recipe; its model does not matter.
+        recipe: Any recipe with losses on coordinates; its model does not matter.
+
+    Raises:
+        InputError: for a recipe whose model is trained by terms of its own alone, as those of the published presets.
     """
+    expect(
+        recipe.loss.random_walk > 0 or recipe.loss.stress > 0,
+        "expected losses on coordinates that all models share, found loss.random_walk and loss.stress of 0, as in the published "
+        "presets; set one of them, or choose another preset.",
+    )
     return recipe.change({"training": {"pretraining": None, "patience": recipe.training.epochs}})
 
 
@@ -63,6 +78,8 @@ def run_bench(
     *,
     validate: str,
     models: Sequence[str] | None = None,
+    together: Sequence[str] = (),
+    operators: bool = False,
     recipe: Recipe | None = None,
     seeds: Sequence[int] = (0,),
     samples: int = 4,
@@ -77,9 +94,11 @@ def run_bench(
     Args:
         slides: Slides with positions, the one to hold out among them.
         query: The unseen section; its positions are used only to judge.
-        out: New folder, or one begun with the same call. Further models and seeds can be asked for later.
+        out: New folder, or one begun with the same call. Further models, combinations and seeds can be asked for later.
         validate: Name of the slide that is held out.
-        models: Kinds of models; all if omitted. The coordinate MLP always takes part.
+        models: Kinds of models; all if omitted. The coordinate MLP always takes part, and so do the kinds of a combination.
+        together: Combinations such as ``"distance_egnn+ipa_lite"``: the trained models of a seed vote together in one layout.
+        operators: Lay the section out by merged operators too, for the models that make one.
         recipe: Base recipe, see :func:`bench_recipe`; ``Recipe.preset("quick")`` if omitted.
         seeds: Seeds of the models: first weights, order, augmentation. Encoder and minisets follow from the recipe's.
         samples: Samples of a model that gives several layouts.
@@ -89,7 +108,9 @@ def run_bench(
         InputError: for slides, a query without positions, models or an ``out`` that cannot be used, before any work.
         ImportError: without matplotlib, before any work.
     """
-    recipe, out, kinds = bench_recipe(recipe or Recipe.preset("quick")), Path(out), contenders(models)
+    recipe, out = bench_recipe(recipe or Recipe.preset("quick")), Path(out)
+    joint = combinations(together)
+    kinds = contenders(None if models is None else [*models, *(kind for kinds in joint for kind in kinds)])
     check_slides(slides, None, validate)
     expect(
         query.pos is not None,
@@ -103,17 +124,13 @@ def run_bench(
         len(seeds) > 0 and all(seed >= 0 for seed in seeds),
         f"expected seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change --seeds.",
     )
+    tasks = bench_tasks(kinds, joint, operators, seeds, out / "runs")
     check_figures()
     claim_folder(out, fingerprint(recipe, list(slides), query, validate, samples))
-    tasks = [(kind, seed, out / "runs" / kind / f"seed_{seed}.json") for kind in kinds for seed in seeds]
-    prepared: dict[frozenset[str], Prepared] = {}
-    for kind, seed, path in tqdm(tasks, unit="model", disable=not progress):
-        if not path.exists():
-            chosen = recipe.change({"model": {"kind": kind}})
-            needs = frozenset(getattr(chosen.model, "needs", ()))
-            if needs not in prepared:
-                prepared[needs] = prepare(chosen, slides, None, validate, out / "work")
-            _run(chosen, prepared[needs], query, kind, seed, validate, samples, out).write(path)
+    bench = _Bench(recipe, slides, query, validate, samples, out)
+    for task in tqdm(tasks, unit="model", disable=not progress):
+        if not task.finished():
+            bench.run(task).write(task.record)
         _write(tasks, out)
     shutil.rmtree(out / "work" / "models", ignore_errors=True)
     records, table = _write(tasks, out)
@@ -121,30 +138,88 @@ def run_bench(
     return BenchOutput(records, table, out)
 
 
-def _run(
-    recipe: Recipe, prepared: Prepared, query: Slide, kind: str, seed: int, fold: str, samples: int, out: Path
-) -> RunRecord:
-    """One model: train, measure."""
-    record = RunRecord(variant=kind, protocol="inductive", fold=fold, seed=seed)
-    folder = out / "work" / "models" / kind / f"seed_{seed}"
-    resumed = folder.exists()
-    wall, cpu = time.perf_counter(), time.process_time()
-    try:
-        with peak_memory() as memory:
-            model = train_structure(
-                recipe, prepared.train, prepared.validation, seed=seed, folder=folder, progress=False
-            )
-    except TrainingDiverged as error:
-        return record.change({"failed": str(error)})
-    # Those of a resumed run would be of its last part.
-    spent = {} if resumed else {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
-    budget, (embedded, truth) = recipe.training.node_budget, _query(prepared, query)
-    numbers = measure_model(model, prepared, embedded, truth, samples=samples, seed=seed, node_budget=budget)
-    nodes = float(recipe.training.epochs * nodes_of(prepared.train))
-    numbers |= {"nodes_seen": nodes, **spent}
-    if memory.megabytes == memory.megabytes and not resumed:
-        numbers["memory_mb"] = memory.megabytes
-    return record.change({"numbers": numbers})
+@dataclass
+class _Bench:
+    """What all runs share, made when the first of them needs it."""
+
+    recipe: Recipe
+    slides: Sequence[Slide]
+    query: Slide
+    fold: str
+    samples: int
+    out: Path
+    prepared: dict[frozenset[str], Prepared] = field(default_factory=dict)
+
+    def run(self, task: BenchTask) -> RunRecord:
+        """Train and measure a model, or measure what was made of trained ones."""
+        record = RunRecord(variant=task.variant, protocol="inductive", fold=self.fold, seed=task.seed)
+        parts = [RunRecord.load(path) for path in task.parts]
+        failed = [part.variant for part in parts if part.failed is not None]
+        if failed:
+            return record.change({"failed": f"the training of {' and '.join(failed)} diverged"})
+        numbers = self._made(task, parts) if parts else self._trained(task)
+        return record.change(numbers)
+
+    def _trained(self, task: BenchTask) -> dict[str, Any]:
+        """One model: train, keep its weights, measure."""
+        recipe, prepared = self._prepared(task.variant)
+        folder = self.out / "work" / "models" / task.variant / f"seed_{task.seed}"
+        resumed = folder.exists()
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            with peak_memory() as memory:
+                model = train_structure(
+                    recipe, prepared.train, prepared.validation, seed=task.seed, folder=folder, progress=False
+                )
+        except TrainingDiverged as error:
+            return {"failed": str(error)}
+        # Those of a resumed run would be of its last part.
+        spent = {} if resumed else {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+        task.weights.parent.mkdir(parents=True, exist_ok=True)
+        write_sealed(task.weights, model.state_dict())
+        nodes = float(recipe.training.epochs * nodes_of(prepared.train))
+        numbers = {**self._measured(model, prepared, task.seed), "nodes_seen": nodes, **spent}
+        if memory.megabytes == memory.megabytes and not resumed:
+            numbers["memory_mb"] = memory.megabytes
+        return {"numbers": numbers}
+
+    def _made(self, task: BenchTask, parts: Sequence[RunRecord]) -> dict[str, Any]:
+        """What trained models give in another way; their costs are added."""
+        models = []
+        for part, path in zip(parts, task.parts, strict=True):
+            recipe, prepared = self._prepared(part.variant)
+            model = build_model(recipe, prepared.train.slides[0].x.size(1), task.seed)
+            weights = read_kept(path.with_suffix(".pt"))
+            assert weights is not None  # its task came first
+            model.load_state_dict(weights)
+            models.append(model.eval())
+        if task.decode is None:
+            numbers = self._measured(JointModel(models), prepared, task.seed)
+        else:
+            embedded, truth = self._query(prepared)
+            numbers = measure_operators(models[0], prepared, embedded, truth, decode=task.decode, seed=task.seed)
+        for name in ("parameters", "nodes_seen", "seconds", "cpu_seconds"):
+            if all(name in part.numbers for part in parts):
+                numbers[name] = sum(part.numbers[name] for part in parts)
+        return {"numbers": numbers}
+
+    def _measured(self, model: StructureModel, prepared: Prepared, seed: int) -> dict[str, float]:
+        embedded, truth = self._query(prepared)
+        budget = self.recipe.training.node_budget
+        return measure_model(model, prepared, embedded, truth, samples=self.samples, seed=seed, node_budget=budget)
+
+    def _query(self, prepared: Prepared) -> tuple[Float[Tensor, "n c"], FloatArray]:
+        assert self.query.pos is not None
+        with torch.no_grad():
+            return prepared.encoder.encode(self.query), self.query.pos
+
+    def _prepared(self, kind: str) -> tuple[Recipe, Prepared]:
+        """The recipe of a kind; encoder and minisets, which all kinds with the same needs share."""
+        recipe = self.recipe.change({"model": {"kind": kind}})
+        needs = frozenset(getattr(recipe.model, "needs", ()))
+        if needs not in self.prepared:
+            self.prepared[needs] = prepare(recipe, self.slides, None, self.fold, self.out / "work")
+        return recipe, self.prepared[needs]
 
 
 def nodes_of(minisets: MinisetDataset) -> int:
@@ -152,15 +227,9 @@ def nodes_of(minisets: MinisetDataset) -> int:
     return sum(int(minisets[number].num_nodes) for number in range(len(minisets)))
 
 
-def _query(prepared: Prepared, query: Slide) -> tuple[Float[Tensor, "n c"], FloatArray]:
-    assert query.pos is not None
-    with torch.no_grad():
-        return prepared.encoder.encode(query), query.pos
-
-
-def _write(tasks: Sequence[tuple[str, int, Path]], out: Path) -> tuple[tuple[RunRecord, ...], str]:
+def _write(tasks: Sequence[BenchTask], out: Path) -> tuple[tuple[RunRecord, ...], str]:
     """Table and numbers of what is finished: a long bench can be read while it runs."""
-    records = tuple(RunRecord.load(path) for _, _, path in tasks if path.exists())
+    records = tuple(RunRecord.load(task.record) for task in tasks if task.record.exists())
     table = bench_table(records)
     with whole_file(out / "table.txt") as part:
         part.write_text(table, encoding="utf-8")

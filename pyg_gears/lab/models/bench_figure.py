@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pyg_gears.data.whole_file import whole_file
+from pyg_gears.lab.models.bench_table import alone
 from pyg_gears.lab.models.contenders import BASELINE
 from pyg_gears.report.figure_style import OTHER, PALETTE, caption, new_figure
 
@@ -51,8 +52,9 @@ def draw_bench(frame: pd.DataFrame, path: Path) -> None:
     seeds = int(frame["seeds"].max()) if len(frame) else 0
     caption(
         figure,
-        f"{len(frame)} structure models, one budget, {seeds} seed{'s' if seeds != 1 else ''}; dashed: the coordinate MLP, which "
-        "reads no graph. E_geo on the slide that chose the epoch, Spearman and Trust@20 on a section that no model has seen.",
+        f"{len(alone(frame))} structure models, one budget, {seeds} seed{'s' if seeds != 1 else ''}; dashed: the coordinate "
+        "MLP, which reads no graph. E_geo on the slide that chose the epoch, Spearman and Trust@20 on a section that no model "
+        "has seen.",
     )
     with whole_file(path) as part:
         figure.savefig(part, dpi=150)

@@ -30,9 +30,13 @@ COLUMNS = {
     "memory_mb": "memory MB",
 }
 VERDICT = "beside the MLP"
+RANKED = ("Spearman", "Trust@20", "recall@15")
 NOTE = """E_geo H-gate, T-edge, collapsed: minisets of the slide that chose the epoch. Spearman, Trust@20, recall@15, E_geo query:
 the layout of the section that no model has seen. diversity, E_geo sample, mean, quiet: 12 of the minisets, for models that
 sample (mean: of the samples of a miniset, each turned onto the first; quiet: without noise). seconds: training alone.
+kind+kind: trained models of one seed that vote together; E_geo H-gate, T-edge, collapsed: of the layout that their mean distances
+give; parameters, nodes seen, seconds: of all of them. kind, eigenvectors and kind, landmarks: the layout that merged operators
+alone give.
 beside the MLP: "better" with a lower E_geo H-gate and a higher Spearman than the coordinate MLP without a graph, "worse" with
 neither, else "mixed".
 """
@@ -56,14 +60,44 @@ def bench_table(records: Sequence[RunRecord]) -> str:
     quality = [name for key, name in COLUMNS.items() if key in list(COLUMNS)[:7]]
     samples = [COLUMNS[key] for key in ("diversity", "sample_energy", "mean_energy", "quiet_energy")]
     cost = [COLUMNS[key] for key in ("parameters", "nodes_seen", "seconds", "cpu_seconds", "memory_mb")]
+    joint = together_frame(frame)
     return "\n".join(
         [
             text_table("Quality", frame[[*quality, "seeds", VERDICT]]),
+            *(
+                [text_table("Together: above the best of its parts, and of all single models", joint)]
+                if len(joint)
+                else []
+            ),
             text_table("Samples", frame[samples]),
             text_table("Cost", frame[cost]),
             NOTE,
         ]
     )
+
+
+def alone(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of models that were trained and vote alone: not those of combinations or of merged operators."""
+    return frame.loc[[kind for kind in frame.index if "+" not in kind and ", " not in kind]]
+
+
+def together_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """How far each combination is above the best of its parts, and the best of all models that vote alone.
+
+    Args:
+        frame: Of :func:`bench_frame`.
+    """
+    singles = alone(frame)
+    rows: dict[str, dict[str, float]] = {}
+    for kind in frame.index:
+        if "+" in kind:
+            parts = singles.loc[singles.index.isin(kind.split("+"))]
+            rows[kind] = {
+                f"{name}, {word}": float(frame.loc[kind, name] - others[name].max())
+                for word, others in (("parts", parts), ("all", singles))
+                for name in RANKED
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _verdict(frame: pd.DataFrame, kind: str) -> str:

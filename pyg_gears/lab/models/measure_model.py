@@ -7,6 +7,7 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
+from pyg_gears.lab.models.joint_model import JointModel
 from pyg_gears.lab.models.sample_spread import sample_spread
 from pyg_gears.lab.probes.collapse_rate import collapse_rate
 from pyg_gears.layout import reconstruct_layout
@@ -33,7 +34,7 @@ def measure_model(
     """Measure a trained model; what is not defined is left out.
 
     Args:
-        model: The model, in evaluation mode.
+        model: The model, in evaluation mode; the voters of a joint one vote on the layout of the section.
         prepared: Minisets and candidates that it was trained with.
         query: Embedding of the section that no model has seen, shape (n, c).
         truth: Its true coordinates, shape (n, 2).
@@ -55,7 +56,8 @@ def measure_model(
     if model.samples and samples >= 2:
         few = [validation[number] for number in range(min(SAMPLED_MINISETS, len(validation)))]
         found |= sample_spread(model, few, samples=samples, seed=seed, node_budget=node_budget)._asdict()
-    pos = reconstruct_layout(model, query, candidates=prepared.candidates, seed=seed, progress=False).pos
+    voters = tuple(model.voters) if isinstance(model, JointModel) else model
+    pos = reconstruct_layout(voters, query, candidates=prepared.candidates, seed=seed, progress=False).pos
     scores = evaluate_layout(pos, truth, seed=seed)
     found |= {f"query {name}": scores[name] for name in LAYOUT_METRICS}
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}

@@ -4,11 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pyg_gears.cli.fit import fit
 from pyg_gears.cli.lab.experiment import experiment, read_seeds
+from pyg_gears.cli.lab.models import models
 from pyg_gears.data import write_simulation
 from pyg_gears.errors import InputError
 from pyg_gears.lab.experiments import CATALOGUE, runner
+from pyg_gears.training.presets import PRESETS
+from pyg_gears.training.recipe import Recipe
 
 FIELDS = [
     *("embedding.kind=spatial", "embedding.components=4", "minisets.count=2", "minisets.min_size=30", "graph.k=10"),
@@ -71,6 +76,21 @@ def test_the_list_needs_no_slides(capsys) -> None:
     assert all(f"{name}\n  {found.question}\n" in printed for name, found in CATALOGUE.items())
 
 
+def test_every_preset_can_be_asked_for(files, tmp_path, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(runner, "run_experiment", lambda *a, **k: asked.append(k["recipe"]) or 1 / 0)
+    for name in PRESETS:
+        with pytest.raises(ZeroDivisionError):
+            run("seed-stability", *files, "--out", tmp_path / "out", "--preset", name)
+    assert asked == [Recipe.preset(name) for name in PRESETS]
+
+
+@pytest.mark.parametrize("command", [experiment, fit, models], ids=lambda command: command.name)
+def test_the_help_lists_every_preset(command) -> None:
+    shown = CliRunner().invoke(command, ["--help"], terminal_width=200, catch_exceptions=False).output
+    assert f"--preset [{'|'.join(PRESETS)}]" in shown
+
+
 def test_seeds_are_a_number_or_a_list() -> None:
     assert read_seeds(None) is None
     assert read_seeds("3") == [0, 1, 2]
@@ -89,6 +109,8 @@ def test_bad_calls_are_refused_before_slides_are_read(files, tmp_path, monkeypat
         ("expected --out DIR, found none", "recycles", *files),
         ("expected a field of graph, found 'graph.kk'", "recycles", *files, *out, "--set", "graph.kk=3"),
         ("expected fields that recycles does not set", "recycles", *files, *out, "--set", "model.recycles=3"),
+        ("model recycles keeps, found published_small", "recycles", *files, *out, "--preset", "published_small"),
+        ("expected a preset among .*did you mean 'quick'", "recycles", *files, *out, "--preset", "quik"),
         ("expected --seeds like 3", "recycles", *files, *out, "--seeds", "x"),
         ("expected at least one slide, found none", "recycles", *out),
         ("expected two or more slides, found 1", "recycles", files[0], *out),

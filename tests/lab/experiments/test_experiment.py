@@ -5,6 +5,7 @@ import pytest
 from pyg_gears.errors import InputError
 from pyg_gears.lab.experiments import Experiment, Variant, experiment
 from pyg_gears.training import Recipe
+from pyg_gears.training.presets import PRESETS
 
 
 def build(name: str = "some-name", *variants: Variant, **fields: object) -> Experiment:
@@ -45,6 +46,25 @@ def test_a_field_that_the_experiment_sets_cannot_be_set_for_all() -> None:
     ):
         with pytest.raises(InputError, match=f"expected fields that k does not set, found {path};"):
             grid.refuse_varied(fields)
+
+
+def test_a_preset_of_a_model_of_its_own_needs_an_experiment_that_keeps_it() -> None:
+    for name in PRESETS:
+        build("k", Variant(label="k 10", changes={"graph": {"k": 10}})).refuse_preset(name)
+        build("all", Variant(label="x", changes={"graph": {"kk": 10}})).refuse_preset(name)  # its recipes are refused
+    other_kind = build("other", Variant(label="as is"), Variant(label="x", changes={"model": {"kind": "gate_egnn"}}))
+    lacking = build("lacking", Variant(label="x", changes={"model": {"recycles": 2}}))
+    for grid in (other_kind, lacking):
+        for name in ("quick", "d7"):
+            grid.refuse_preset(name)
+        sentence = (
+            rf"whose model {grid.name} keeps, found published_small: the variants change its generator_diffusion.*d7\.$"
+        )
+        with pytest.raises(InputError, match=sentence) as refused:
+            grid.refuse_preset("published_small")
+        assert "choose quick, standard, thorough, d7." in str(refused.value)
+    with pytest.raises(InputError, match="expected a preset among"):
+        lacking.refuse_preset("slow")
 
 
 def test_a_variant_may_have_its_own_protocol() -> None:

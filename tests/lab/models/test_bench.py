@@ -84,6 +84,8 @@ def test_one_budget_for_all() -> None:
     training = bench_recipe(Recipe.preset("quick")).training
     assert training.pretraining is None
     assert training.patience == training.epochs
+    with pytest.raises(InputError, match=r"losses on coordinates that all models share, found loss\.random_walk"):
+        bench_recipe(Recipe.preset("published_small"))
     assert contenders()[0] == BASELINE
     assert contenders(["gate_egnn", "gate_egnn"]) == (BASELINE, "gate_egnn")
 
