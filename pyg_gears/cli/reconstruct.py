@@ -108,6 +108,7 @@ def reconstruct(
             paired=spots,
             max_memory=max_memory,
         )
+        del query  # written from the file
         write_layout(
             out,
             cells,

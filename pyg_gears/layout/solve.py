@@ -66,7 +66,8 @@ def isomap_start(
     """
     length = np.maximum(distance, 1e-9 * max(float(distance.max(initial=0.0)), 1e-30))
     graph = csr_array((length, (pairs[0], pairs[1])), shape=(n, n))
-    paths = landmark_paths((graph + graph.T).tocsr(), landmarks)
+    graph = csr_array(graph + graph.T)
+    paths = landmark_paths(graph, landmarks)
     pos = landmark_mds(paths.landmarks, paths.distance)
     extent = float(np.sqrt((pos**2).sum(axis=1).mean())) or 1.0
     return pos + 1e-6 * extent * np.random.default_rng(0).standard_normal(pos.shape)

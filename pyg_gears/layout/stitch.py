@@ -172,13 +172,18 @@ def stitch_votes(
     keep &= (support >= min_support) | only_global
     keep |= _best_of_each_cell(n, votes.pairs, confidence, block)
     keep = connect_pairs(n, votes.pairs, keep, -confidence)
+    # One after the other, each in the place of what it is taken from.
+    middle = np.exp(middle[keep])
+    total = total[keep]
+    dispersion = dispersion[keep]
+    confidence = confidence[keep]
     return StitchOutput(
         pairs=votes.pairs[:, keep],
-        distance=np.exp(middle[keep]),
+        distance=middle,
         support=support[keep],
-        dispersion=dispersion[keep],
-        confidence=confidence[keep],
-        weight=total[keep],
+        dispersion=dispersion,
+        confidence=confidence,
+        weight=total,
         reliability=reliability,
         disagreement=disagreement,
         dropped=int((~keep).sum()),
