@@ -26,8 +26,8 @@ ENTRY = 20
 """Bytes of a count that is not zero while cells are embedded, beside the counts themselves."""
 WORKING = 150
 """Bytes of a vote that is worked on."""
-FIXED = 2e8
-"""Bytes of whatever does not grow with the cells: a batch of patches, a chunk of a kernel or of distances."""
+FIXED = 4e8
+"""Bytes of whatever does not grow with the cells: a batch of patches, the comparison with training spots, chunks of distances."""
 LEAST_BLOCK = 2**13
 
 
