@@ -18,7 +18,7 @@ SHARED = 0.7
 """Pairs that are left of the proposed ones when each is counted once."""
 VOTES = 2.4
 """Votes on a pair."""
-PAIR, VOTE = 72, 8
+PAIR, VOTE = 84, 8
 """Bytes of a pair and of a vote when most of them are held, in stitching."""
 REFINED = 6000
 """Bytes of a cell in the refinement of neighbours (90 of them), which takes no pairs."""
@@ -66,11 +66,11 @@ def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) ->
 
     With c = 1.4 ``min_cover`` patches per cell and p = 0.7 c (3/4 ``neighbors`` + 1/2 ``landmarks``) pairs per cell, the most of
 
-    .. math:: 20\, z, \quad n \max(p\, (72 + 2.4 \cdot 8), 6000) + 8 v c\, n
+    .. math:: 20\, z, \quad n \max(p\, (84 + 2.4 \cdot 8), 6000) + 8 v c\, n
 
     for z counts that are not zero (embedding), and for stitching or refinement of neighbours, beside the predictions of v voters.
-    A pair takes two cells, its votes, and five numbers; what a solve takes is less. Counted array by array, and
-    compared with simulated layers with the defaults; with other settings it is a guess of the right order.
+    A pair takes two cells, its votes, and five numbers; what a solve takes is less. Counted array by array and
+    raised by a fifth to what 20,000 simulated cells took with the defaults; with other settings it is a guess of the right order.
 
     Args:
         n: Cells.
