@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.sparse import csr_array
-from torch_geometric.data import Batch, Data
 
 from pyg_gears import __version__
 from pyg_gears.data import Slide
@@ -21,7 +19,7 @@ from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes, encoder_from_state, readable_cells
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import InputError
 from pyg_gears.layout import (
     ConfidenceCalibration,
     LayoutSettings,
@@ -34,9 +32,12 @@ from pyg_gears.layout import (
     paired_genes,
     paired_layout,
     reconstruct_layout,
+    votes_at_a_time,
     weigh_by_agreement,
     with_unplaced,
 )
+from pyg_gears.layout.memory import BLOCK
+from pyg_gears.model_trial import try_model
 from pyg_gears.models import StructureModel
 from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.seeds import child_seed
@@ -107,6 +108,7 @@ class FittedGears:
         progress: bool = True,
         device: str = "auto",
         paired: Given | None = None,
+        max_memory: str | float | None = None,
     ) -> Reconstruction:
         """Lay out cells from their expression alone; coordinates that they may carry are not read.
 
@@ -132,13 +134,17 @@ class FittedGears:
             device: Where the models run: "auto", "cpu" or "cuda".
             paired: Spots of the same piece of tissue whose counts are sums of these cells, with coordinates: the layout is
                 corrected by them, see :func:`~pyg_gears.layout.paired_layout`. Confidence and verdict are those without.
+            max_memory: The most that this process may hold, as in "8GB", by :func:`~pyg_gears.layout.layout_memory`: how many
+                votes are worked on at a time follows from it. What it holds already counts, the memory of a GPU does not.
 
         Raises:
             InputError: when the cells lack a tenth of the model's genes, fewer than 3 have counts in them, all are alike,
-                for another ``adapt``, spots that cannot be paired, or a ``shard_dir`` in use.
+                for another ``adapt``, spots that cannot be paired, or a ``shard_dir`` in use,
+                or a ``max_memory`` below what cannot be cut.
         """
         where = find_device(device)
         cells = given_cells(cells)
+        block = BLOCK if max_memory is None else self._block(max_memory, cells, settings or LayoutSettings())
         spots = None if paired is None else given_slides([paired])[0]
         if spots is not None:
             paired_genes(cells, spots)
@@ -163,6 +169,8 @@ class FittedGears:
         confidence = np.zeros(len(kept))
         confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal * depth
         regressions = () if self.regressions is None else self.regressions.layouts(query, x, borrow=borrowed)
+        own = own_components(query) if settings is None or settings.refinement_rounds else None
+        del query, embedded  # what follows needs the room
         with nullcontext() if shard_dir is None else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,
@@ -174,7 +182,8 @@ class FittedGears:
                 progress=progress,
                 device=where,
                 regressions=regressions,
-                own=own_components(query) if settings is None or settings.refinement_rounds else None,
+                own=own,
+                block=block,
                 confidence=1.0 if gap.near else float(confidence[kept].mean()),
             )
         confidence[kept] = weigh_by_agreement(confidence[kept], layout.pos, regressions)
@@ -189,6 +198,12 @@ class FittedGears:
         )
         layout = with_unplaced(layout, kept)
         return Reconstruction(layout.pos, confidence, layout, gap, adapted, verdict)
+
+    def _block(self, max_memory: str | float, cells: Slide, settings: LayoutSettings) -> int:
+        """Votes to work on at a time."""
+        regressions = () if self.regressions is None else (self.regressions.knn, self.regressions.kernel_ridge)
+        voters = len(self.members) * settings.samples + sum(one is not None for one in regressions)
+        return votes_at_a_time(max_memory, len(cells), cells.counts.nnz, settings, voters)
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """The origin of a layout, for its file: recipe, versions, residuals, the model's validation."""
@@ -263,38 +278,5 @@ class FittedGears:
             training_genes=TrainingGenes.from_state(content["training_genes"]),
             report=content["report"],
         )
-        _try(fitted)
+        try_model(fitted)
         return fitted
-
-
-def _try(fitted: FittedGears) -> None:
-    """Run every part once on eight invented cells."""
-    genes = fitted.encoder.genes
-    counts = csr_array(np.arange(1, 1 + 8 * len(genes), dtype=np.float32).reshape(8, -1) % 7)
-    trial = Slide("trial", counts, genes, tuple(f"cell_{i}" for i in range(8)))
-    embedded = fitted.encoder.embed(trial)
-    x = embedded.x if fitted.adapter is None else fitted.adapter(embedded.x)
-    if fitted.regressions is not None:
-        layouts = fitted.regressions.layouts(trial, x)
-        expect(
-            all(np.isfinite(layout.pos).all() and layout.weight > 0 for layout in layouts),
-            "expected finite places from the regressions, found others; fit it again.",
-        )
-    with torch.inference_mode():
-        for member in fitted.members:
-            member(Batch.from_data_list([fitted.candidates(Data(x=embedded.x))]))
-    calibration = fitted.calibration
-    confidence = calibration.predict(fitted.support.scatter(x)) * fitted.support.signal(embedded.features)
-    expect(
-        len(fitted.members) > 0 and len(calibration.spread) == len(calibration.confidence),
-        f"expected models and a calibration, found {len(fitted.members)} models; fit it again.",
-    )
-    expect(
-        all(0 <= value <= 1 for value in (*confidence, *calibration.confidence)),
-        "expected confidences in 0..1, found others; fit it again.",
-    )
-    names = [*fitted.report["slides"], *fitted.report["held_out"]]
-    expect(
-        all(isinstance(name, str) for name in names) and isinstance(fitted.report["held_out_is_block"], bool),
-        "expected names of slides in the report, found something else; fit it again.",
-    )

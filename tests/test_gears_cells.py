@@ -263,3 +263,16 @@ def test_cells_of_one_count_are_placed_without_confidence(fitted, tissue) -> Non
     assert alone.confidence.max() < 0.2
     assert alone.verdict.word == "cannot tell"
     assert "few counts" in alone.verdict.reason
+
+
+def test_a_limit_of_memory_is_refused_or_leaves_the_layout(fitted, tissue, monkeypatch) -> None:
+    """Four votes at a time or all of them."""
+    with pytest.raises(InputError, match=r"expected at least .* GB for 150 cells .*raise max_memory, lower min_cover"):
+        fitted.reconstruct(tissue.cells, max_memory="100MB", progress=False)
+    free = fitted.reconstruct(tissue.cells, settings=PATCHES, progress=False)
+    asked: list[tuple] = []
+    monkeypatch.setattr("pyg_gears.fitted_gears.votes_at_a_time", lambda *given: asked.append(given) or 4)
+    bound = fitted.reconstruct(tissue.cells, settings=PATCHES, max_memory="3GB", progress=False)
+    assert asked == [("3GB", 150, tissue.cells.counts.nnz, PATCHES, 3)]  # one model and two regressions
+    assert np.abs(bound.pos - free.pos).max() < 1e-4
+    np.testing.assert_allclose(bound.confidence, free.confidence, atol=1e-4)

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     help="Spots of the same tissue that are sums of these cells, to correct the layout by.",
 )
 @click.option("--device", default="auto", metavar="DEVICE", help="Where the models run: auto, cpu or cuda.")
+@click.option(
+    "--max-memory", metavar="SIZE", help="The most that the process may hold, e.g. 8GB; refused if too little."
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One layout setting, e.g. fill=0.5.")
 @read_options(spatial=False)
 def reconstruct(
@@ -55,6 +58,7 @@ def reconstruct(
     adapt: str,
     paired: str | None,
     device: str,
+    max_memory: str | None,
     assignments: tuple[str, ...],
     reading: ReadOptions,
 ) -> None:
@@ -68,6 +72,7 @@ def reconstruct(
     from pyg_gears.data.leftovers import remove_parts
     from pyg_gears.devices import check_device_name
     from pyg_gears.errors import expect
+    from pyg_gears.layout.memory import memory_bytes
     from pyg_gears.layout.settings import LayoutSettings
     from pyg_gears.training.model_genes import check_model_genes
 
@@ -75,6 +80,8 @@ def reconstruct(
         (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
     )
     check_device_name(device)
+    if max_memory is not None:
+        memory_bytes(max_memory)
     settings = LayoutSettings.published() if choices == "published" else LayoutSettings()
     named = {"samples": samples} | ({} if patch_size is None else {"patch_size": patch_size})
     settings = settings.change(named).change(parse_assignments(assignments))
@@ -99,7 +106,9 @@ def reconstruct(
             shard_dir=kept / "patches",
             device=device,
             paired=spots,
+            max_memory=max_memory,
         )
+        del query  # written from the file
         write_layout(
             out,
             cells,

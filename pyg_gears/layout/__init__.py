@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyg_gears.layout.left_out_quality import LeftOutOutput, left_out_quality
     from pyg_gears.layout.locality import LocalityOutput, locality_graph
     from pyg_gears.layout.median import weighted_median
+    from pyg_gears.layout.memory import layout_memory, memory_bytes, votes_at_a_time
     from pyg_gears.layout.neighbor_refinement import joint_probabilities, refine_neighbors
     from pyg_gears.layout.own_components import own_components
     from pyg_gears.layout.paired_layout import paired_genes, paired_layout
@@ -64,9 +65,11 @@ __all__ = [
     "group_factor",
     "isomap_start",
     "joint_probabilities",
+    "layout_memory",
     "layout_verdict",
     "left_out_quality",
     "locality_graph",
+    "memory_bytes",
     "own_components",
     "paired_genes",
     "paired_layout",
@@ -78,6 +81,7 @@ __all__ = [
     "stitch_patches",
     "stitch_votes",
     "synchronize_scales",
+    "votes_at_a_time",
     "weigh_by_agreement",
     "weighted_median",
     "with_unplaced",
@@ -93,6 +97,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "left_out_quality": ["LeftOutOutput", "left_out_quality"],
         "locality": ["LocalityOutput", "locality_graph"],
         "median": ["weighted_median"],
+        "memory": ["layout_memory", "memory_bytes", "votes_at_a_time"],
         "neighbor_refinement": ["joint_probabilities", "refine_neighbors"],
         "own_components": ["own_components"],
         "paired_layout": ["paired_genes", "paired_layout"],

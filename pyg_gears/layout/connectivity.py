@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+EDGES = 2**21
+"""Edges that are joined at a time."""
 
 
 class LinksOutput(NamedTuple):
@@ -21,10 +25,27 @@ class LinksOutput(NamedTuple):
     """Connected parts before (an isolated node is one)."""
 
 
+def pieces(size: int, most: int) -> Iterator[slice]:
+    """Consecutive slices of at most ``most`` items that together make ``size``."""
+    return (slice(first, min(first + most, size)) for first in range(0, size, most))
+
+
 def parts(n: int, edges: Int[np.ndarray, "2 e"]) -> Int[np.ndarray, " n"]:
-    """Number of the connected part of every node, shape (n,), for undirected edges of shape (2, e)."""
-    graph = csr_array((np.ones(edges.shape[1], dtype=np.int8), (edges[0], edges[1])), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1])
+    """Number of the connected part of every node, shape (n,), for undirected edges of shape (2, e).
+
+    Parts are numbered by their first node. Some edges are taken at a time, each time between the parts so far: SciPy makes
+    several copies of the graph that it is given.
+    """
+    label = np.arange(n)
+    count = n
+    for some in pieces(edges.shape[1], EDGES):
+        if count == 1:
+            break
+        a, b = label[edges[0, some]], label[edges[1, some]]
+        graph = csr_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(count, count))
+        count, joined = connected_components(graph, directed=False)
+        label = joined.astype(np.int64)[label]
+    return label
 
 
 def linking_edges(
@@ -42,9 +63,11 @@ def linking_edges(
         ``chosen`` (e,), ``isolated`` and ``components`` of the graph before.
     """
     label = parts(n, kept)
-    degree = np.bincount(kept.ravel(), minlength=n)
+    degree = np.bincount(kept[0], minlength=n) + np.bincount(kept[1], minlength=n)
     count = int(label.max(initial=-1)) + 1
     chosen = np.zeros(offered.shape[1], dtype=bool)
+    if count <= 1:
+        return LinksOutput(chosen, int((degree == 0).sum()), count)
     a, b = label[offered[0]], label[offered[1]]
     low, high = np.minimum(a, b), np.maximum(a, b)
     # Costs become ranks: positive (zero would mean "no edge") and distinct, so that the forest is unique.

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from pyg_gears import graphs
+from pyg_gears.layout.connectivity import pieces
 
 PERPLEXITY = 30
 SPREAD = 3.0
@@ -22,6 +23,8 @@ STEP = 0.25
 MOMENTUM = (0.5, 0.8)
 """In the first quarter of the rounds, and after it."""
 BISECTIONS = 60
+ROWS = 2**14
+"""Cells whose neighbours are worked on at a time."""
 SURE, UNSURE = 0.5, 0.2
 """Mean confidences at which the layout has its full and its least say."""
 UNSURE_WEIGHT, UNSURE_PULL = 0.25, 0.03
@@ -78,7 +81,7 @@ def refine_neighbors(
         return pos.copy()
     perplexity = min(PERPLEXITY, (n - 1) // 3)
     centre = pos.mean(axis=0)
-    reach = cKDTree(pos).query(pos, perplexity + 1)[0][:, -1]
+    reach = cKDTree(pos).query(pos, [perplexity + 1])[0][:, 0]
     if np.median(reach) <= 1e-9 * np.abs(pos - centre).max():
         return pos.copy()
     unit = SPREAD / float(reach.mean())
@@ -86,18 +89,14 @@ def refine_neighbors(
     doubt = float(np.clip((SURE - confidence) / (SURE - UNSURE), 0.0, 1.0))
     pull = pull * UNSURE_PULL**doubt
     attraction = joint_probabilities(_side_by_side(start, expression, UNSURE_WEIGHT**doubt), perplexity)
-    row = np.repeat(np.arange(n), np.diff(attraction.indptr))
     count = min(REPELLING, n - 1)
     y, velocity = start.copy(), np.zeros_like(start)
     for turn in range(rounds):
         if turn % SEARCH_EVERY == 0:
-            near = cKDTree(y).query(y, count + 1)[1][:, 1:].ravel()
-            far_row, pointer = np.repeat(np.arange(n), count), np.arange(0, n * count + 1, count)
-        kernel = _kernel(y, row, attraction.indices)
-        towards = csr_array((attraction.data * kernel, attraction.indices, attraction.indptr), shape=(n, n))
-        kernel = _kernel(y, far_row, near)
-        away = csr_array((kernel**2 * (n / kernel.sum()), near, pointer), shape=(n, n))
-        gradient = 4 * (_pull(towards, y) - _pull(away, y)) + pull * (y - start)
+            near = _nearest(y, count)
+        towards, _ = _pull(y, attraction)
+        away, total = _pull(y, near)
+        gradient = 4 * (towards - away * (n / total)) + pull * (y - start)
         velocity = MOMENTUM[turn >= rounds / 4] * velocity - STEP * gradient
         y = y + velocity
     return centre + (y - y.mean(axis=0)) / unit
@@ -118,9 +117,24 @@ def joint_probabilities(x: Float[torch.Tensor, "n c"], perplexity: int) -> csr_a
         P, shape (n, n), sorted.
     """
     found = graphs.knn(x, 3 * perplexity, metric="euclidean")
-    square = found.distance.double().numpy() ** 2
+    index, distance = found.index.numpy().astype(np.int32), found.distance.numpy()
+    del found
+    n, k = index.shape
+    weight = np.empty((n, k))
+    for rows in pieces(n, ROWS):
+        weight[rows] = _probabilities(distance[rows].astype(np.float64) ** 2, perplexity)
+    del distance
+    one_way = csr_array((weight.ravel(), index.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    both = csr_array(one_way + one_way.T)
+    both.data /= 2
+    both.sort_indices()
+    return both
+
+
+def _probabilities(square: Float[np.ndarray, "n k"], perplexity: int) -> Float[np.ndarray, "n k"]:
+    """The one-way probabilities of some rows from their squared distances, nearest first."""
     square -= square[:, :1]
-    n, k = square.shape
+    n = len(square)
     mean = square.mean(axis=1)
     low, high = np.full(n, -80.0), np.full(n, 80.0)  # of the logarithm of beta, in units of the row's mean square
     square /= np.maximum(mean, 1e-300)[:, None]
@@ -128,12 +142,9 @@ def joint_probabilities(x: Float[torch.Tensor, "n c"], perplexity: int) -> csr_a
         middle = (low + high) / 2
         wide = _entropy(square * np.exp(middle)[:, None]) > np.log(perplexity)
         low, high = np.where(wide, middle, low), np.where(wide, high, middle)
-    weight = np.exp(-square * np.exp((low + high) / 2)[:, None])
+    weight: Float[np.ndarray, "n k"] = np.exp(-square * np.exp((low + high) / 2)[:, None])
     weight /= weight.sum(axis=1, keepdims=True)
-    one_way = csr_array((weight.ravel(), found.index.numpy().ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
-    both = csr_array((one_way + one_way.T) / 2)
-    both.sort_indices()
-    return both
+    return weight
 
 
 def _entropy(cost: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
@@ -157,12 +168,33 @@ def _unit(x: Float[torch.Tensor, "n c"]) -> Float[torch.Tensor, "n c"]:
     return x / x.square().sum(dim=1).mean().sqrt().clamp(min=1e-12)
 
 
-def _kernel(y: np.ndarray, row: np.ndarray, column: np.ndarray) -> Float[np.ndarray, " e"]:
-    gap = y[row] - y[column]
-    result: Float[np.ndarray, " e"] = 1.0 / (1.0 + (gap**2).sum(axis=1))
-    return result
+def _nearest(y: Float[np.ndarray, "n 2"], count: int) -> Int[np.ndarray, "n k"]:
+    """The nearest other cells of every cell, int32."""
+    tree, near = cKDTree(y), np.empty((len(y), count), dtype=np.int32)
+    for rows in pieces(len(y), ROWS):
+        near[rows] = tree.query(y[rows], count + 1)[1][:, 1:]
+    return near
 
 
-def _pull(weight: csr_array, y: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-    r""":math:`\sum_j w_{ij} (y_i - y_j)`."""
-    return np.asarray(weight.sum(axis=1))[:, None] * y - weight @ y
+def _pull(
+    y: Float[np.ndarray, "n 2"], graph: csr_array | Int[np.ndarray, "n k"]
+) -> tuple[Float[np.ndarray, "n 2"], float]:
+    r""":math:`\sum_j w_{ij} (y_i - y_j)` over the edges of a graph, and the sum of :math:`k_{ij} = 1 / (1 + \|y_i - y_j\|^2)`.
+
+    w is p k for a graph with weights p, and k^2 for lists of neighbours.
+    """
+    n, total, pulled = len(y), 0.0, np.empty_like(y)
+    for rows in pieces(n, ROWS):
+        if isinstance(graph, np.ndarray):
+            column, ptr = graph[rows].ravel(), np.arange(0, graph[rows].size + 1, graph.shape[1])
+        else:
+            first = graph.indptr[rows.start]
+            ptr = graph.indptr[rows.start : rows.stop + 1] - first
+            column = graph.indices[first : first + ptr[-1]]
+        row = np.repeat(np.arange(rows.start, rows.stop), np.diff(ptr))
+        kernel = 1.0 / (1.0 + ((y[row] - y[column]) ** 2).sum(axis=1))
+        total += float(kernel.sum())
+        data = kernel**2 if isinstance(graph, np.ndarray) else graph.data[first : first + ptr[-1]] * kernel
+        weight = csr_array((data, column, ptr), shape=(len(ptr) - 1, n))
+        pulled[rows] = np.asarray(weight.sum(axis=1))[:, None] * y[rows] - weight @ y
+    return pulled, total

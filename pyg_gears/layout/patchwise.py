@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.sparse.csgraph import connected_components
 
+from pyg_gears.layout.connectivity import parts
 from pyg_gears.layout.locality import locality_graph
+from pyg_gears.layout.memory import BLOCK
 from pyg_gears.layout.pair_certainty import PairCertainty
 from pyg_gears.layout.patch_predictor import PatchPredictor
 from pyg_gears.layout.patches import PatchesOutput, draw_patches
@@ -18,7 +19,7 @@ from pyg_gears.layout.scales import group_factor, synchronize_scales
 from pyg_gears.layout.settings import LayoutSettings
 from pyg_gears.layout.solve import SolveOutput, solve_layout
 from pyg_gears.layout.stitch import StitchOutput, stitch_votes
-from pyg_gears.layout.votes import VotesOutput, collect_votes
+from pyg_gears.layout.votes import collect_votes
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class PatchwiseOutput:
     report: dict[str, Any]
 
 
-def patchwise_layout(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -> PatchwiseOutput:
+def patchwise_layout(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"], block: int = BLOCK) -> PatchwiseOutput:
     """From embeddings to the solved layout by patches.
 
     Args:
         predictor: Models, settings and seed.
         x: Embedding of all cells, shape (n, c), n at least 2.
+        block: Votes worked on at a time; without influence beyond rounding.
 
     Returns:
         Layout, stitched distances and report.
@@ -49,7 +51,7 @@ def patchwise_layout(predictor: PatchPredictor, x: Float[torch.Tensor, "n c"]) -
     )
     predicted = predictor.predict(x, patches)
     certainty = predicted.certainty if len(predicted.certainty.pair) else None
-    found = stitch_patches(patches, predicted.pos, settings, seed, predictor.weights, certainty)
+    found = stitch_patches(patches, predicted.pos, settings, seed, predictor.weights, certainty, block)
     counts = {
         "isolated_cells": locality.isolated,
         "locality_components": locality.components,
@@ -66,6 +68,7 @@ def stitch_patches(
     seed: int = 0,
     weights: Float[np.ndarray, " v"] | None = None,
     certainty: PairCertainty | None = None,
+    block: int = BLOCK,
 ) -> PatchwiseOutput:
     """From predicted patches to the layout.
 
@@ -77,6 +80,7 @@ def stitch_patches(
         seed: Chooses the longer distances.
         weights: Weights of the voters, shape (voters,), with sum 1; equal ones if omitted.
         certainty: How sure the models are of the distances, by which the votes are weighed; all alike if omitted.
+        block: Votes worked on at a time; without influence beyond rounding.
 
     Returns:
         Layout, stitched distances and report.
@@ -84,19 +88,21 @@ def stitch_patches(
     n, wide = patches.n, patches.is_global
     votes = collect_votes(patches, pos, settings.neighbors, settings.landmarks, seed, weights, certainty)
     # Global patches that are not connected cannot be a group of their own: then all patches are one.
-    member = patches.membership[np.flatnonzero(wide)]
-    joint = bool(wide.any() and not wide.all() and connected_components(member @ member.T, directed=False)[0] == 1)
+    joint = bool(wide.any() and not wide.all() and _connected(patches, wide))
     wide = wide if joint or wide.all() else np.zeros(len(patches), dtype=bool)
     reconciled = settings.scales == "reconciled"
-    scale = synchronize_scales(votes, wide) if reconciled else np.zeros(len(patches))
+    scale = synchronize_scales(votes, wide, block) if reconciled else np.zeros(len(patches))
+    limits = (settings.max_dispersion, settings.spread, block)
     start = None
     if joint:
         # The long-range distances alone give a coarse layout, which fixes the unit of the local patches and starts the solve.
-        long_range = stitch_votes(n, _of_kind(votes, wide), scale, wide, 1, settings.max_dispersion, settings.spread)
-        start = _solved(n, long_range, None, settings, settings.iterations // 2).pos
+        start = _solved(
+            n, stitch_votes(n, votes.among(wide), scale, wide, 1, *limits), None, settings, settings.iterations // 2
+        ).pos
         if reconciled:
             scale = np.where(wide, scale, scale + group_factor(patches, pos, scale, start, weights))
-    stitched = stitch_votes(n, votes, scale, wide, settings.min_support, settings.max_dispersion, settings.spread)
+    stitched = stitch_votes(n, votes, scale, wide, settings.min_support, *limits)
+    del votes  # the solve needs the room
     solved = _solved(n, stitched, start, settings, settings.iterations)
     cover = np.bincount(patches.cells, minlength=n)
     report: dict[str, Any] = {
@@ -137,8 +143,9 @@ def _solved(
     )
 
 
-def _of_kind(votes: VotesOutput, chosen: Bool[np.ndarray, " p"]) -> VotesOutput:
-    """The votes of some patches, and the pairs that they voted on."""
-    mine = chosen[votes.patch]
-    used, pair = np.unique(votes.pair[mine], return_inverse=True)
-    return VotesOutput(votes.pairs[:, used], pair, votes.patch[mine], votes.log_distance[mine], votes.weight[mine])
+def _connected(patches: PatchesOutput, chosen: Bool[np.ndarray, " p"]) -> bool:
+    """Whether the chosen patches are linked through the cells that they share."""
+    entries = np.repeat(chosen, np.diff(patches.ptr))
+    number = patches.n + np.repeat(np.arange(len(patches)), np.diff(patches.ptr))
+    label = parts(patches.n + len(patches), np.stack([patches.cells, number])[:, entries])
+    return len(np.unique(label[patches.n :][chosen])) == 1

@@ -15,11 +15,13 @@ from pyg_gears.errors import expect
 from pyg_gears.geometry import principal_frame
 from pyg_gears.layout.consensus import consensus_layout
 from pyg_gears.layout.fill import fill_evenly
+from pyg_gears.layout.memory import BLOCK
 from pyg_gears.layout.neighbor_refinement import refine_neighbors
 from pyg_gears.layout.patch_predictor import Model, PatchPredictor, WeightedLayout
 from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.layout.patchwise import patchwise_layout
 from pyg_gears.layout.settings import LayoutSettings
+from pyg_gears.layout.symmetric_graph import symmetric_graph
 from pyg_gears.layout.votes import TINY, pair_lengths, propose_pairs
 from pyg_gears.seeds import child_seed
 from pyg_gears.transforms import CandidateGraph
@@ -51,6 +53,7 @@ def reconstruct_layout(
     regressions: Sequence[WeightedLayout] = (),
     own: Float[torch.Tensor, "n d"] | None = None,
     confidence: float = 1.0,
+    block: int = BLOCK,
 ) -> LayoutOutput:
     """Reconstruct the layout of cells from their embedding.
 
@@ -74,6 +77,7 @@ def reconstruct_layout(
             embedding alone if omitted.
         confidence: Mean confidence of the cells, in [0, 1]: the lower, the more their own expression decides on near neighbours.
             1 for cells of the same mixture as the training spots, see :attr:`~pyg_gears.encoders.DomainGap.near`.
+        block: Votes worked on at a time; without influence beyond rounding.
 
     Returns:
         Layout, sparse distances and report.
@@ -94,9 +98,10 @@ def reconstruct_layout(
     expression = (x,) if own is None else (x, own)
     if len(x) <= settings.patch_size:
         return _whole(predictor, x, expression, confidence)
-    found = patchwise_layout(predictor, x)
-    stitched = found.stitched
-    return _finish(found.solved.pos, stitched.pairs, stitched.distance, expression, confidence, settings, found.report)
+    found = patchwise_layout(predictor, x, block)
+    pos, pairs, distance, report = found.solved.pos, found.stitched.pairs, found.stitched.distance, found.report
+    del found  # the refinement needs the room
+    return _finish(pos, pairs, distance, expression, confidence, settings, report)
 
 
 def _whole(
@@ -151,8 +156,5 @@ def _finish(
     filled = fill_evenly(refined, settings.fill)
     posed = principal_frame(torch.from_numpy(np.ascontiguousarray(filled, dtype=np.float64))).numpy()
     report = {key: value * unit if key.startswith("residual_") else value for key, value in report.items()}
-    # Both directions of every pair; a zero stays an entry.
-    both = np.concatenate([pairs, pairs[::-1]], axis=1)
-    matrix = csr_array((np.tile(distance * unit, 2), (both[0], both[1])), shape=(n, n))
-    matrix.sort_indices()
+    matrix = symmetric_graph(n, pairs, distance * unit)
     return LayoutOutput(posed, matrix, report | {"fill": settings.fill, "refinement_moved": moved})

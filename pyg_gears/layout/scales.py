@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import spsolve
 
+from pyg_gears.layout.memory import BLOCK
 from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.layout.votes import VotesOutput, equal_weights
 
@@ -21,7 +22,9 @@ ROUNDS = 8
 """Refreshments of the weights of the absolute loss."""
 
 
-def synchronize_scales(votes: VotesOutput, is_global: Bool[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+def synchronize_scales(
+    votes: VotesOutput, is_global: Bool[np.ndarray, " p"], block: int = BLOCK
+) -> Float[np.ndarray, " p"]:
     r"""Log-scale of every patch, so that ``log_distance + scale`` of all patches is in one unit.
 
     Within the local patches, and within the global ones, a robust least squares over pairs e and patches p,
@@ -35,53 +38,56 @@ def synchronize_scales(votes: VotesOutput, is_global: Bool[np.ndarray, " p"]) ->
     Args:
         votes: The votes.
         is_global: Kind of each patch, shape (patches,).
+        block: Votes worked on at a time; without influence beyond rounding.
 
     Returns:
         Log-scales, shape (patches,), with mean 0 in each group.
     """
-    value = votes.log_distance.astype(np.float64)
     scale = np.zeros(len(is_global))
-    of_global = is_global[votes.patch]
     for kind in (True, False):
         chosen = is_global == kind
         if chosen.sum() < 2:
             continue
-        mine = of_global == kind
-        number = np.cumsum(chosen) - 1
         ridge = (VOTE_NOISE / GLOBAL_PRIOR) ** 2 if kind else 1e-6
-        found = _synchronize(value[mine], votes.pair[mine], number[votes.patch[mine]], int(chosen.sum()), ridge)
+        found = _synchronize(votes.among(chosen, least=2), np.cumsum(chosen) - 1, int(chosen.sum()), ridge, block)
         scale[chosen] = found - found.mean()
     return scale
 
 
 def _synchronize(
-    value: Float[np.ndarray, " t"], pair: np.ndarray, patch: np.ndarray, patches: int, ridge: float
-) -> Float[np.ndarray, " p"]:
-    """Iteratively reweighted least squares for the scales of one group."""
-    _, pair = np.unique(pair, return_inverse=True)
-    shared = np.bincount(pair)[pair] > 1
-    value, pair, patch = value[shared], pair[shared], patch[shared]
+    votes: VotesOutput, number: Int[np.ndarray, " p"], patches: int, ridge: float, block: int
+) -> Float[np.ndarray, " s"]:
+    """Iteratively reweighted least squares for the scales of one group, from votes on shared pairs.
+
+    The equations are sums over pairs: block by block of these. What is kept of a vote is its weight.
+    """
     scale = np.zeros(patches)
-    if not len(value):
+    if not len(votes.patch):
         return scale
-    _, pair = np.unique(pair, return_inverse=True)
-    count = np.bincount(pair)
-    # The weight is that of the pair, not of the vote: a vote that is too long must not count for more.
-    typical = np.exp(2 * np.bincount(pair, value) / count)
-    near = (typical / (typical + NEAR**2))[pair]
-    weight = near
-    for _ in range(ROUNDS):
-        total = np.bincount(pair, weight)
-        incidence = csr_array((weight, (pair, patch)), shape=(len(count), patches))
-        normal = (
-            diags_array(np.bincount(patch, weight, patches) + ridge) - incidence.T @ diags_array(1 / total) @ incidence
-        )
-        mean = np.bincount(pair, weight * value) / total
-        scale = spsolve(normal.tocsc(), -np.bincount(patch, weight * (value - mean[pair]), patches))
-        residual = value + scale[patch]
-        residual -= (np.bincount(pair, weight * residual) / total)[pair]
-        weight = near / np.maximum(np.abs(residual), 0.05)
-    return np.asarray(scale)
+    weight = np.empty(len(votes.patch))
+    for turn in range(ROUNDS):
+        strength, pull = np.zeros(patches), np.zeros(patches)
+        linked = csr_array((patches, patches))
+        for own, place in votes.blocks(block):
+            pair, patch, count = own.pair, number[own.patch], np.diff(own.ptr)
+            value = own.log_distance.astype(np.float64)
+            # The weight is that of the pair, not of the vote: a vote that is too long must not count for more.
+            typical = np.exp(2 * np.bincount(pair, value) / count)
+            mine = near = (typical / (typical + NEAR**2))[pair]
+            if turn:
+                last = weight[place]
+                residual = value + scale[patch]
+                residual -= (np.bincount(pair, last * residual) / np.bincount(pair, last))[pair]
+                mine = near / np.maximum(np.abs(residual), 0.05)
+            weight[place] = mine
+            total = np.bincount(pair, mine)
+            incidence = csr_array((mine, patch, own.ptr), shape=(len(count), patches))
+            linked = linked + incidence.T @ diags_array(1 / total) @ incidence
+            mean = np.bincount(pair, mine * value) / total
+            strength += np.bincount(patch, mine, patches)
+            pull += np.bincount(patch, mine * (value - mean[pair]), patches)
+        scale = np.asarray(spsolve((diags_array(strength + ridge) - linked).tocsc(), -pull))
+    return scale
 
 
 def group_factor(

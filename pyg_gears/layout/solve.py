@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,16 +11,18 @@ from scipy.sparse import csr_array
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry.geodesics import landmark_mds, landmark_paths
+from pyg_gears.layout.connectivity import pieces
 
 HUBER = 1.345 * 1.4826
 """Residuals beyond this many median absolute residuals count linearly (95 % efficient for Gaussian errors)."""
 SETTLING = (4, 3, 3)
 """Rounds before the Huber threshold is read off the residuals: of plain stress, then twice with the one so far."""
 CG_STEPS = 10
+EDGES = 2**17
+"""Edges whose lengths are computed at a time."""
 LEAST_PULL = 1e-12
 """Least pull of a cell to its start, for a mean weight of 1: with less, rounding moves the whole layout away."""
 TOLERANCE = 1e-6
-Threshold: TypeAlias = float | np.ndarray
 """The solve stops early when a round lowers the objective by less than this share."""
 
 
@@ -65,7 +66,8 @@ def isomap_start(
     """
     length = np.maximum(distance, 1e-9 * max(float(distance.max(initial=0.0)), 1e-30))
     graph = csr_array((length, (pairs[0], pairs[1])), shape=(n, n))
-    paths = landmark_paths((graph + graph.T).tocsr(), landmarks)
+    graph = csr_array(graph + graph.T)
+    paths = landmark_paths(graph, landmarks)
     pos = landmark_mds(paths.landmarks, paths.distance)
     extent = float(np.sqrt((pos**2).sum(axis=1).mean())) or 1.0
     return pos + 1e-6 * extent * np.random.default_rng(0).standard_normal(pos.shape)
@@ -120,15 +122,14 @@ def solve_layout(
         expect(bad == 0, f"expected finite, non-negative {name}, found {bad} that are not; drop those pairs.")
     start = isomap_start(n, pairs, distance) if start is None else np.asarray(start, dtype=np.float64)
     weight = weight / (weight.mean() or 1.0) if len(weight) else weight
-    system = _Stress(n, pairs, distance, weight, start, anchor)
+    system = _Stress(n, pairs, distance, weight, start, anchor, of_residual=huber is not None)
     pos = start.copy()
     threshold = np.inf
-    # rho_delta(r) weighed by w is the same function of the standardised residual, with delta sqrt(w) for each edge.
-    limit: Threshold = np.inf if huber is None else huber * np.sqrt(system.weight)
+    limit = np.inf if huber is None else huber
     for rounds in SETTLING if len(distance) and huber is None else ():
         for _ in range(rounds):
             pos = system.step(pos, threshold)
-        scatter = float(np.median(np.abs(system.standardized(pos))))
+        scatter = float(np.median(system.standardized(pos), overwrite_input=True))
         threshold = HUBER * scatter if scatter > 0 else np.inf
     limit = threshold if huber is None else limit
     history = [system.objective(pos, limit)]
@@ -139,7 +140,7 @@ def solve_layout(
         if history[-2] - history[-1] <= TOLERANCE * history[-1]:
             break
     residual = np.empty(len(distance))
-    residual[system.order] = np.abs(system.length(pos) - system.distance)
+    residual[system.order] = system.residual(pos)
     return SolveOutput(pos, tuple(history), threshold if huber is None else huber, residual)
 
 
@@ -154,16 +155,19 @@ class _Stress:
         weight: Float[np.ndarray, " e"],
         start: Float[np.ndarray, "n 2"],
         anchor: float,
+        of_residual: bool,
     ) -> None:
         # In row order the weights of the edges are the data of a triangular matrix as they stand.
-        low, high = np.minimum(*pairs), np.maximum(*pairs)
-        self.order = np.lexsort((high, low))
+        low, high = np.minimum(*pairs).astype(np.int32), np.maximum(*pairs).astype(np.int32)
+        ordered = ((low[1:] > low[:-1]) | ((low[1:] == low[:-1]) & (high[1:] >= high[:-1]))).all()
+        self.order: np.ndarray | slice = slice(None) if ordered else np.lexsort((high, low))
         self.n, self.i, self.j, self.start = n, low[self.order], high[self.order], start
         self.distance, self.weight = distance[self.order], weight[self.order]
-        ptr = np.searchsorted(self.i, np.arange(n + 1)).astype(np.int32)
-        self.upper = csr_array((np.zeros(len(low)), self.j.astype(np.int32), ptr), shape=(n, n))
+        ptr = np.searchsorted(self.i, np.arange(n + 1, dtype=np.int32)).astype(np.int32)
+        self.upper = csr_array((self.weight, self.j, ptr), shape=(n, n))
         # Never zero: a cell without weight stays at its start, and the quadratic has one minimum.
         self.pull = np.maximum(anchor * self._degree(self.weight), LEAST_PULL)
+        self.of_residual = of_residual
 
     def fade(self, factor: float) -> None:
         """Lower the pull to the start."""
@@ -172,23 +176,52 @@ class _Stress:
     def _degree(self, weight: Float[np.ndarray, " e"]) -> Float[np.ndarray, " n"]:
         return np.bincount(self.i, weight, self.n) + np.bincount(self.j, weight, self.n)
 
-    def length(self, pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " e"]:
+    def _lengths(self, pos: Float[np.ndarray, "n 2"]) -> Iterator[tuple[slice, Float[np.ndarray, " s"]]]:
+        """Lengths of the edges, some at a time: what is computed from them stays in a cache, and never exists whole."""
         # Columns on their own: several times faster than gathering rows.
         x, y = np.ascontiguousarray(pos.T)
-        return np.sqrt((x[self.i] - x[self.j]) ** 2 + (y[self.i] - y[self.j]) ** 2)
+        for some in pieces(len(self.i), EDGES):
+            i, j = self.i[some], self.j[some]
+            yield some, np.sqrt((x[i] - x[j]) ** 2 + (y[i] - y[j]) ** 2)
+
+    def _standardized(self, some: slice, length: Float[np.ndarray, " s"]) -> Float[np.ndarray, " s"]:
+        return np.sqrt(self.weight[some]) * np.abs(length - self.distance[some])
+
+    def _limit(self, some: slice, threshold: float) -> float | Float[np.ndarray, " s"]:
+        # rho_delta(r) weighed by w is the same function of the standardised residual, with delta sqrt(w) for each edge.
+        return threshold * np.sqrt(self.weight[some]) if self.of_residual else threshold
+
+    def residual(self, pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " e"]:
+        found = np.empty(len(self.i))
+        for some, length in self._lengths(pos):
+            found[some] = np.abs(length - self.distance[some])
+        return found
 
     def standardized(self, pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " e"]:
-        return np.sqrt(self.weight) * (self.length(pos) - self.distance)
+        found = np.empty(len(self.i))
+        for some, length in self._lengths(pos):
+            found[some] = self._standardized(some, length)
+        return found
 
-    def objective(self, pos: Float[np.ndarray, "n 2"], threshold: Threshold) -> float:
-        z = np.abs(self.standardized(pos))
-        inner = np.minimum(z, threshold)
-        huber = inner * (z - inner / 2)
-        return float(huber.sum() + 0.5 * (self.pull * ((pos - self.start) ** 2).sum(axis=1)).sum())
+    def objective(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> float:
+        total = 0.0
+        for some, length in self._lengths(pos):
+            z = self._standardized(some, length)
+            inner = np.minimum(z, self._limit(some, threshold))
+            total += float((inner * (z - inner / 2)).sum())
+        return total + float(0.5 * (self.pull * ((pos - self.start) ** 2).sum(axis=1)).sum())
 
-    def _huber_weight(self, length: Float[np.ndarray, " e"], threshold: Threshold) -> Float[np.ndarray, " e"]:
-        z = np.sqrt(self.weight) * np.abs(length - self.distance)
-        return self.weight * np.divide(threshold, z, out=np.ones_like(z), where=z > threshold)
+    def _majorised(
+        self, pos: Float[np.ndarray, "n 2"], threshold: float
+    ) -> tuple[Float[np.ndarray, " e"], Float[np.ndarray, " e"]]:
+        """Weight of every edge in the quadratic, and that weight times measured over present length."""
+        weight, force = np.empty(len(self.i)), np.empty(len(self.i))
+        for some, length in self._lengths(pos):
+            z, limit = self._standardized(some, length), self._limit(some, threshold)
+            weight[some] = self.weight[some] * np.divide(limit, z, out=np.ones_like(z), where=z > limit)
+            ratio = np.divide(self.distance[some], length, out=np.zeros_like(length), where=length > 0)
+            force[some] = weight[some] * ratio
+        return weight, force
 
     def _laplacian(self, weight: Float[np.ndarray, " e"], pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         return self._degree(weight)[:, None] * pos - self._neighbors(weight)(pos)
@@ -199,14 +232,13 @@ class _Stress:
         lower = self.upper.T
         return lambda pos: self.upper @ pos + lower @ pos
 
-    def step(self, pos: Float[np.ndarray, "n 2"], threshold: Threshold) -> Float[np.ndarray, "n 2"]:
+    def step(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> Float[np.ndarray, "n 2"]:
         """Conjugate gradients on the quadratic that touches the objective at ``pos`` and lies above it elsewhere."""
-        length = self.length(pos)
-        weight = self._huber_weight(length, threshold)
-        force = weight * np.divide(self.distance, length, out=np.zeros_like(length), where=length > 0)
+        weight, force = self._majorised(pos, threshold)
         target = self._laplacian(force, pos) + self.pull[:, None] * self.start
         diagonal = (self._degree(weight) + self.pull)[:, None]
         neighbors = self._neighbors(weight)
+        del force
         residual = target - diagonal * pos + neighbors(pos)
         # The two axes are separate systems with the same matrix.
         z = residual / diagonal

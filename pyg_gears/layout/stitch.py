@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pyg_gears.layout.connectivity import connect_pairs
+from pyg_gears.layout.connectivity import connect_pairs, pieces
 from pyg_gears.layout.median import weighted_median
+from pyg_gears.layout.memory import BLOCK
 from pyg_gears.layout.settings import SpreadRule
 from pyg_gears.layout.spread import relative_spread
 from pyg_gears.layout.votes import VotesOutput
@@ -49,7 +51,7 @@ class StitchOutput:
 
 
 def vote_weights(
-    votes: VotesOutput, scale: Float[np.ndarray, " p"], is_global: Bool[np.ndarray, " p"]
+    votes: VotesOutput, scale: Float[np.ndarray, " p"], is_global: Bool[np.ndarray, " p"], block: int = BLOCK
 ) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"], float]:
     r"""Reliability and precision of every patch.
 
@@ -65,25 +67,27 @@ def vote_weights(
         votes: The votes.
         scale: Log-scale of every patch.
         is_global: Kind of every patch.
+        block: Votes worked on at a time; without influence beyond rounding.
 
     Returns:
         Reliability (patches,), precision (patches,), mean disagreement.
     """
     patches = len(scale)
-    value = votes.log_distance + scale[votes.patch]
     total, count = np.zeros(patches), np.zeros(patches)
-    for kind in (False, True):
-        mine = np.flatnonzero(is_global[votes.patch] == kind)
-        for lag in range(1, MAX_LAG + 1):
-            a, b = mine[:-lag], mine[lag:]
-            same = votes.pair[a] == votes.pair[b]
-            if not same.any():
-                break
-            a, b = a[same], b[same]
-            gap = np.abs(value[a] - value[b])
-            for one in (a, b):
-                total += np.bincount(votes.patch[one], gap, patches)
-                count += np.bincount(votes.patch[one], minlength=patches)
+    for own, _ in votes.blocks(block):
+        pair, wide, value = own.pair, is_global[own.patch], own.log_distance + scale[own.patch]
+        for kind in (False, True):
+            mine = np.flatnonzero(wide == kind)
+            for lag in range(1, MAX_LAG + 1):
+                a, b = mine[:-lag], mine[lag:]
+                same = pair[a] == pair[b]
+                if not same.any():
+                    break
+                a, b = a[same], b[same]
+                gap = np.abs(value[a] - value[b])
+                for one in (a, b):
+                    total += np.bincount(own.patch[one], gap, patches)
+                    count += np.bincount(own.patch[one], minlength=patches)
     ratio = np.ones(patches)
     precision = np.ones(patches)
     known = count >= MIN_COMPARISONS
@@ -109,6 +113,7 @@ def stitch_votes(
     min_support: int = 2,
     max_dispersion: float = 3.0,
     spread: SpreadRule | None = None,
+    block: int = BLOCK,
 ) -> StitchOutput:
     """Reconcile the votes: weighted median, support and dispersion per pair, and a graph of the pairs to trust.
 
@@ -125,56 +130,90 @@ def stitch_votes(
         max_dispersion: Limit of the dispersion in units of its median.
         spread: The published rule instead: pairs up to its limit are kept, and both confidence (with the number of votes as its
             factor) and weight in the solve are its own.
+        block: Votes worked on at a time; without influence beyond rounding.
 
     Returns:
         The stitched graph.
     """
-    reliability, precision, disagreement = vote_weights(votes, scale, is_global)
-    group, size = votes.pair, votes.pairs.shape[1]
+    reliability, precision, disagreement = vote_weights(votes, scale, is_global, block)
     patch_weight = reliability * precision
-    weight = (patch_weight / patch_weight.max())[votes.patch] * votes.weight
-    value = votes.log_distance + scale[votes.patch]
-    median = weighted_median(value, weight, group, size)
-    total = np.bincount(group, weight, size)
-    dispersion = np.bincount(group, weight * np.abs(value - median[group]), size) / total
-    support = np.bincount(group, minlength=size)
-    several = support > 1
-    only_global = np.bincount(votes.pair, ~is_global[votes.patch], size) == 0
-    for kind in (only_global, ~only_global):
-        known = kind & several
-        dispersion[kind & ~several] = np.median(dispersion[known]) if known.any() else 0.0
+    patch_weight /= patch_weight.max()
+    size = votes.pairs.shape[1]
+    support = np.diff(votes.ptr).astype(np.int32)
+    # Per pair, one after the other: further copies would decide about the memory of a whole layout.
+    middle, total, dispersion = np.empty(size), np.empty(size), np.empty(size)
+    width = None if spread is None else np.empty(size)
+    only_global = np.empty(size, dtype=bool)
+    done = 0
+    for own, _ in votes.blocks(block):
+        group, count = own.pair, len(own.ptr) - 1
+        here = slice(done, done + count)
+        weight = patch_weight[own.patch] if own.weight is None else patch_weight[own.patch] * own.weight
+        value = own.log_distance + scale[own.patch]
+        middle[here] = weighted_median(value, weight, group, count)
+        total[here] = np.bincount(group, weight, count)
+        dispersion[here] = np.bincount(group, weight * np.abs(value - middle[here][group]), count) / total[here]
+        only_global[here] = np.bincount(group, ~is_global[own.patch], count) == 0
+        if width is not None:
+            width[here] = relative_spread(np.exp(value), group, count)
+        done += count
+    _fill_in(dispersion, support, only_global)
     typical = float(np.median(dispersion))
-    relative = dispersion / typical if typical > 0 else np.zeros(size)
-    confidence = (1 - 0.5**support) * np.exp(-np.minimum(relative, 30.0))
-    certain = relative <= max_dispersion
-    pull = confidence * total / support
-    if spread is not None:
-        width = relative_spread(np.exp(value), group, size)
-        certain = width <= spread.limit
-        confidence = pull = support.astype(np.float64) * np.exp(-spread.sharpness * width**2)
-    keep = certain & ((support >= min_support) | only_global)
-    keep |= _best_of_each_cell(n, votes.pairs, confidence)
+    keep, confidence = np.empty(size, dtype=bool), np.empty(size)
+    for here in pieces(size, block):
+        relative = dispersion[here] / typical if typical > 0 else np.zeros(len(dispersion[here]))
+        confidence[here] = (1 - 0.5 ** support[here]) * np.exp(-np.minimum(relative, 30.0))
+        keep[here] = relative <= max_dispersion
+        total[here] = confidence[here] * total[here] / support[here]  # from here on the pull
+        if spread is not None and width is not None:
+            keep[here] = width[here] <= spread.limit
+            confidence[here] = support[here] * np.exp(-spread.sharpness * width[here] ** 2)
+            total[here] = confidence[here]
+    keep &= (support >= min_support) | only_global
+    keep |= _best_of_each_cell(n, votes.pairs, confidence, block)
     keep = connect_pairs(n, votes.pairs, keep, -confidence)
+    # One after the other, each in the place of what it is taken from.
+    middle = np.exp(middle[keep])
+    total = total[keep]
+    dispersion = dispersion[keep]
+    confidence = confidence[keep]
     return StitchOutput(
         pairs=votes.pairs[:, keep],
-        distance=np.exp(median[keep]),
+        distance=middle,
         support=support[keep],
-        dispersion=dispersion[keep],
-        confidence=confidence[keep],
-        weight=pull[keep],
+        dispersion=dispersion,
+        confidence=confidence,
+        weight=total,
         reliability=reliability,
         disagreement=disagreement,
         dropped=int((~keep).sum()),
     )
 
 
+def _fill_in(
+    dispersion: Float[np.ndarray, " p"], support: Int[np.ndarray, " p"], only_global: Bool[np.ndarray, " p"]
+) -> None:
+    """Where one vote was cast: the median of those of its kind that have several."""
+    for kind in (True, False):
+        mine = only_global == kind
+        known = mine & (support > 1)
+        dispersion[mine & (support == 1)] = np.median(dispersion[known]) if known.any() else 0.0
+
+
 def _best_of_each_cell(
-    n: int, pairs: Int[np.ndarray, "2 e"], confidence: Float[np.ndarray, " e"]
+    n: int, pairs: Int[np.ndarray, "2 e"], confidence: Float[np.ndarray, " e"], block: int
 ) -> Bool[np.ndarray, " e"]:
-    """Pairs that are among the ``KEEP`` most confident of either end."""
-    cell = pairs.ravel()
-    order = np.lexsort((-np.tile(confidence, 2), cell))
-    rank = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])
+    """Pairs that are among the ``KEEP`` most confident of either end, from some cells at a time."""
     keep = np.zeros(pairs.shape[1], dtype=bool)
-    keep[order[rank < KEEP] % pairs.shape[1]] = True
+    ranges = 1 + 2 * pairs.shape[1] // block
+    bounds = np.linspace(0, n, ranges + 1).astype(np.int64)
+    for low, high in pairwise(bounds.tolist()):
+        begin, end = np.searchsorted(pairs[0], [low, high])
+        other = np.flatnonzero((pairs[1] >= low) & (pairs[1] < high))
+        edge = np.concatenate([np.arange(begin, end), other])
+        cell = np.concatenate([pairs[0, begin:end], pairs[1, other]])
+        order = np.lexsort((-confidence[edge], cell))
+        cell = cell[order]
+        rank = np.arange(len(order)) - np.searchsorted(cell, cell)
+        keep[edge[order[rank < KEEP]]] = True
     return keep

@@ -22,9 +22,14 @@ def with_unplaced(layout: LayoutOutput, kept: Bool[np.ndarray, " n"]) -> LayoutO
         The layout of all n cells, with the number of those without a place as ``unplaced`` in its report.
     """
     n, place = len(kept), np.flatnonzero(kept)
+    report = layout.report | {"unplaced": n - len(place)}
+    if len(place) == n:
+        return replace(layout, report=report)
     pos = np.full((n, 2), np.nan)
     pos[place] = layout.pos
-    entries = layout.distances.tocoo()
-    distances = csr_array((entries.data, (place[entries.row], place[entries.col])), shape=(n, n))
-    distances.sort_indices()
-    return replace(layout, pos=pos, distances=distances, report=layout.report | {"unplaced": n - len(place)})
+    entries = np.zeros(n, dtype=np.int64)
+    entries[place] = np.diff(layout.distances.indptr)
+    # Places ascend: sorted entries stay sorted.
+    column = place.astype(layout.distances.indices.dtype)[layout.distances.indices]
+    distances = csr_array((layout.distances.data, column, np.concatenate([[0], np.cumsum(entries)])), shape=(n, n))
+    return replace(layout, pos=pos, distances=distances, report=report)

@@ -50,6 +50,7 @@ CASES = {
     RECONSTRUCT + "--set fil=1": "did you mean 'fill'?",
     RECONSTRUCT + "--set fill=nan": "expected fill to be a finite number",
     RECONSTRUCT + "--device cuda:x": "expected a device",
+    RECONSTRUCT + "--max-memory much": "expected an amount of memory, found 'much'",
     "reconstruct none cells.h5ad --out l.h5ad": "expected a model folder at none, found none",
     "reconstruct model foreign.h5ad --out l.h5ad": "genes of the model, found",
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from pyg_gears.data import Slide
+from pyg_gears.data import Slide, cell_differences
 from pyg_gears.data.cell_differences import check_cells_differ
 from pyg_gears.errors import InputError
 
@@ -32,3 +32,15 @@ def test_one_count_makes_a_difference() -> None:
     counts = np.full((12, 20), 5.0)
     counts[7, 3] += 1
     check_cells_differ(cells(counts))
+
+
+def test_cells_are_compared_across_the_rows_taken_at_a_time(monkeypatch) -> None:
+    monkeypatch.setattr(cell_differences, "ROWS", 4)
+    counts = np.full((12, 20), 5.0)
+    with pytest.raises(InputError, match="expected cells that differ"):
+        check_cells_differ(cells(counts))
+    counts[8:, 3] = 6  # alike within every four
+    check_cells_differ(cells(counts))
+    counts[:8] = 0
+    with pytest.raises(InputError, match="expected cells that differ"):
+        check_cells_differ(cells(counts))

@@ -118,3 +118,10 @@ def test_no_shared_genes_shows_the_names() -> None:
         shared_genes([make(), make(genes=("g0", "x", "y", "z", "w"))])
     with pytest.raises(InputError, match="at least one slide, found none"):
         shared_genes([])
+
+
+def test_the_same_genes_in_the_same_order_are_the_slide_itself() -> None:
+    slide = make()
+    assert slide.subset_genes(list(slide.genes)) is slide
+    turned = slide.subset_genes(slide.genes[::-1])
+    np.testing.assert_array_equal(turned.counts.toarray(), slide.counts.toarray()[:, ::-1])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from scipy import sparse
 
 from pyg_gears.data import simulate_tissue
-from pyg_gears.encoders import ComponentEncoder, Normalization, center, gene_statistics, normalize_expression
+from pyg_gears.encoders import ComponentEncoder, Normalization, center, centering, gene_statistics, normalize_expression
 from pyg_gears.encoders.centered_operator import centered_operator
 from pyg_gears.encoders.component_encoder import CELLS_WEIGHT, FOLDS, KINDS
 from pyg_gears.encoders.components import Block, align_components, leading_value, neighbor_graph, principal_components
@@ -133,3 +134,19 @@ def test_the_mean_is_that_of_the_whole_slide(tissue) -> None:
     mean = gene_statistics(expression).mean
     part = centered_operator(expression[:5], mean) @ np.eye(len(slide.genes))
     np.testing.assert_allclose(part, center(expression)[:5], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("transform", ["log1p", "sqrt"])
+def test_expression_is_normalised_some_rows_at_a_time(tissue, monkeypatch, transform) -> None:
+    counts = tissue.slides[0].counts.toarray().astype(np.float64)
+    counts[[0, 5]] = 0
+    slide = replace(tissue.slides[0], counts=sparse.csr_array(counts.astype(np.float32)))
+    monkeypatch.setattr(centering, "ROWS", 3)
+    found = normalize_expression(slide, Normalization(500.0, transform))
+    total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    expected = 500.0 * counts / total
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(
+        found.toarray(), np.log1p(expected) if transform == "log1p" else np.sqrt(expected), rtol=1e-6
+    )
+    assert np.shares_memory(found.indices, slide.counts.indices)  # its values are all that is made

@@ -46,9 +46,8 @@ def test_one_bad_patch_does_not_spoil_the_others():
 def test_two_global_patches_meet_at_their_common_value():
     # Ten pairs, voted on by two global patches that differ by a factor e: the prior shrinks the difference.
     pairs = np.stack([np.arange(10), np.arange(1, 11)])
-    pair = np.repeat(np.arange(10), 2)
     value = np.tile([0.0, 1.0], 10).astype(np.float32)
-    votes = VotesOutput(pairs, pair, np.tile([0, 1], 10), value, np.ones(20))
+    votes = VotesOutput(pairs, np.arange(0, 21, 2), np.tile([0, 1], 10), value)
     free = synchronize_scales(votes, np.array([False, False]))
     assert np.allclose(free, [0.5, -0.5], atol=1e-3)
     held = synchronize_scales(votes, np.array([True, True]))

@@ -33,6 +33,10 @@ def test_weighted_median_of_every_group(sizes, seed, equal):
             assert np.isclose(found[g], np.median(value[group == g]))
 
 
+def make_votes(pairs, pair, patch, value):
+    return VotesOutput(pairs, np.searchsorted(pair, np.arange(pairs.shape[1] + 1)), patch, value)
+
+
 def random_votes(seed=0, patches=6, size=25, n=60, error=0.1, voters=1):
     rng = np.random.default_rng(seed)
     truth = rng.standard_normal((n, 2))
@@ -109,17 +113,14 @@ def test_dropping_never_disconnects_a_cell(seed, min_support, max_dispersion):
 def test_local_pairs_need_support_and_global_ones_do_not():
     pairs = np.array([[0] * 20, range(1, 21)])
     pair = np.concatenate([np.arange(20), np.arange(10)])
-    votes = VotesOutput(
-        pairs, np.sort(pair), np.array([t % 2 for t in range(30)]), np.zeros(30, dtype=np.float32), np.ones(30)
-    )
+    votes = make_votes(pairs, np.sort(pair), np.array([t % 2 for t in range(30)]), np.zeros(30, dtype=np.float32))
     # The star keeps every pair because every outer cell has but one; a second hub shows what goes.
     both = np.concatenate([pairs, np.array([[21] * 20, range(1, 21)])], axis=1)
-    double = VotesOutput(
+    double = make_votes(
         both,
         np.concatenate([votes.pair, votes.pair + 20]),
         np.concatenate([votes.patch, votes.patch]),
         np.zeros(60, dtype=np.float32),
-        np.ones(60),
     )
     local = stitch_votes(22, double, np.zeros(2), np.array([False, False]), 2, 1e9)
     wide = stitch_votes(22, double, np.zeros(2), np.array([True, True]), 2, 1e9)
@@ -133,9 +134,7 @@ def test_confidence_grows_with_support_and_falls_with_dispersion():
     spread = np.repeat([0.05, 0.5], 20)[pair]
     value = (spread * np.where(patch % 2 == 0, 1, -1)).astype(np.float32)
     pairs = np.stack([np.arange(40), np.arange(1, 41)])
-    found = stitch_votes(
-        41, VotesOutput(pairs, pair, patch, value, np.ones(160)), np.zeros(6), np.zeros(6, dtype=bool), 1, 1e9
-    )
+    found = stitch_votes(41, make_votes(pairs, pair, patch, value), np.zeros(6), np.zeros(6, dtype=bool), 1, 1e9)
     assert (found.confidence[1:20:2] > found.confidence[0:20:2]).all()
     assert (found.confidence[:20] > found.confidence[20:]).all()
 

@@ -1,0 +1,113 @@
+"""How much memory a layout takes, and how much of it is worked on at a time."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from pyg_gears.errors import InputError, expect
+from pyg_gears.layout.settings import LayoutSettings
+
+BLOCK = 2**18
+"""Votes worked on at a time where memory is not limited; more gain no time."""
+UNITS = {"": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+COVER = 1.4
+"""Patches of a cell, in units of ``min_cover``."""
+SHARED = 0.7
+"""Pairs that are left of the proposed ones when each is counted once."""
+VOTES = 2.4
+"""Votes on a pair."""
+PAIR, VOTE = 84, 8
+"""Bytes of a pair and of a vote when most of them are held, in stitching."""
+REFINED = 6000
+"""Bytes of a cell in the refinement of neighbours (90 of them), which takes no pairs."""
+ENTRY = 20
+"""Bytes of a count that is not zero while cells are embedded, beside the counts themselves."""
+WORKING = 150
+"""Bytes of a vote that is worked on."""
+FIXED = 4e8
+"""Bytes of whatever does not grow with the cells: a batch of patches, the comparison with training spots, chunks of distances."""
+LEAST_BLOCK = 2**13
+
+
+def memory_bytes(amount: str | float) -> int:
+    """Bytes from a number of them or from text such as "8GB", "1.5 TB" or "512MiB".
+
+    Raises:
+        InputError: for anything else, or nothing.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\d*\.\d+)\s*([KMGT]I?B?)?B?\s*", str(amount).upper())
+    found = 0
+    if match:
+        unit = match[2] or ""
+        found = int(float(match[1]) * UNITS[unit if not unit or unit.endswith("B") else unit + "B"])
+    if found <= 0:
+        raise InputError(f"expected an amount of memory, found {amount!r}; give it as in 8GB or 500MB.")
+    return found
+
+
+def held_memory() -> int:
+    """Bytes that this process holds now; where the system does not tell, the most that it has held."""
+    try:
+        import resource
+
+        pages = Path("/proc/self/statm")
+        if pages.is_file():
+            return int(pages.read_text().split()[1]) * resource.getpagesize()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    except ImportError:  # not on this system
+        return 0
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) -> int:
+    r"""Bytes that a layout takes beside what is held before it, without the votes that are worked on.
+
+    With c = 1.4 ``min_cover`` patches per cell and p = 0.7 c (3/4 ``neighbors`` + 1/2 ``landmarks``) pairs per cell, the most of
+
+    .. math:: 20\, z, \quad n \max(p\, (84 + 2.4 \cdot 8), 6000) + 8 v c\, n
+
+    for z counts that are not zero (embedding), and for stitching or refinement of neighbours, beside the predictions of v voters.
+    A pair takes two cells, its votes, and five numbers; what a solve takes is less. Counted array by array and
+    raised by a fifth to what 20,000 simulated cells took with the defaults; with other settings it is a guess of the right order.
+
+    Args:
+        n: Cells.
+        counts: Counts that are not zero, z.
+        settings: Settings of the layout.
+        voters: Models times samples, and regressions.
+    """
+    cover = COVER * settings.min_cover
+    pairs = SHARED * cover * (0.75 * settings.neighbors + 0.5 * settings.landmarks)
+    vote = VOTE * (2 if settings.certainty else 1)
+    layout = n * (max(pairs * (PAIR + VOTES * vote), REFINED) + 8 * voters * cover)
+    return int(FIXED + max(ENTRY * counts, layout))
+
+
+def votes_at_a_time(
+    limit: str | float, n: int, counts: int, settings: LayoutSettings, voters: int, held: int | None = None
+) -> int:
+    """How many votes may be worked on at a time, so that the process stays below a limit.
+
+    Args:
+        limit: The most that the process may hold, see :func:`memory_bytes`.
+        n: Cells.
+        counts: Counts that are not zero.
+        settings: Settings of the layout.
+        voters: Models times samples, and regressions.
+        held: Bytes that it holds before the layout; what it holds now if omitted.
+
+    Raises:
+        InputError: where what cannot be cut is above the limit.
+    """
+    most, held = memory_bytes(limit), held_memory() if held is None else held
+    needed = held + layout_memory(n, counts, settings, voters)
+    left = int((most - needed) / WORKING)
+    expect(
+        left >= LEAST_BLOCK,
+        f"expected at least {(needed + LEAST_BLOCK * WORKING) / 1e9:.2f} GB for {n:,} cells by estimate "
+        f"({held / 1e9:.2f} GB of it are held by now), found a limit of {most / 1e9:.2f} GB; raise max_memory, lower min_cover, "
+        "or lay out fewer cells.",
+    )
+    return min(left, BLOCK)
