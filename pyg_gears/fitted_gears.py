@@ -37,6 +37,7 @@ from pyg_gears.layout import (
     with_unplaced,
 )
 from pyg_gears.models import StructureModel
+from pyg_gears.ranks import join_ranks
 from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.build_model import build_model
@@ -160,7 +161,8 @@ class FittedGears:
         confidence = np.zeros(len(kept))
         confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal * depth
         regressions = () if self.regressions is None else self.regressions.layouts(query, x)
-        with nullcontext() if shard_dir is None else locked_folder(shard_dir):
+        first = join_ranks(cuda=where.type == "cuda").first
+        with nullcontext() if shard_dir is None or not first else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,
                 x,
