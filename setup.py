@@ -36,6 +36,9 @@ setup(
         "browser": ["playwright>=1.45"],  # tests of the pages; drives Debian's chromium, brings none
         "transfer": ["pillow>=10"],  # PNG and JPEG in `transfer`; matplotlib brings it anyway
         "scale": ["faiss-cpu>=1.8"],  # neighbours above 50,000 cells
+        "dask": [
+            "dask[distributed]>=2024.8"
+        ],  # layouts predicted by a cluster's workers; scanpy and anndata work with it
         "eval": ["igraph>=0.11"],  # Leiden communities in label-free checks
         "harmony": ["harmonypy>=2"],  # `lab batch-effect --harmony`; GPL-3.0, imported by nothing else
         "io": [

@@ -39,6 +39,7 @@ from pyg_gears.layout import (
 from pyg_gears.layout.memory import BLOCK
 from pyg_gears.model_trial import try_model
 from pyg_gears.models import StructureModel
+from pyg_gears.ranks import join_ranks
 from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.build_model import build_model
@@ -171,7 +172,8 @@ class FittedGears:
         regressions = () if self.regressions is None else self.regressions.layouts(query, x, borrow=borrowed)
         own = own_components(query) if settings is None or settings.refinement_rounds else None
         del query, embedded  # what follows needs the room
-        with nullcontext() if shard_dir is None else locked_folder(shard_dir):
+        first = join_ranks(cuda=where.type == "cuda").first
+        with nullcontext() if shard_dir is None or not first else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,
                 x,

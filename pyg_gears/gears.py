@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,12 @@ from pyg_gears.layout import (
     row_spearman,
 )
 from pyg_gears.models import StructureModel
+from pyg_gears.ranks import by_first, join_ranks
 from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
+from pyg_gears.training.dealt_minisets import check_devices
 from pyg_gears.training.encoder_training import check_embedding
 from pyg_gears.training.final_training import train_on_all
 from pyg_gears.training.minisets import recipe_minisets
@@ -81,7 +84,8 @@ class Gears:
     ) -> FittedGears:
         """Learn from slides.
 
-        Spots and cells without a count in the genes that the model reads are left out, with a warning.
+        Spots and cells without a count in the genes that the model reads are left out, with a warning. Processes of one launcher
+        (torchrun, srun) fit one model together, if each makes this call; see ``training.devices`` and docs/cluster.md.
 
         Args:
             slides: Slides with positions, each a path, an AnnData or a ``Slide``: a list (a file is named by its stem, an AnnData
@@ -99,10 +103,13 @@ class Gears:
 
         Raises:
             InputError: for slides that cannot be used together, cells that are all alike, a model that the recipe's choices
-                cannot make, or a ``work_dir`` of another run, or one that another run is using.
+                cannot make, a ``work_dir`` of another run, or one that another run is using, or a number of processes that does
+                not divide ``training.devices``.
         """
         where = find_device(device)
+        first = join_ranks(cuda=where.type == "cuda").first
         build_model(self.recipe, 8, seed=0)  # refuses, before any work, fields that cannot be combined
+        check_devices(self.recipe)
         named = given_slides(slides)
         query = None if cells is None else given_cells(cells)
         check_slides(named, query, validate)
@@ -110,33 +117,27 @@ class Gears:
         training = [slide.name for slide in named if slide.name != held_out]
         check_embedding(self.recipe.embedding, training, cells=query is not None)
         parts = choose_parts(self.recipe, named, query, held_out)
-        _advise(parts)
+        if first:
+            _advise(parts)
         key = fingerprint(self.recipe, named, query, validate)
-        if work_dir is None:
-            with tempfile.TemporaryDirectory() as folder:
-                return self._fit(parts, Path(folder), key, progress, where)
-        with locked_folder(work_dir):
-            remove_parts(Path(work_dir))
-            return self._fit(parts, Path(work_dir), key, progress, where)
+        with _work_folder(work_dir) if first else nullcontext(Path(work_dir or ".")) as work:
+            return self._fit(parts, work, key, progress, where)
 
     def _fit(self, parts: Parts, work: Path, key: str, progress: bool, device: torch.device) -> FittedGears:
+        """The fit; of several processes the first one does alone what is not dealt, and reads and writes ``work``."""
         recipe, seed = self.recipe, self.recipe.training.seed
-        claim_folder(work, key, ours=("encoder", "minisets", "member_*"))
-        prepared = prepare_parts(recipe, parts, work, progress=progress, device=device)
+
+        def prepare_alone() -> Prepared:
+            claim_folder(work, key, ours=("encoder", "minisets", "member_*"))
+            return prepare_parts(recipe, parts, work, progress=progress, device=device)
+
+        prepared = by_first(prepare_alone)
         spots = [(slide.x, slide.pos) for slide in prepared.train.slides]
         support = TrainingSupport.build(spots, prepared.features)
         adapter = None
         if parts.cells is not None and recipe.embedding.adapter is not None:
             # Before the models: cells that no adapter can be fitted to are refused without a training.
-            chosen = recipe.embedding.adapter
-            adapter = SCAdapter.fit(
-                prepared.encoder.encode(parts.cells),
-                torch.cat(support.x),
-                weights=chosen.weights,
-                steps=chosen.steps,
-                lr=chosen.lr,
-                seed=child_seed(seed, "adapter"),
-            )
+            adapter = by_first(lambda: _adapter(recipe, parts, prepared, support))
         chosen_by_validation = tuple(
             train_structure(
                 recipe,
@@ -153,18 +154,15 @@ class Gears:
         held_out = _lay_out_held_out(recipe, parts, prepared, chosen_by_validation, device)
         quality = _held_out_quality(prepared, held_out)
         slides, embedded = whole_slides(parts, prepared)
-        if prepared.blocks:
-            known = left_out_quality([(slide.x, slide.pos) for slide in embedded], seed=seed)
-        else:
-            scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
-            known = LeftOutOutput(np.concatenate(scatter), np.concatenate(quality))
-        minisets = recipe_minisets(
-            embedded,
-            recipe,
-            prepared.candidates,
-            seed=child_seed(seed, "final minisets"),
-            views=recipe.views,
-            cache=work / "minisets",
+        minisets = by_first(
+            lambda: recipe_minisets(
+                embedded,
+                recipe,
+                prepared.candidates,
+                seed=child_seed(seed, "final minisets"),
+                views=recipe.views,
+                cache=work / "minisets",
+            )
         )
         members = tuple(
             train_on_all(
@@ -178,30 +176,67 @@ class Gears:
             )
             for number, member in enumerate(chosen_by_validation)
         )
-        return FittedGears(
-            recipe=recipe,
-            encoder=prepared.encoder,
-            adapter=adapter,
-            candidates=prepared.candidates,
-            members=members,
-            support=support,
-            regressions=_regressions(recipe, slides, embedded),
-            # From scatter to the rank correlation that left-out spots reached, in one falling curve.
-            calibration=ConfidenceCalibration.fit(known.scatter, known.quality),
-            held_out={slide.name: layout for slide, layout in zip(prepared.validation.slides, held_out, strict=True)},
-            training_genes=TrainingGenes.of([part.spots for part in parts.train], recipe.embedding.normalization),
-            report={
-                "slides": parts.names,
-                "held_out": [slide.name for slide in prepared.validation.slides],
-                "held_out_is_block": prepared.blocks,
-                "held_out_joined": recipe.training.final_epochs > 0 or recipe.regressions is not None,
-                "cells": 0 if parts.cells is None else len(parts.cells),
-                "genes": len(prepared.encoder.genes),
-                "held_out_quality": float(np.concatenate(quality).mean()),
-                **_mean_energies(prepared, chosen_by_validation, recipe.training.node_budget, device),
-                "rivals": rival_energies(prepared.train, prepared.validation, seed=seed),
-            },
-        )
+
+        def assemble() -> FittedGears:
+            if prepared.blocks:
+                known = left_out_quality([(slide.x, slide.pos) for slide in embedded], seed=seed)
+            else:
+                scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
+                known = LeftOutOutput(np.concatenate(scatter), np.concatenate(quality))
+            return FittedGears(
+                recipe=recipe,
+                encoder=prepared.encoder,
+                adapter=adapter,
+                candidates=prepared.candidates,
+                members=members,
+                support=support,
+                regressions=_regressions(recipe, slides, embedded),
+                # From scatter to the rank correlation that left-out spots reached, in one falling curve.
+                calibration=ConfidenceCalibration.fit(known.scatter, known.quality),
+                held_out={
+                    slide.name: layout for slide, layout in zip(prepared.validation.slides, held_out, strict=True)
+                },
+                training_genes=TrainingGenes.of([part.spots for part in parts.train], recipe.embedding.normalization),
+                report={
+                    "slides": parts.names,
+                    "held_out": [slide.name for slide in prepared.validation.slides],
+                    "held_out_is_block": prepared.blocks,
+                    "held_out_joined": recipe.training.final_epochs > 0 or recipe.regressions is not None,
+                    "cells": 0 if parts.cells is None else len(parts.cells),
+                    "genes": len(prepared.encoder.genes),
+                    "held_out_quality": float(np.concatenate(quality).mean()),
+                    **_mean_energies(prepared, chosen_by_validation, recipe.training.node_budget, device),
+                    "rivals": rival_energies(prepared.train, prepared.validation, seed=seed),
+                },
+            )
+
+        return by_first(assemble)
+
+
+@contextmanager
+def _work_folder(work_dir: FilePath | None) -> Iterator[Path]:
+    """The folder of a fit, held against other runs; a temporary one where none is named."""
+    if work_dir is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    with locked_folder(work_dir):
+        remove_parts(Path(work_dir))
+        yield Path(work_dir)
+
+
+def _adapter(recipe: Recipe, parts: Parts, prepared: Prepared, support: TrainingSupport) -> SCAdapter:
+    chosen = recipe.embedding.adapter
+    assert parts.cells is not None
+    assert chosen is not None
+    return SCAdapter.fit(
+        prepared.encoder.encode(parts.cells),
+        torch.cat(support.x),
+        weights=chosen.weights,
+        steps=chosen.steps,
+        lr=chosen.lr,
+        seed=child_seed(recipe.training.seed, "adapter"),
+    )
 
 
 def _advise(parts: Parts) -> None:

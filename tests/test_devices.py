@@ -12,6 +12,18 @@ def test_names() -> None:
     assert find_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("auto", "cuda:1"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0"), ("cpu", "cpu")]
+)
+def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch, name: str, expected: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert find_device("cuda") == torch.device("cuda")
+    for variable, value in (("RANK", "7"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "3")):
+        monkeypatch.setenv(variable, value)
+    assert find_device(name) == torch.device(expected)
+
+
 @pytest.mark.parametrize("name", ["gpu", "meta", "mps"])
 def test_unknown_devices_are_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"expected a device among auto, cpu and cuda, found '{name}'"):

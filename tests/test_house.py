@@ -14,6 +14,7 @@ ROOMS = [
     "errors",
     "configuration",
     "seeds",
+    "ranks",
     "devices",
     "testing",
     "geometry",

@@ -35,6 +35,7 @@ ROOMS = {
     "configuration": "What a section of the recipe is",
     "typing": "Letters and types",
     "errors": "Errors in one sentence",
+    "ranks": "Several processes as one run",
 }
 LAB = {
     "lab.probe": "What a probe is",

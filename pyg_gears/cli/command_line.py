@@ -15,6 +15,7 @@ from pyg_gears import __version__
 from pyg_gears.cli.lazy_group import LazyGroup
 from pyg_gears.cli.stopping import EXIT_CODES, advice, stopped_line
 from pyg_gears.errors import InputError, storage_reason
+from pyg_gears.ranks import OtherProcessFailed, current_ranks
 
 COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "report", "demo", "transfer", "lab")
 
@@ -26,7 +27,9 @@ def group() -> None:
 
 
 def _say(message: Warning | str, *_: Any, **__: Any) -> None:
-    """A warning as one line for a reader of the terminal, without file and line of ours."""
+    """A warning as one line for a reader of the terminal, without file and line of ours; of several processes one says it."""
+    if not current_ranks().first:
+        return
     click.echo(f"pyg-gears: warning: {' '.join(str(message).split())}", err=True)
 
 
@@ -42,8 +45,11 @@ def run(arguments: list[str] | None = None) -> Any:
         sys.exit(stop.exit_code)
     except (InputError, click.ClickException) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        click.echo(f"pyg-gears: {' '.join(message.split())}", err=True)
+        number = current_ranks().number
+        click.echo(f"pyg-gears{f' (process {number})' if number else ''}: {' '.join(message.split())}", err=True)
         sys.exit(2)
+    except OtherProcessFailed:  # which has said why
+        sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         click.echo(stopped_line(), err=True, nl=False)
         sys.exit(EXIT_CODES[signal.SIGINT])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,10 @@ def fit(
     resume: bool,
     reading: ReadOptions,
 ) -> None:
-    """Learn how expression relates to geometry from one or more slides."""
+    """Learn how expression relates to geometry from one or more slides.
+
+    Started by torchrun or srun, several processes train each model together (training.devices); see docs/cluster.md.
+    """
     from pyg_gears.cli.stopping import advise
     from pyg_gears.configuration import parse_assignments
     from pyg_gears.data import shared_genes
@@ -57,15 +61,18 @@ def fit(
     from pyg_gears.data.io.checked_files import checked_files
     from pyg_gears.data.leftovers import remove_parts
     from pyg_gears.data.whole_file import whole_file
-    from pyg_gears.devices import check_device_name
+    from pyg_gears.devices import check_device_name, meet_processes
+    from pyg_gears.ranks import by_first
     from pyg_gears.training.held_out import check_held_out
     from pyg_gears.training.recipe import Recipe
 
     check_device_name(device)
-    _check_output(out, resume)
+    ranks = meet_processes(device)
+    by_first(lambda: _check_output(out, resume))
     recipe = Recipe.preset(preset).change(_read_config(config)).change(parse_assignments(assignments))
     work = out / "work"
-    with locked_folder(out):
+
+    def read_files() -> tuple[list[Slide], Slide | None]:
         _check_output(out, resume)  # another run may have had it until now
         remove_parts(out)
         with checked_files(slides, cells, reading) as files:
@@ -73,6 +80,11 @@ def fit(
             read, query = files()
         if query is not None:
             check_cells_differ(query.subset_genes(shared_genes([*read, query])))
+        return list(read), query
+
+    # Of several processes the first one holds the folder, reads, writes and speaks.
+    with locked_folder(out) if ranks.first else nullcontext():
+        read, query = by_first(read_files)
 
         from pyg_gears.gears import Gears
         from pyg_gears.report import fit_verdict
@@ -87,6 +99,8 @@ def fit(
                 f"expected a training that converges, found that {str(error).partition(';')[0]}; lower training.lr or the loss "
                 "weights and fit into a new folder."
             ) from error
+        if not ranks.first:
+            return
         for number in range(recipe.training.members):
             with whole_file(out / f"training_{number}.csv") as part:
                 shutil.copyfile(work / f"member_{number}" / "log.csv", part)

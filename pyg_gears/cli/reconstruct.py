@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
+    from pyg_gears.data import Slide
     from pyg_gears.data.io.read_options import ReadOptions
 
 
@@ -45,6 +47,11 @@ if TYPE_CHECKING:
 @click.option(
     "--max-memory", metavar="SIZE", help="The most that the process may hold, e.g. 8GB; refused if too little."
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Scheduler of a Dask cluster whose workers predict the patches, e.g. tcp://host:8786.",
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One layout setting, e.g. fill=0.5.")
 @read_options(spatial=False)
 def reconstruct(
@@ -59,10 +66,13 @@ def reconstruct(
     paired: str | None,
     device: str,
     max_memory: str | None,
+    dask: str | None,
     assignments: tuple[str, ...],
     reading: ReadOptions,
 ) -> None:
     """Lay out cells by their expression; coordinates in the file, if any, are not read.
+
+    Started by torchrun or srun, several processes share the prediction of patches; so do the workers of --dask.
 
     With --paired, a file of spots that are sums of these very cells, cells that are recognised in a spot move there.
     """
@@ -70,34 +80,48 @@ def reconstruct(
     from pyg_gears.data import check_output, read_cells, read_slide, write_layout
     from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data.leftovers import remove_parts
-    from pyg_gears.devices import check_device_name
+    from pyg_gears.devices import check_device_name, meet_processes
     from pyg_gears.errors import expect
     from pyg_gears.layout.memory import memory_bytes
     from pyg_gears.layout.settings import LayoutSettings
+    from pyg_gears.ranks import by_first
     from pyg_gears.training.model_genes import check_model_genes
 
-    expect(
-        (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
-    )
+    def check_paths() -> None:
+        found = (model / "model.pt").is_file()
+        expect(found, f"expected a model folder at {model}, found none; run `pyg-gears fit` first.")
+        check_output(out)
+
     check_device_name(device)
     if max_memory is not None:
         memory_bytes(max_memory)
+    ranks = meet_processes(device)
+    by_first(check_paths)
     settings = LayoutSettings.published() if choices == "published" else LayoutSettings()
     named = {"samples": samples} | ({} if patch_size is None else {"patch_size": patch_size})
     settings = settings.change(named).change(parse_assignments(assignments))
-    check_output(out)
-    # A folder beside the output keeps other runs out and, inside, what a stopped one has finished.
-    kept = out.with_name(f".{out.name}.shards")
-    with locked_folder(kept, temporary=True):
+
+    def read_files() -> tuple[Slide, Slide | None]:
         check_output(out)  # another run may have written it until now
         remove_parts(kept)
         query = read_cells(cells, reading)
         check_model_genes(model / "model.pt", query)
-        spots = None if paired is None else read_slide(paired, reading)
+        return query, None if paired is None else read_slide(paired, reading)
+
+    # A folder beside the output keeps other runs out and, inside, what a stopped one has finished.
+    kept = out.with_name(f".{out.name}.shards")
+    with ExitStack() as stack:
+        if ranks.first:  # of several processes the first one reads, writes and speaks
+            stack.enter_context(locked_folder(kept, temporary=True))
+        if dask is not None:
+            from pyg_gears.layout import on_dask
+
+            stack.enter_context(on_dask(dask, device=device))
+        query, spots = by_first(read_files)
 
         from pyg_gears import load
 
-        fitted = load(model)
+        fitted = by_first(lambda: load(model))
         found = fitted.reconstruct(
             query,
             settings=settings,
@@ -109,6 +133,8 @@ def reconstruct(
             max_memory=max_memory,
         )
         del query  # written from the file
+        if not ranks.first:
+            return
         write_layout(
             out,
             cells,

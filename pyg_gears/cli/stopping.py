@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from pyg_gears.ranks import current_ranks
+
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 """As shells report a process that a signal ended."""
 
@@ -48,7 +50,8 @@ def signals_stop(*, own_process: bool) -> Iterator[None]:
         if os.getpid() != process:  # a fork: what is unfinished is not its own
             os._exit(EXIT_CODES[signal.Signals(number)])
         with suppress(Exception):
-            os.write(2, stopped_line().encode())
+            if current_ranks().first:
+                os.write(2, stopped_line().encode())
         # Not loaded where the command has written nothing yet.
         leftovers = sys.modules.get("pyg_gears.data.leftovers")
         if leftovers is not None:

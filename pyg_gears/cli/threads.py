@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 
 
 def choose_threads(environment: MutableMapping[str, str]) -> None:
-    """One thread, and threads that sleep while they wait, unless the user has set otherwise.
+    """One thread, and threads that sleep while they wait, unless the user has set otherwise; no advice of torch to a launcher.
 
     Sums of floats depend on the number of threads in their last digits, so that a number that follows the load of the machine
     would give another model in every run, and a resumed one that differs from the unbroken one. Beside other work two threads
@@ -17,3 +17,6 @@ def choose_threads(environment: MutableMapping[str, str]) -> None:
     """
     environment.setdefault("OMP_NUM_THREADS", "1")
     environment.setdefault("OMP_WAIT_POLICY", "passive")
+    if "WORLD_SIZE" in environment or "SLURM_STEP_NUM_TASKS" in environment:
+        # Whether a parameter gets a gradient depends on the recipe: torch advises each process against asking.
+        environment.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator
@@ -82,6 +83,12 @@ class MinisetDataset(Dataset[Data]):
         self._kept: dict[int, Packed] = {}
         self._walks: dict[int, WalkGraph] = {}
         self._geodesics: dict[int, GeodesicGraph] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In another process, perhaps on another machine: there the folder may not exist."""
+        self.__dict__.update(state)
+        if self.folder is not None and not self.folder.is_dir():
+            self.folder = None
 
     def __len__(self) -> int:
         return self.count

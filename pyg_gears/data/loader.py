@@ -28,7 +28,7 @@ class NodeBudgetSampler(Sampler[list[int]]):
     exactly once per epoch (over all ranks together), and all ranks get equally many batches.
 
     A graph, or a group that must stay together, beyond the budget makes a batch of its own. Where the batches do not
-    divide by ``world_size``, the fullest ones are halved; only where none can be halved the smallest are merged, beyond
+    divide by ``share``, the fullest ones are halved; only where none can be halved the smallest are merged, beyond
     the budget.
 
     Args:
@@ -39,10 +39,13 @@ class NodeBudgetSampler(Sampler[list[int]]):
         shuffle: Whether order and company change; otherwise sizes ascend, the same in every epoch.
         rank: Number of this process.
         world_size: Number of processes.
+        share: Batches that belong to one step, of all processes together: a multiple of ``world_size``, which it is if
+            omitted. The batches are the same for every ``world_size`` that divides it.
         bucket: Width of a size bucket in nodes, at most a 32nd of the budget.
 
     Raises:
-        InputError: when the budget is not positive, the rank is out of range, or there are fewer graphs than processes.
+        InputError: when the budget is not positive, the rank is out of range, ``share`` is no multiple of ``world_size``, or
+            there are fewer graphs than batches of a step.
     """
 
     def __init__(
@@ -55,14 +58,20 @@ class NodeBudgetSampler(Sampler[list[int]]):
         shuffle: bool = True,
         rank: int = 0,
         world_size: int = 1,
+        share: int | None = None,
         bucket: int = 16,
     ) -> None:
+        share = world_size if share is None else share
         self.groups = [(i,) for i in range(len(sizes))] if groups is None else list(groups)
         expect(node_budget >= 1, f"expected a positive budget of nodes, found {node_budget}; raise it.")
         expect(0 <= rank < world_size, f"expected a rank in 0..{world_size - 1}, found {rank}; check the launcher.")
         expect(
-            len(self.groups) >= world_size,
-            f"expected at least one miniset per process, found {len(self.groups)} for {world_size}; draw more.",
+            share >= 1 and share % world_size == 0,
+            f"expected batches of a step that {world_size} processes can share, found {share}; make it a multiple.",
+        )
+        expect(
+            len(self.groups) >= share,
+            f"expected at least one miniset per batch of a step, found {len(self.groups)} for {share}; draw more.",
         )
         self.seed, self.shuffle, self.rank, self.world_size = seed, shuffle, rank, world_size
         self.epoch = 0
@@ -70,7 +79,7 @@ class NodeBudgetSampler(Sampler[list[int]]):
         rounded = torch.tensor([-(-sum(sizes[i] for i in group) // bucket) * bucket for group in self.groups])
         self._order = rounded.argsort(stable=True)
         self._size = rounded[self._order]
-        self._spans = _divisible(_pack(self._size.tolist(), node_budget), self._size.tolist(), world_size)
+        self._spans = _divisible(_pack(self._size.tolist(), node_budget), self._size.tolist(), share)
 
     @property
     def sampler(self) -> NodeBudgetSampler:
@@ -110,6 +119,7 @@ class MinisetLoader(DataLoader[Any]):
         shuffle: Whether order and company change every epoch.
         rank: Number of this process.
         world_size: Number of processes.
+        share: As of ``NodeBudgetSampler``.
         options: Further arguments of ``DataLoader``: ``num_workers``, ``pin_memory``, ``persistent_workers``,
             ``prefetch_factor``, ``multiprocessing_context``, ``worker_init_fn``, ``generator``, ``timeout`` and so on. The
             batches do not depend on them.
@@ -129,6 +139,7 @@ class MinisetLoader(DataLoader[Any]):
         shuffle: bool = True,
         rank: int = 0,
         world_size: int = 1,
+        share: int | None = None,
         **options: Any,
     ) -> None:
         for name in options:
@@ -149,6 +160,7 @@ class MinisetLoader(DataLoader[Any]):
             shuffle=shuffle,
             rank=rank,
             world_size=world_size,
+            share=share,
         )
         super().__init__(dataset, batch_sampler=batches, collate_fn=_collate, **options)
 
@@ -175,11 +187,11 @@ def _pack(sizes: Sequence[int], budget: int) -> list[tuple[int, int]]:
     return [*spans, (first, len(sizes))]
 
 
-def _divisible(spans: list[tuple[int, int]], sizes: Sequence[int], world_size: int) -> list[tuple[int, int]]:
+def _divisible(spans: list[tuple[int, int]], sizes: Sequence[int], share: int) -> list[tuple[int, int]]:
     """Halve spans, or merge them where too few graphs are left to halve, until their number divides."""
     spans = list(spans)
-    more = -(-len(spans) // world_size) * world_size
-    wanted = more if more <= len(sizes) else more - world_size
+    more = -(-len(spans) // share) * share
+    wanted = more if more <= len(sizes) else more - share
     while len(spans) < wanted:
         fullest = max(range(len(spans)), key=lambda b: spans[b][1] - spans[b][0])
         first, end = spans[fullest]

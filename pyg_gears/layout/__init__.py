@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyg_gears.layout.agreement import weigh_by_agreement
     from pyg_gears.layout.confidence import ConfidenceCalibration, row_spearman
     from pyg_gears.layout.consensus import ConsensusOutput, consensus_layout
+    from pyg_gears.layout.dask_shards import on_dask
     from pyg_gears.layout.fill import fill_evenly
     from pyg_gears.layout.left_out_quality import LeftOutOutput, left_out_quality
     from pyg_gears.layout.locality import LocalityOutput, locality_graph
@@ -70,6 +71,7 @@ __all__ = [
     "left_out_quality",
     "locality_graph",
     "memory_bytes",
+    "on_dask",
     "own_components",
     "paired_genes",
     "paired_layout",
@@ -93,6 +95,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "agreement": ["weigh_by_agreement"],
         "confidence": ["ConfidenceCalibration", "row_spearman"],
         "consensus": ["ConsensusOutput", "consensus_layout"],
+        "dask_shards": ["on_dask"],
         "fill": ["fill_evenly"],
         "left_out_quality": ["LeftOutOutput", "left_out_quality"],
         "locality": ["LocalityOutput", "locality_graph"],

@@ -5,23 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
+from pyg_gears.layout.dask_shards import dask_cluster
 from pyg_gears.layout.pair_certainty import PairCertainty, pair_certainty
 from pyg_gears.layout.patches import PatchesOutput
+from pyg_gears.layout.radii import latent_radii, radii
 from pyg_gears.layout.settings import LayoutSettings
 from pyg_gears.layout.shards import Shard, read_shard, write_shard
+from pyg_gears.ranks import by_first, current_ranks, deal, gather
 from pyg_gears.seeds import child_seed
 from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import FilePath
@@ -98,22 +102,84 @@ class PatchPredictor:
     def predict(self, x: Float[Tensor, "n c"], patches: PatchesOutput) -> PredictionOutput:
         """Lay out every patch from embeddings alone.
 
+        The shards are dealt to the processes of this run (:mod:`pyg_gears.ranks`) or, inside :func:`~pyg_gears.layout.on_dask`,
+        to a cluster's workers; what comes out is the same. The first process alone reads and writes ``shard_dir``.
+
         Args:
             x: Embedding of all cells, shape (n, c).
             patches: What to predict.
 
         Returns:
-            Coordinates of all voters.
+            Coordinates of all voters, in every process.
 
         Raises:
-            InputError: when a model returns coordinates that are not finite.
+            InputError: when a model returns coordinates that are not finite, when the processes of this run were given different
+                inputs, and what :func:`~pyg_gears.layout.on_dask` names.
         """
         from tqdm import tqdm
 
         x = x.detach().to("cpu", torch.float32)
-        identity = "" if self.shard_dir is None else self._identity(x, patches)
+        identity = self._identity(x, patches) if self.shard_dir is not None or current_ranks().count > 1 else ""
+        expect(
+            len(set(gather(identity))) == 1,
+            "expected the same models, cells and settings in every process of this run, found different ones; start the same "
+            "call everywhere.",
+        )
         own = len(self.models) * self.settings.samples
         pos = np.empty((own + len(self.regressions), len(patches.cells), 2), dtype=np.float32)
+        self._fill_regressions(patches, pos[own:])
+        step = self.settings.shard_patches
+        chosen = [range(first, min(first + step, len(patches))) for first in range(0, len(patches), step)]
+        certainty: dict[int, PairCertainty] = {}
+        silent = not (self.progress and current_ranks().first and sys.stderr.isatty())
+        with tqdm(total=len(patches), desc="patches", unit="patch", file=sys.stderr, disable=silent) as bar:
+
+            def keep(number: int, shard: Shard) -> None:
+                span = chosen[number]
+                pos[:own, patches.ptr[span.start] : patches.ptr[span.stop]] = shard.pos
+                certainty[number] = shard.certainty
+                bar.update(len(span))
+
+            missing = []
+            for number in range(len(chosen)):
+                found = self._read(number, identity)
+                if found is None:
+                    missing.append(number)
+                else:
+                    keep(number, found)
+            work = self._compute(x, patches, [chosen[number] for number in missing])
+            for number, shard in zip(missing, work, strict=True):
+                if self.shard_dir is not None and current_ranks().first:
+                    write_shard(self.shard_dir, number, identity, shard)
+                keep(number, shard)
+        joined = PairCertainty.join([certainty[number] for number in range(len(chosen))])
+        return PredictionOutput(pos, len(chosen) - len(missing), joined)
+
+    def _read(self, number: int, identity: str) -> Shard | None:
+        """A finished shard; of several processes the first one reads it."""
+        folder = self.shard_dir
+        return None if folder is None else by_first(lambda: read_shard(folder, number, identity))
+
+    def _compute(self, x: Float[Tensor, "n c"], patches: PatchesOutput, chosen: Sequence[range]) -> Iterator[Shard]:
+        """Shards in the order of ``chosen``: by Dask's workers, or dealt to the processes of this run."""
+        if (cluster := dask_cluster()) is not None:
+            # What a task does not need is not sent.
+            light = replace(self, shard_dir=None, regressions=(), progress=False)
+            yield from cluster.shards(light, x, patches, chosen)
+            return
+        with self.on_device():
+            yield from deal([partial(self.predict_some, x, patches, span) for span in chosen])
+
+    @contextmanager
+    def on_device(self) -> Iterator[None]:
+        """Inside, the models are on their device in evaluation mode; afterwards as they were."""
+        with ExitStack() as stack:
+            for model in self.models:
+                stack.enter_context(_on_loan(model, torch.device(self.device)))
+            yield
+
+    def _fill_regressions(self, patches: PatchesOutput, pos: Float[np.ndarray, "r total 2"]) -> None:
+        """Each regression's layout of every patch, in the patch's gauge."""
         of_patch = torch.from_numpy(np.repeat(np.arange(len(patches)), np.diff(patches.ptr)))
         for number, layout in enumerate(self.regressions):
             # In the model's unit a slide has radius 1.
@@ -122,37 +188,23 @@ class PatchPredictor:
             fixed = gauge_fix(part, of_patch, len(patches))
             if self._own_unit:
                 fixed = fixed * radii(part, of_patch, len(patches))[of_patch, None]
-            pos[own + number] = fixed.numpy()
-        certainty = []
-        resumed, step = 0, self.settings.shard_patches
-        silent = not (self.progress and sys.stderr.isatty())
-        with ExitStack() as stack:
-            for model in self.models:
-                stack.enter_context(_on_loan(model, torch.device(self.device)))
-            bar = stack.enter_context(
-                tqdm(total=len(patches), desc="patches", unit="patch", file=sys.stderr, disable=silent)
-            )
-            for number, first in enumerate(range(0, len(patches), step)):
-                chosen = range(first, min(first + step, len(patches)))
-                shard = None if self.shard_dir is None else read_shard(self.shard_dir, number, identity)
-                resumed += shard is not None
-                if shard is None:
-                    shard = self._predict_some(x, patches, chosen)
-                    if self.shard_dir is not None:
-                        write_shard(self.shard_dir, number, identity, shard)
-                pos[:own, patches.ptr[chosen.start] : patches.ptr[chosen.stop]] = shard.pos
-                certainty.append(shard.certainty)
-                bar.update(len(chosen))
-        return PredictionOutput(pos, resumed, PairCertainty.join(certainty))
+            pos[number] = fixed.numpy()
 
-    def _predict_some(self, x: Float[Tensor, "n c"], patches: PatchesOutput, chosen: range) -> Shard:
-        """All voters on some consecutive patches."""
+    def predict_some(self, x: Float[Tensor, "n c"], patches: PatchesOutput, chosen: range, first: int = 0) -> Shard:
+        """All voters of the models on some consecutive patches, inside :meth:`on_device`.
+
+        Args:
+            x: Embedding, shape (n, c), float32, on the CPU.
+            patches: Patches of these cells.
+            chosen: Which of them.
+            first: Number of patch 0 among all patches of the layout, where these are only some of them; it decides on the noise.
+        """
         parts, certainty = [], []
         for group in _groups(patches, chosen, self.settings.batch_nodes):
             graphs = [self.candidates(Data(x=x[torch.from_numpy(patches[patch])])) for patch in group]
             batch = Batch.from_data_list(graphs).to(self.device)
             found = [
-                self._vote(number, sample, batch, group)
+                self._vote(number, sample, batch, [first + patch for patch in group])
                 for number in range(len(self.models))
                 for sample in range(self.settings.samples)
             ]
@@ -178,7 +230,7 @@ class PatchPredictor:
                     outputs.append(model(single, noise=self._noise(model), generator=generator))
             fixed: Tensor = gauge_fix(torch.cat([output.pos for output in outputs]).double(), batch.batch)
             if self._own_unit:
-                fixed = fixed * _latent_radii(outputs, batch)[batch.batch, None]
+                fixed = fixed * latent_radii(outputs, batch)[batch.batch, None]
             fixed = fixed.float().cpu()
         bad = int((~torch.isfinite(fixed)).any(dim=1).sum())
         expect(
@@ -209,28 +261,6 @@ class PatchPredictor:
             self.seed,
         )
         return fingerprint(counts, self.candidates, x, patches.cells, patches.ptr, models)
-
-
-def radii(points: Float[Tensor, "n d"], group: Int[Tensor, " n"], groups: int) -> Float[Tensor, " g"]:
-    """Root mean square radius of each group of points."""
-    count = torch.bincount(group, minlength=groups).clamp(min=1)[:, None]
-    mean = (
-        torch.zeros(groups, points.size(1), dtype=points.dtype, device=points.device).index_add(0, group, points)
-        / count
-    )
-    square = torch.zeros_like(mean).index_add(0, group, (points - mean[group]).square())
-    return (square.sum(dim=1) / count[:, 0]).sqrt()
-
-
-def _latent_radii(outputs: list[Any], batch: Batch) -> Float[Tensor, " g"]:
-    """The size that a model gave each patch, in the space where it has one."""
-    latent = [output.latent for output in outputs if getattr(output, "latent", None) is not None]
-    expect(
-        len(latent) == len(outputs),
-        "expected models with a unit of their own for scales=model, found one that gives shapes without size; set "
-        "scales=reconciled, or fit model.kind=generator_diffusion.",
-    )
-    return radii(torch.cat(latent).double(), batch.batch, batch.num_graphs)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import lightning
 
 from pyg_gears.data.whole_file import whole_file
+from pyg_gears.ranks import current_ranks
 
 
 class EpochLog(lightning.Callback):
@@ -26,7 +27,7 @@ class EpochLog(lightning.Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Add the epoch's row and write the file."""
+        """Add the epoch's row and write the file; of several processes all average, and the first one writes."""
         row = {"epoch": float(trainer.current_epoch), "lr": float(trainer.optimizers[0].param_groups[0]["lr"])}
         row.update({name: float(value) for name, value in trainer.callback_metrics.items()})
         self.rows.append(row)
@@ -42,6 +43,8 @@ class EpochLog(lightning.Callback):
         self._write()
 
     def _write(self) -> None:
+        if not current_ranks().first:
+            return
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns)

@@ -10,6 +10,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pyg_gears.data import MinisetDataset
 from pyg_gears.models import StructureModel
+from pyg_gears.ranks import by_first, current_ranks
+from pyg_gears.training.dealt_minisets import check_devices
 from pyg_gears.training.lightning_run import run
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.sealed_file import read_kept, write_sealed
@@ -29,7 +31,8 @@ def train_on_all(
     """Train a model on for ``training.final_epochs`` with the weights that its losses have at the end of the schedule.
 
     The learning rate falls once more from ``training.lr``. Nothing is validated: there is no spot left to do so. A folder that
-    already holds a checkpoint is resumed.
+    already holds a checkpoint is resumed. Processes that have met train one model together, as in
+    :func:`~pyg_gears.training.structure_training.train_structure`.
 
     Args:
         model: The model of the best epoch; it stays as it is.
@@ -45,13 +48,17 @@ def train_on_all(
 
     Raises:
         TrainingDiverged: when a weight is no longer finite.
+        InputError: see :func:`~pyg_gears.training.dealt_minisets.check_devices`.
     """
     model, epochs = copy.deepcopy(model).train(), recipe.training.final_epochs
     if epochs == 0:
         return model.eval()
-    folder.mkdir(parents=True, exist_ok=True)
+    check_devices(recipe)
+    first = current_ranks().first
+    if first:
+        folder.mkdir(parents=True, exist_ok=True)
     finished = folder / "finished.pt"
-    done = read_kept(finished)
+    done = by_first(lambda: read_kept(finished))
     if done is None:
         module = StructureModule(model, recipe, minisets, minisets, seed=seed, first_epoch=recipe.training.epochs)
         run(
@@ -64,6 +71,7 @@ def train_on_all(
             max_epochs=epochs,
             limit_val_batches=0,
             gradient_clip_val=recipe.training.clip or None,
+            batches=recipe.training.devices,
         )
         done = {"model": model.cpu().state_dict()}
         if not all(bool(torch.isfinite(tensor).all()) for tensor in done["model"].values()):
@@ -71,6 +79,7 @@ def train_on_all(
                 "training diverged in the last epochs, on all slides: weights are no longer finite; lower training.lr, or set "
                 "training.final_epochs to 0, and resume."
             )
-        write_sealed(finished, done)
+        if first:
+            write_sealed(finished, done)
     model.load_state_dict(done["model"])
     return model.eval()

@@ -15,6 +15,7 @@ from pyg_gears.losses import gate_kl, gate_ranking
 from pyg_gears.models import GatedModel
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.augmentation import augment
+from pyg_gears.training.dealt_minisets import dealt_minisets, place_in_epoch, weight_of
 from pyg_gears.training.gate_precision import gate_precision
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.schedules import cosine_rate
@@ -28,7 +29,7 @@ class PretrainingModule(lightning.LightningModule):
     The gate learns from its target (KL, and the ranking loss where ``gate.rank`` is above zero), the initial coordinates
     from the stress.
 
-    Every random number of a step follows from (seed, epoch, batch).
+    Every random number of a step follows from (seed, epoch, batch), batches being numbered over all processes.
 
     Args:
         model: The model whose gate is trained.
@@ -50,16 +51,17 @@ class PretrainingModule(lightning.LightningModule):
         self.best: tuple[float, dict[str, Tensor]] | None = None
 
     def train_dataloader(self) -> MinisetLoader:
-        """Minisets in an order of (seed, epoch)."""
-        return MinisetLoader(self._train, self.recipe.training.node_budget, seed=self.seed)
+        """Minisets in an order of (seed, epoch), dealt to the processes."""
+        return dealt_minisets(self._train, self.recipe, self.trainer, seed=self.seed)
 
     def val_dataloader(self) -> MinisetLoader:
         """The fixed validation minisets."""
-        return MinisetLoader(self._validation, 2 * self.recipe.training.node_budget, shuffle=False)
+        return dealt_minisets(self._validation, self.recipe, self.trainer)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The loss of one augmented batch."""
-        generator = torch.Generator().manual_seed(child_seed(self.seed, "pretrain", self.current_epoch, batch_index))
+        number, _ = place_in_epoch(batch_index, self.trainer)
+        generator = torch.Generator().manual_seed(child_seed(self.seed, "pretrain", self.current_epoch, number))
         gate: Any = getattr(self.recipe.model, "gate", None)
         clean = batch.x
         batch = augment(batch, self.recipe.training, self._std, generator)
@@ -76,7 +78,7 @@ class PretrainingModule(lightning.LightningModule):
         """Precision of the gate."""
         logits = self.model.gate(batch.x, batch.edge_index, batch.batch)
         precision = gate_precision(logits if logits.dim() == 1 else logits.mean(dim=1), batch)
-        self.log("gate_precision", precision, batch_size=batch.num_graphs)
+        self.log("gate_precision", precision, batch_size=weight_of(batch, self.trainer), sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Keep the gate while its precision rises, and end the training when it no longer does."""

@@ -36,4 +36,5 @@ class ProgressLines(lightning.Callback):
             for name in SHOWN
             if name in trainer.callback_metrics
         ]
-        print(f"{self.title}: {done}{''.join(figures)}", file=sys.stderr, flush=True)
+        if trainer.is_global_zero:  # all processes have averaged the figures
+            print(f"{self.title}: {done}{''.join(figures)}", file=sys.stderr, flush=True)

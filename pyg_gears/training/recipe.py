@@ -80,6 +80,15 @@ class Recipe(Configuration):
         return self
 
     @model_validator(mode="after")
+    def _a_curriculum_counts_batches(self) -> Self:
+        if isinstance(self.model, GeneratorDiffusionRecipe) and self.training.devices > 1:
+            raise ValueError(
+                f"expected training.devices=1 with model.kind=generator_diffusion, found {self.training.devices}; its curriculum "
+                "follows every single batch: set it to 1."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pairs_can_be_drawn(self) -> Self:
         views, name = self.views, "model.pairs" if self.loss.overlap is None else "loss.overlap"
         if views is not None and views.kinds is not None and self.minisets.geodesic is None:

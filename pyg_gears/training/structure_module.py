@@ -16,10 +16,12 @@ from pyg_gears.losses import gate_kl, gate_trust, geometric_energy
 from pyg_gears.models import GatedModel, StructureModel
 from pyg_gears.seeds import child_seed
 from pyg_gears.training.augmentation import augment
+from pyg_gears.training.dealt_minisets import dealt_minisets, place_in_epoch, weight_of
 from pyg_gears.training.gate_precision import gate_precision
 from pyg_gears.training.oracle import oracle_energy
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.schedules import cosine_rate, delayed_ramp, random_walk_weight
+from pyg_gears.training.shared_means import SharedMeans
 from pyg_gears.training.structure_loss import structure_terms
 
 CAPPED_ENERGY = "capped_energy"
@@ -35,7 +37,8 @@ class TrainingDiverged(RuntimeError):
 class StructureModule(lightning.LightningModule):
     """Loss, optimiser and validation of one structure model.
 
-    Every random number of a step follows from (seed, epoch, batch), so that a resumed run repeats an unbroken one.
+    Every random number of a step follows from (seed, epoch, batch), so that a resumed run repeats an unbroken one; batches are
+    numbered over all processes, so that several of them repeat a single one.
 
     Args:
         model: The model to train.
@@ -59,6 +62,7 @@ class StructureModule(lightning.LightningModule):
         super().__init__()
         self.model, self.recipe, self.seed, self._first_epoch = model, recipe, seed, first_epoch
         self._train, self._validation = train, validation
+        self._means = SharedMeans()
         self._std = torch.cat([slide.x for slide in train.slides]).std(dim=0)
         self._gate = getattr(recipe.model, "gate", None)
         self.earlier_gate: torch.nn.Module | None = None
@@ -67,17 +71,12 @@ class StructureModule(lightning.LightningModule):
             self.earlier_gate = copy.deepcopy(model.gate).requires_grad_(False)
 
     def train_dataloader(self) -> MinisetLoader:
-        """Minisets in an order of (seed, epoch), dealt to the devices."""
-        budget = self.recipe.training.node_budget
-        return MinisetLoader(
-            self._train, budget, seed=self.seed, rank=self.trainer.global_rank, world_size=self.trainer.world_size
-        )
+        """Minisets in an order of (seed, epoch), dealt to the processes."""
+        return dealt_minisets(self._train, self.recipe, self.trainer, seed=self.seed)
 
     def val_dataloader(self) -> MinisetLoader:
         """The fixed validation minisets, in a fixed order."""
-        budget = 2 * self.recipe.training.node_budget
-        rank, size = self.trainer.global_rank, self.trainer.world_size
-        return MinisetLoader(self._validation, budget, shuffle=False, rank=rank, world_size=size)
+        return dealt_minisets(self._validation, self.recipe, self.trainer)
 
     def on_train_start(self) -> None:
         """Tell the model how many steps there will be; further epochs find its schedules at their end."""
@@ -86,12 +85,12 @@ class StructureModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The weighted loss of one augmented batch."""
-        step_seed = child_seed(self.seed, "step", self.current_epoch, batch_index)
+        number, total = place_in_epoch(batch_index, self.trainer)
+        step_seed = child_seed(self.seed, "step", self.current_epoch, number)
         generator = torch.Generator().manual_seed(step_seed)
         clean, schedule = batch.x, self.recipe.training
         batch = augment(batch, schedule, self._std, generator)
-        passed = batch_index / max(1, int(self.trainer.num_training_batches))
-        epoch = self._first_epoch + self.current_epoch + passed
+        epoch = self._first_epoch + self.current_epoch + number / max(1, total)
         walk_weight = random_walk_weight(
             epoch, warmup=schedule.warmup_epochs, ramp=schedule.ramp_epochs, cap=self.recipe.loss.random_walk
         )
@@ -114,6 +113,12 @@ class StructureModule(lightning.LightningModule):
             for name, weight, value in terms:
                 loss = loss + weight * self._record(name, value, batch)
         return self._record("loss", loss, batch)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        """After an epoch of several processes, log the means of all of them."""
+        if self.trainer.world_size > 1 and self.trainer.is_last_batch:
+            for name, value in self._means.take().items():
+                self._log_training(name, value, 1)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Leave the gate as it is in steps that do not train it."""
@@ -182,18 +187,19 @@ class StructureModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _record(self, name: str, value: Tensor, batch: Batch) -> Tensor:
-        self.log(
-            name,
-            value.detach(),
-            on_step=False,
-            on_epoch=True,
-            prog_bar=name in ("loss", "gate"),
-            batch_size=batch.num_graphs,
-        )
+        if self.trainer.world_size > 1:
+            self._means.add(name, value, batch.num_graphs)
+        else:
+            self._log_training(name, value.detach(), batch.num_graphs)
         return value
 
+    def _log_training(self, name: str, value: Tensor | float, weight: int) -> None:
+        shown = name in ("loss", "gate")
+        # Several processes bring the same mean, one after the other in the same order.
+        self.log(name, value, on_step=False, on_epoch=True, prog_bar=shown, batch_size=weight, sync_dist=True)
+
     def _log_validation(self, name: str, value: Tensor, batch: Batch) -> None:
-        self.log(name, value, batch_size=batch.num_graphs, sync_dist=True)
+        self.log(name, value, batch_size=weight_of(batch, self.trainer), sync_dist=True)
 
 
 def _per_edge(logits: Tensor) -> Tensor:

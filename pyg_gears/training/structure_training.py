@@ -12,7 +12,9 @@ from torch import Tensor
 
 from pyg_gears.data import MinisetDataset
 from pyg_gears.models import GatedModel, StructureModel
+from pyg_gears.ranks import by_first, current_ranks
 from pyg_gears.training.build_model import build_model
+from pyg_gears.training.dealt_minisets import check_devices
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.lightning_run import run
 from pyg_gears.training.pretraining_module import PretrainingModule
@@ -35,7 +37,8 @@ def train_structure(
     """Pretrain the gate and the initial coordinates, train the model, and return the weights of the best validation epoch.
 
     A folder that already holds a checkpoint is resumed; on one device the result is that of an unbroken run. Damaged files in it
-    are made anew.
+    are made anew. Processes that have met (:mod:`pyg_gears.ranks`) train one model together, all with the same arguments; the
+    first one alone reads and writes the folder.
 
     Args:
         recipe: The recipe.
@@ -49,26 +52,32 @@ def train_structure(
 
     Returns:
         The model, in eval mode, on the CPU.
+
+    Raises:
+        InputError: see :func:`~pyg_gears.training.dealt_minisets.check_devices`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    check_devices(recipe)
+    first = current_ranks().first
+    if first:
+        folder.mkdir(parents=True, exist_ok=True)
     model = build_model(recipe, train.slides[0].x.size(1), seed, projection)
     finished, log = folder / "finished.pt", EpochLog(folder / "log.csv")
-    done = read_kept(finished)
+    done = by_first(lambda: read_kept(finished))
     if done is not None:
         model.load_state_dict(done["model"])
         log.load_state_dict(done["log"])
         return model.eval()
     last, best = folder / "last.ckpt", folder / "best.ckpt"
-    newest = read_kept(last)
-    if newest is None or read_kept(best) is None:
-        # The one is of no use without the other.
-        newest = None
-        last.unlink(missing_ok=True)
+    newest = by_first(lambda: _newest(last, best))
     if newest is not None and _stopped(newest, recipe.training.patience):
         # Asked again, Lightning would train on.
         log.load_state_dict(newest["callbacks"][log.state_key])
     else:
-        options: dict[str, Any] = {"device": torch.device(device), "gradient_clip_val": recipe.training.clip or None}
+        options: dict[str, Any] = {
+            "device": torch.device(device),
+            "gradient_clip_val": recipe.training.clip or None,
+            "batches": recipe.training.devices,
+        }
         if newest is None and isinstance(model, GatedModel):
             _pretrain(model, recipe, train, validation, seed, progress, options)
         module = StructureModule(model, recipe, train, validation, seed=seed)
@@ -96,12 +105,22 @@ def train_structure(
             max_epochs=recipe.training.epochs,
             **options,
         )
-    state = read_sealed(best).content["state_dict"]
+    state = by_first(lambda: read_sealed(best).content["state_dict"])
     prefix = "model."  # a pretrained gate may lie beside it
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     model.cpu().load_state_dict(state)
-    write_sealed(finished, {"model": model.state_dict(), "log": log.state_dict()})
+    if first:
+        write_sealed(finished, {"model": model.state_dict(), "log": log.state_dict()})
     return model.eval()
+
+
+def _newest(last: Path, best: Path) -> dict[str, Any] | None:
+    """The last checkpoint, unless it or the best one is missing or damaged: the one is of no use without the other."""
+    newest: dict[str, Any] | None = read_kept(last)
+    if newest is None or read_kept(best) is None:
+        last.unlink(missing_ok=True)
+        return None
+    return newest
 
 
 def _stopped(checkpoint: dict[str, Any], patience: int) -> bool:
@@ -124,6 +143,8 @@ def _pretrain(
         return
     measure: dict[str, Any] = {"limit_val_batches": 0}
     if plan.evaluate_every is not None:
-        measure = {"val_check_interval": plan.evaluate_every, "check_val_every_n_epoch": None}
+        # Lightning counts batches of this process.
+        interval = plan.evaluate_every * (recipe.training.devices // current_ranks().count)
+        measure = {"val_check_interval": interval, "check_val_every_n_epoch": None}
     module = PretrainingModule(model, recipe, train, validation, seed=seed)
     run(module, [], progress=progress, title="pretraining", max_steps=plan.steps, **measure, **options)

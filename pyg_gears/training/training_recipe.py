@@ -65,6 +65,10 @@ class TrainingRecipe(Configuration):
     """Fixed minisets of the held-out slides on which E_geo is measured."""
     node_budget: int = Field(default=1024, ge=1)
     """Nodes per batch at most."""
+    devices: int = Field(default=1, ge=1)
+    """Batches of ``node_budget`` nodes whose mean gradient is one step: that many processes of a launcher take one each, fewer
+    several each, a single one all, with the same result. A step sees as many nodes as before if ``node_budget`` is divided by it.
+    Above 1 not measured on quality."""
     min_lr: float = Field(default=1e-5, ge=0)
     """Last learning rate."""
     weight_decay: float = Field(default=5e-4, ge=0)

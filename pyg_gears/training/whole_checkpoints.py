@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning.fabric.plugins import CheckpointIO
 
+from pyg_gears.ranks import by_first
 from pyg_gears.training.sealed_file import read_sealed, write_sealed
 
 
@@ -22,8 +23,8 @@ class WholeCheckpoints(CheckpointIO):
         write_sealed(path, checkpoint)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read a checkpoint onto the CPU; nothing in it is executed."""
-        content: dict[str, Any] = read_sealed(path).content
+        """Read a checkpoint onto the CPU; nothing in it is executed. The first process reads, and tells the others."""
+        content: dict[str, Any] = by_first(lambda: read_sealed(path).content)
         return content
 
     def remove_checkpoint(self, path: Any) -> None:

@@ -10,3 +10,10 @@ def test_one_thread_that_sleeps_unless_the_user_says_otherwise() -> None:
     chosen = {"OMP_NUM_THREADS": "8", "OMP_WAIT_POLICY": "active"}
     choose_threads(chosen)
     assert chosen == {"OMP_NUM_THREADS": "8", "OMP_WAIT_POLICY": "active"}
+
+
+def test_processes_of_a_launcher_do_not_repeat_advice_of_torch() -> None:
+    for launcher in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+        found = {launcher: "2"}
+        choose_threads(found)
+        assert found["TORCH_CPP_LOG_LEVEL"] == "ERROR"

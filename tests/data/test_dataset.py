@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,17 @@ def test_disk_keeps_across_datasets(tmp_path: Path) -> None:
     assert all(same(second[i], wanted[i]) for i in range(8))
     assert built == 0
     assert all(wanted[0][k].dtype == second[0][k].dtype for k in wanted[0].keys())  # noqa: SIM118
+
+
+def test_a_copy_on_another_machine_does_without_the_folder(tmp_path: Path) -> None:
+    dataset = MinisetDataset(slides(), SMALL, pre_transform=ToyTargets(), cache=tmp_path / "here")
+    sent = pickle.dumps(dataset)
+    assert pickle.loads(sent).folder == dataset.folder
+    (tmp_path / "here").rename(tmp_path / "elsewhere")
+    copy = pickle.loads(sent)
+    assert copy.folder is None
+    assert same(copy[1], MinisetDataset(slides(), SMALL, pre_transform=ToyTargets())[1])
+    assert not (tmp_path / "here").exists()
 
 
 def test_any_change_of_recipe_or_input_is_another_cache(tmp_path: Path) -> None:

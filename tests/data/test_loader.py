@@ -33,7 +33,7 @@ def test_every_graph_once_and_ranks_even(
     sizes: list[int], budget: int, world_size: int, seed: int, epoch: int, shuffle: bool
 ) -> None:
     if len(sizes) < world_size:
-        with pytest.raises(InputError, match="at least one miniset per process"):
+        with pytest.raises(InputError, match="at least one miniset per batch of a step"):
             NodeBudgetSampler(sizes, budget, world_size=world_size)
         return
     ranks = [
@@ -177,12 +177,23 @@ def test_lightning_sets_the_epoch() -> None:
     assert seen[0] != seen[1]
 
 
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_the_batches_of_a_step_do_not_depend_on_who_shares_them(world_size: int) -> None:
+    sizes = torch.randint(20, 60, (61,), generator=torch.Generator().manual_seed(1)).tolist()
+    alone = list(NodeBudgetSampler(sizes, 140, seed=3, share=4))
+    assert len(alone) % 4 == 0
+    assert len(list(NodeBudgetSampler(sizes, 140, seed=3))) % 4 != 0
+    ranks = [NodeBudgetSampler(sizes, 140, seed=3, rank=r, world_size=world_size, share=4) for r in range(world_size)]
+    assert [batch for turn in zip(*ranks, strict=True) for batch in turn] == alone
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"node_budget": 0}, "positive budget of nodes, found 0"),
         ({"rank": 2, "world_size": 2}, "rank in 0..1, found 2"),
-        ({"world_size": 5}, "at least one miniset per process, found 4 for 5"),
+        ({"world_size": 5}, "at least one miniset per batch of a step, found 4 for 5"),
+        ({"world_size": 2, "share": 3}, "batches of a step that 2 processes can share, found 3; make it a multiple"),
     ],
 )
 def test_bad_arguments(changes: dict[str, int], message: str) -> None:

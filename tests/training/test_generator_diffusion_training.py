@@ -220,6 +220,10 @@ def test_weights_in_the_recipe_are_the_models() -> None:
             {"loss": {"distill": {"weight": 0.1}}},
             r"a model that reads edges with loss\.distill, found generator_diffusion",
         ),
+        (
+            {"training": {"devices": 2}},
+            r"training\.devices=1 with model\.kind=generator_diffusion, found 2; its curriculum",
+        ),
         ({"model": {"channels": 30, "heads": 4}}, r"model\.channels a multiple of model\.heads, found 30 and 4"),
         ({"model": {"curriculum": {"min_steps": 3}}}, r"found 'model\.curriculum\.min_steps'"),
     ],
