@@ -11,9 +11,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "graph": {"k": 40},
         "training": {
             "members": 1,
-            "epochs": 6,
-            "ramp_epochs": 4.0,
-            "pretraining": {"steps": 200},
+            "epochs": 4,
+            "ramp_epochs": 2.5,
+            "pretraining": None,
             "validation": 40,
         },
     },

@@ -51,7 +51,8 @@ class TrainingRecipe(Configuration):
     """Graph that messages travel on in training: the gated candidates, or the true neighbours without a gate (a question for
     experiments: the model has no true graph at inference)."""
     pretraining: Pretraining | None = Pretraining()
-    """Training of the gate (and of the initial coordinates) before the joint training."""
+    """Training of the gate (and of the initial coordinates) before the joint training; null for none, as in quick, where it gains
+    nothing (docs/results.md)."""
     warmup_epochs: float = Field(default=0.0, ge=0)
     """Epochs without the random-walk term. Published: 1."""
     ramp_epochs: float = Field(default=2.0, ge=0)
