@@ -89,9 +89,10 @@ def adapt_query(
     An adapter gives the cells the covariance of the spots. That is right for the same mixture of cells with more noise, and
     wrong for another mixture, which is most of what makes cells lie far off. "auto" therefore matches cells with less than
     half of the spots' counts and a covariance within 0.45, and no others. Spearman of a new adapter minus that of none (quick,
-    seed 0): STARmap prefrontal, four pairs of spots and cells that the rule adapts, +0.017 to +0.035. Before near neighbours were
-    refined, all shallow cells borrowing: two pairs that it does not adapt, -0.010 and -0.011; halves of osmFISH and visual cortex -0.018 to +0.004; 9 of 10 tumours of
-    other patients, far or not, -0.019 to -0.207 (one +0.037); sections of the same assay -0.020 to +0.014.
+    seed 0): STARmap prefrontal, four pairs of spots and cells that the rule adapts, +0.017 to +0.035. Before near neighbours
+    were refined, all shallow cells borrowing: two pairs that it does not adapt, -0.010 and -0.011; halves of osmFISH and visual
+    cortex -0.018 to +0.004; 9 of 10 tumours of other patients, far or not, -0.019 to -0.207 (one +0.037); sections of the same
+    assay -0.020 to +0.014.
 
     Args:
         x: Embedding of the cells as the encoder gives it, shape (n, c).
