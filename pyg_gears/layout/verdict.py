@@ -20,8 +20,8 @@ class LayoutVerdict(NamedTuple):
     """A verdict on the layout of a file.
 
     On 38 queries (quick, seed 0, sections of the same tissue, other patients, spots to single cells) the 10 that were called
-    reliable had a rank correlation with the truth of 0.49 to 0.79 (mean 0.66), the 17 of coarse only 0.20 to 0.63 (0.42), and
-    the 11 of cannot tell 0.09 to 0.37 (0.22).
+    reliable had a rank correlation with the truth of 0.49 to 0.79 (mean 0.66), the 20 of coarse only 0.09 to 0.63 (0.40), and
+    the 8 of cannot tell 0.12 to 0.37 (0.21).
 
     Attributes:
         word: "reliable" (mean confidence of at least 0.6, cells not far from the training spots), "coarse only" (at least 0.3),
