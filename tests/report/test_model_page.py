@@ -73,7 +73,7 @@ def test_a_held_out_slide_that_lies_far_off_is_said_on_the_page_alone(
     fitted_model: Fitted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _, fitted, slides = fitted_model
-    monkeypatch.setattr("pyg_gears.fitted_gears.domain_gap", lambda *_, **__: DomainGap(9.0, 9.0, 9.0))
+    monkeypatch.setattr("pyg_gears.layout.query.domain_gap", lambda *_, **__: DomainGap(9.0, 9.0, 9.0))
     monkeypatch.setattr("pyg_gears.layout.query.MIN_CELLS", 3)
     with pytest.warns(UserWarning, match="far from the training spots"):
         fitted.reconstruct(slides[2], adapt="none", progress=False)
