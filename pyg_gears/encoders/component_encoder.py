@@ -166,7 +166,7 @@ class ComponentEncoder(LinearEncoder):
         return EmbeddingOutput(x, x)
 
     def borrow(self, embedded: EmbeddingOutput, depth_ratio: float) -> EmbeddingOutput:
-        """Shallow cells averaged with their neighbours, see :func:`~pyg_gears.encoders.smoothing.smooth_shallow`."""
+        """Shallow cells averaged with their neighbours, see ``pyg_gears.encoders.smoothing.smooth_shallow``."""
         x = smooth_shallow(embedded.x, depth_ratio)
         return embedded if x is embedded.x else EmbeddingOutput(x, x)
 
