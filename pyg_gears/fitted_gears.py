@@ -118,8 +118,8 @@ class FittedGears:
         share of the training spots' variance that lies in the other genes, where the length of the features has not lowered it
         more. Both give a warning. (500 spots of hippocampus 4 without a random 9 % of 3000 genes: confidence 0.60 to 0.55, rank
         correlation with the true distances 0.70 to 0.70; without the 9 % that vary most: 0.32, and 0.63.) Cells with fewer counts
-        than nearly all training spots have less confidence in proportion; where half of the spots' counts are more than the cells
-        have, these are averaged with their neighbours in expression if that brings them nearer to the spots, see
+        than nearly all training spots have less confidence in proportion. Cells with less than half of the spots' counts are
+        averaged with their neighbours in expression where that brings them nearer to the spots, see
         :func:`~pyg_gears.layout.embed_query`.
 
         Within the file, confidence is ordered by how far the regressions agree with the layout on each cell, see
