@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyg_gears.errors import expect
@@ -62,7 +64,31 @@ def find_device(name: str | torch.device = "auto") -> torch.device:
         device.type != "cuda" or torch.cuda.is_available(),
         f"expected a CUDA device for {str(name)!r}, found none; use auto or cpu.",
     )
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # see repeatable; read when cuBLAS is loaded
     launch = find_launch(os.environ)
     if str(device) == "cuda" and launch is not None:
         return torch.device("cuda", launch.local % torch.cuda.device_count())
     return device
+
+
+@contextmanager
+def repeatable(device: torch.device | str) -> Iterator[None]:
+    """Inside it the same numbers give the same bits on a GPU too; on the CPU they do anyway.
+
+    Threads of a GPU add to one place in any order. torch has slower sums in a fixed order, and this asks for them.
+
+    Args:
+        device: Where networks run; without effect unless it is a CUDA device.
+    """
+    import torch
+
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

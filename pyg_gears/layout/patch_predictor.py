@@ -17,6 +17,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.devices import repeatable
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.layout.dask_shards import dask_cluster
@@ -172,8 +173,8 @@ class PatchPredictor:
 
     @contextmanager
     def on_device(self) -> Iterator[None]:
-        """Inside, the models are on their device in evaluation mode; afterwards as they were."""
-        with ExitStack() as stack:
+        """Inside, the models are on their device in evaluation mode, and repeatable; afterwards as they were."""
+        with repeatable(self.device), ExitStack() as stack:
             for model in self.models:
                 stack.enter_context(_on_loan(model, torch.device(self.device)))
             yield

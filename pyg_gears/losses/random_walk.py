@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.utils import to_dense_adj
 
+from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.losses.membership import Membership, gauged, membership, target_edges, target_values
 from pyg_gears.targets import log_affinity, log_transitions
 
@@ -112,7 +112,7 @@ def _per_graph(
     multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
     sigma = (target_values(batch, "sigma", x.size(0)) if sigma is None else sigma).to(x.dtype)
     predicted = log_transitions(log_affinity(x, edge_index, sigma), multiplicity, edge_index, x.size(0)).exp()
-    return _walk_distance(_dense(predicted, edge_index, members), batch, members, compare)
+    return _walk_distance(_dense(predicted, edge_index, members, int(members.size.max())), batch, members, compare)
 
 
 def operator_kl(transition: Float[Tensor, " e"], edge_index: Int[Tensor, "2 e"], batch: Data) -> Float[Tensor, ""]:
@@ -127,7 +127,8 @@ def operator_kl(transition: Float[Tensor, " e"], edge_index: Int[Tensor, "2 e"],
         Mean over graphs, a scalar in nats. It is 0 for the true operator.
     """
     members = membership(batch, int(batch.num_nodes or 0), transition.device)
-    return _walk_distance(_dense(transition, edge_index, members), batch, members, _RowKL.apply).mean()
+    dense = _dense(transition, edge_index, members, int(members.size.max()))
+    return _walk_distance(dense, batch, members, _RowKL.apply).mean()
 
 
 def _walk_distance(
@@ -138,7 +139,8 @@ def _walk_distance(
     edge_index = target_edges(batch, "rw_edge_index", n)
     multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
     log_ref = target_values(batch, "rw_log_ref", edge_index.size(1)).to(x.dtype)
-    dense_reference = _dense(log_transitions(log_ref, multiplicity, edge_index, n).exp(), edge_index, members)
+    reference = log_transitions(log_ref, multiplicity, edge_index, n).exp()
+    dense_reference = _dense(reference, edge_index, members, dense_predicted.size(1))
     weight = _step_weights(target_values(batch, "rw_steps", members.num_graphs), members, x.dtype)
     walk, walk_ref = dense_predicted, dense_reference
     total = x.new_zeros(members.num_graphs)
@@ -151,9 +153,14 @@ def _walk_distance(
     return total
 
 
-def _dense(transition: Tensor, edge_index: Tensor, members: Membership) -> Tensor:
-    """T of every graph, padded to (b, m, m)."""
-    return to_dense_adj(edge_index.flip(0), members.batch, transition, int(members.size.max()), members.num_graphs)
+def _dense(transition: Tensor, edge_index: Tensor, members: Membership, m: int) -> Tensor:
+    """T of every graph, padded to (b, m, m), of which m is the largest graph's size."""
+    source, target = edge_index
+    b = members.num_graphs
+    graph = members.batch[target]
+    first = members.ptr[graph]
+    place = (graph * m + target - first) * m + source - first
+    return segment_sum(transition, place, b * m * m).view(b, m, m)
 
 
 def _step_weights(steps: Tensor, members: Membership, dtype: torch.dtype) -> Tensor:

@@ -13,6 +13,12 @@ from pyg_gears.graphs.checked_edges import checked_edges
 
 MAX_DENSE_NODES = 2048
 MAX_CELLS_PER_EDGE = 20
+OBSTACLES = (
+    "nodes sorted by graph, found an unsorted batch; sort them",
+    "edges within graphs, found one between two graphs; correct the batch",
+    "every edge once, found repeated edges; coalesce them",
+)
+"""What keeps graphs from being laid out side by side: expected, found, remedy."""
 
 
 def mask_value(dtype: torch.dtype) -> float:
@@ -97,31 +103,23 @@ def pad_graphs(
     local = torch.arange(num_nodes, device=batch.device) - (count.cumsum(0) - count)[batch]
     slot = batch * m + local
     edge_slot = slot[target] * m + local[source]
+    inside = batch[source] == batch[target]
     taken = torch.zeros(b * m * m, dtype=torch.bool, device=edge_slot.device)
-    obstacle = _obstacle(edge_index, batch)
-    if obstacle is None:
-        taken[edge_slot] = True
-        if int(taken.sum()) != e:
-            obstacle = "every edge once, found repeated edges; coalesce them"
-    if obstacle is not None:
-        expect(auto, f"expected {obstacle}, or use layout='edge'.")
-        return None
+    # Of nodes out of order the places mean nothing, and may lie outside.
+    taken[torch.where(inside, edge_slot, 0).clamp(0, max(b * m * m - 1, 0))] = True
     node_slot = slot if b * m != num_nodes else None
     has_edge = taken.view(b * m, m).any(dim=1)
     filled = has_edge if node_slot is None else has_edge[node_slot]
+    # Read together: on a GPU each reading waits for the device.
+    facts = torch.stack([(batch.diff() >= 0).all(), inside.all(), taken.sum() == e, filled.all()]).tolist()
+    obstacle = next((sentence for holds, sentence in zip(facts, OBSTACLES, strict=False) if not holds), None)
+    if obstacle is not None:
+        expect(auto, f"expected {obstacle}, or use layout='edge'.")
+        return None
     return PaddedGraphs(
         num_graphs=b,
         size=m,
         node_slot=node_slot,
         edge_slot=edge_slot,
-        filled=None if bool(filled.all()) else filled,
+        filled=None if facts[-1] else filled,
     )
-
-
-def _obstacle(edge_index: Tensor, batch: Tensor) -> str | None:
-    """What keeps these graphs from being laid out side by side: expected, found, remedy."""
-    if not bool((batch.diff() >= 0).all()):
-        return "nodes sorted by graph, found an unsorted batch; sort them"
-    if not bool((batch[edge_index[0]] == batch[edge_index[1]]).all()):
-        return "edges within graphs, found one between two graphs; correct the batch"
-    return None

@@ -18,6 +18,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.strategies import DDPStrategy
 
+from pyg_gears.devices import repeatable
 from pyg_gears.ranks import Ranks, by_first, current_ranks
 from pyg_gears.training.joined_processes import JoinedProcesses
 from pyg_gears.training.progress_lines import ProgressLines
@@ -84,7 +85,8 @@ def run(
         start = resume if resume is not None and by_first(lambda: read_kept(resume) is not None) else None
         handler = signal.getsignal(signal.SIGINT)
         try:
-            trainer.fit(module, ckpt_path=start, weights_only=True)
+            with repeatable(device):
+                trainer.fit(module, ckpt_path=start, weights_only=True)
         except SystemExit as stop:
             # Lightning turns both into an exit and leaves further ones without effect.
             if threading.current_thread() is threading.main_thread():
@@ -100,7 +102,7 @@ def run(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning's advertisements and its advice on worker processes (data lie in memory) off the terminal."""
+    """Keep Lightning's advertisements and its advice (on worker processes: data lie in memory; on a GPU) off the terminal."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -108,6 +110,7 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+            warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
             warnings.filterwarnings("ignore", message=".*find_unused_parameters=True was specified.*")
             warnings.filterwarnings(

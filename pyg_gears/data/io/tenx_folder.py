@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,10 @@ def _matrix(folder: Path, genes: int, barcodes: int) -> csr_matrix:
         f"found {b' '.join(header[:3]).decode(errors='replace')[:60]!r}; {_WRITE_AGAIN}.",
     )
     try:
-        return csr_matrix(mmread(io.BytesIO(text)).T)
+        with warnings.catch_warnings():
+            # SciPy 1.18 announces sparse arrays where it gives matrices; either becomes a csr_matrix here.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return csr_matrix(mmread(io.BytesIO(text)).T)
     except (ValueError, OverflowError, TypeError) as error:
         raise InputError(
             f"expected a readable matrix in {folder}, found a damaged one ({error}); {_WRITE_AGAIN}."
