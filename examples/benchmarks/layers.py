@@ -4,7 +4,9 @@ Graphs are rings in which every node is joined with its nearest on both sides, n
 degree the same. 64 channels, 4 heads of 16. The layers of PyG have no coordinates and, but for GPSConv, no MLP on the
 nodes; GPSConv has a GIN inside and the linear attention, which alone reaches the larger graphs.
 
-    python examples/benchmarks/layers.py [--nodes 1000 10000] [--degrees 10 100] [--rounds 5] [--json FILE]
+On the CPU seconds of the processor are compared, on a GPU those of the clock between two moments at which it is idle.
+
+    python examples/benchmarks/layers.py [--nodes 1000 10000] [--degrees 10 100] [--rounds 5] [--device cpu] [--json FILE]
 """
 
 from __future__ import annotations
@@ -67,34 +69,55 @@ def make_graph(nodes: int, degree: int, seed: int = 0) -> tuple[Tensor, Tensor, 
     return torch.randn(nodes, C, generator=generator), torch.randn(nodes, 2, generator=generator), edge_index
 
 
-def make_step(name: str, nodes: int, degree: int) -> Callable[[], tuple[float, float]]:
+def seconds_on(device: str) -> float:
+    """The processor's time, or the clock once the GPU is idle."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def make_step(name: str, nodes: int, degree: int, device: str = "cpu") -> Callable[[], tuple[float, float]]:
     """One step of a layer, which gives its seconds forward and backward."""
     torch.manual_seed(0)
     build, call = LAYERS[name]
-    layer, (x, pos, edge_index) = build(), make_graph(nodes, degree)
+    layer, (x, pos, edge_index) = build().to(device), (part.to(device) for part in make_graph(nodes, degree))
     x.requires_grad_()
 
     def step() -> tuple[float, float]:
         layer.zero_grad()
         x.grad = None
-        start = time.process_time()
+        start = seconds_on(device)
         loss = call(layer, x, pos, edge_index).square().mean()
-        middle = time.process_time()
+        middle = seconds_on(device)
         loss.backward()
-        return middle - start, time.process_time() - middle
+        return middle - start, seconds_on(device) - middle
 
     return step
 
 
-def memory_of(name: str, nodes: int, degree: int) -> float:
+def memory_of(name: str, nodes: int, degree: int, device: str) -> float:
     """MiB that one step adds."""
-    make_step(name, 100, 10)()  # what a first call loads
-    return added_mebibytes(make_step(name, nodes, degree))
+    make_step(name, 100, 10, device)()  # what a first call loads
+    step = make_step(name, nodes, degree, device)
+    if device == "cpu":
+        return added_mebibytes(step)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step()
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
-def compare(nodes: int, degree: int, rounds: int, memory: dict[str, float]) -> dict[str, float]:
+def measure_memory(device: str, nodes: int, degree: int) -> dict[str, float]:
+    """MiB that one step of each layer adds; on the CPU each in a process of its own."""
+    if device == "cpu":
+        return {name: in_a_fork(memory_of, name, nodes, degree, device) for name in LAYERS}
+    return {name: memory_of(name, nodes, degree, device) for name in LAYERS}
+
+
+def compare(nodes: int, degree: int, rounds: int, memory: dict[str, float], device: str) -> dict[str, float]:
     """Print the table of one graph and give its ratios."""
-    steps = {name: make_step(name, nodes, degree) for name in LAYERS}
+    steps = {name: make_step(name, nodes, degree, device) for name in LAYERS}
     for step in steps.values():
         step()  # warm up
     measured = [{name: step() for name, step in steps.items()} for _ in range(rounds)]
@@ -109,7 +132,7 @@ def compare(nodes: int, degree: int, rounds: int, memory: dict[str, float]) -> d
         row = [statistics.median(whole[name]) * 1e3, *(ratio(whole, name, rival) for rival in RIVALS)]
         row += [ratio(ahead, name, base), ratio(back, name, base)]
         row += [memory[name], memory[name] / memory[base]] if memory else []
-        text = [f"{v:.0f}" if h in ("ms", "MiB") else f"{v:.2f}" for v, h in zip(row, heads, strict=True)]
+        text = [f"{v:.1f}" if h in ("ms", "MiB") else f"{v:.2f}" for v, h in zip(row, heads, strict=True)]
         print(f"{name:<16}" + "".join(f"{v:>{max(10, len(h) + 2)}}" for v, h in zip(text, heads, strict=True)))
         if name not in RIVALS:
             rival = "GPSConv" if name == "ISAB" else base  # both read the whole set
@@ -126,6 +149,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--degrees", type=int, nargs="+", default=[10, 100], help="even numbers below the nodes")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--no-memory", action="store_true", help="leave out the memory")
     parser.add_argument("--json", metavar="FILE", help="write the ratios to a file")
     arguments = parser.parse_args()
@@ -133,12 +157,12 @@ def main() -> None:
     sizes = [(nodes, degree) for nodes in arguments.nodes for degree in arguments.degrees]
     memory: dict[tuple[int, int], dict[str, float]] = {size: {} for size in sizes}
     if not arguments.no_memory:
-        memory = {size: {name: in_a_fork(memory_of, name, *size) for name in LAYERS} for size in sizes}
+        memory = {size: measure_memory(arguments.device, *size) for size in sizes}
     print("/ LAYER: time of forward and backward over that layer's, median of the rounds;")
     print("forward, backward, memory: over those of TransformerConv")
     ratios: dict[str, float] = {}
     for size in sizes:
-        ratios |= compare(*size, arguments.rounds, memory[size])
+        ratios |= compare(*size, arguments.rounds, memory[size], arguments.device)
     write_ratios(arguments.json, ratios)
 
 

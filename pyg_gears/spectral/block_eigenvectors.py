@@ -45,8 +45,13 @@ def block_eigenvectors(
     Source: Knyazev, Toward the optimal preconditioned eigensolver, 2001, as ``torch.lobpcg`` (its orthogonal form, after
         Stathopoulos and Duersch).
     """
+    start = torch.randn(
+        laplacian.shape[0], count + GUARD, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        # Of products inside torch.lobpcg, in torch 2.11; the matrix itself is checked.
+        warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")
         matrix = torch.sparse_csr_tensor(
             torch.from_numpy(laplacian.indptr).long(),
             torch.from_numpy(laplacian.indices).long(),
@@ -55,10 +60,9 @@ def block_eigenvectors(
             device=device,
             check_invariants=True,
         )
-    start = torch.randn(
-        laplacian.shape[0], count + GUARD, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    )
-    value, vector = torch.lobpcg(matrix, X=start.to(device), largest=False, niter=rounds, tol=TOLERANCE, method="ortho")
+        value, vector = torch.lobpcg(
+            matrix, X=start.to(device), largest=False, niter=rounds, tol=TOLERANCE, method="ortho"
+        )
     value, order = value.sort()
     value, vector = value[:count].cpu(), vector[:, order[:count]].cpu()
     residual = float(np.abs(laplacian @ vector.numpy() - vector.numpy() * value.numpy()).max())

@@ -90,14 +90,14 @@ def test_a_training_step_waits_rarely_for_a_gpu(tiny_recipe, model, batch, monke
 def test_torch_agrees_on_how_often_a_step_waits(tiny_recipe, model, batch) -> None:
     model, batch = model.to("cuda"), batch.to("cuda")
     one_step(tiny_recipe, model, batch).backward()  # loads what a first step loads
-    torch.cuda.set_sync_debug_mode("warn")
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
             one_step(tiny_recipe, model, batch).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    waits = [warning for warning in caught if "synchroniz" in str(warning.message)]
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    waits = [warning for warning in caught if "called a synchronizing" in str(warning.message)]
     draws = 6  # go to the device from memory that is not pinned
     assert len(waits) <= MOST_WAITS + draws, [f"{wait.filename}:{wait.lineno}" for wait in waits]
 
