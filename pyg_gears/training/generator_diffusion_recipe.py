@@ -105,7 +105,7 @@ class GeneratorDiffusionRecipe(Configuration):
     """What the denoiser reads: the layout so far (distances, angles and the generator's coordinates), or the residual alone
     (published). With the latter the sampler made layouts of an unseen section worse at every epoch."""
     steps: int = Field(default=8, ge=0)
-    """Noise levels of the sampler; 0 lays out by the generator alone. Published: 200."""
+    """Noise levels of the sampler; 1 takes the residual's mean (``published_small``), 0 the generator alone. Published: 200."""
     guidance: float = Field(default=2.0, ge=0)
     """How far the condition is followed: 1 as it is, at half the cost (``published_small``). Published: 2."""
     start: float = Field(default=3.0, gt=0)

@@ -61,7 +61,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding": {"repeats": 1},
         "regressions": None,
         "minisets": {"count": 300},
-        "model": {"kind": "generator_diffusion", "guidance": 1.0},
+        "model": {"kind": "generator_diffusion", "guidance": 1.0, "steps": 1},
         "loss": {"random_walk": 0.0, "stress": 0.0, "repulsion": 0.0, "entropy": 0.0, "deep": 0.0, "distill": None},
         "training": {
             "members": 1,
@@ -133,4 +133,5 @@ PRESETS: dict[str, dict[str, Any]] = {
 """``d7``: the successor of the published method, D7, the validated baseline of its sources, with its encoder and schedule. The
 sources do not give the learning rate of the pretraining (we take that of the training) nor how minisets were drawn (we keep our
 mixture). ``published``: the published system at its published size, with its encoder and draws, its defects mended; lay out with
-``LayoutSettings.published()``. ``published_small``: the published model in a size for two cores, with our encoder and draws."""
+``LayoutSettings.published()``. ``published_small``: the published model in a size for two cores, with our encoder and draws; it
+lays out by the mean of the residual (one noise level), which was as good as sampling or better, see docs/published.md."""
