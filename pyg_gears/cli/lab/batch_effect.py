@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 )
 @click.option("--harmony", is_flag=True, help="Compare Harmony too (needs harmonypy).")
 @click.option(
+    "--learned", is_flag=True, help="Compare the learned encoder too, without and with trained CORAL and MMD."
+)
+@click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, table and figures."
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
@@ -39,6 +42,7 @@ def batch_effect(
     held_out: tuple[str, ...],
     gene_sets: Path | None,
     harmony: bool,
+    learned: bool,
     out: Path,
     seed: int,
     reading: ReadOptions,
@@ -51,7 +55,9 @@ def batch_effect(
     # `--held-out A B` gives the option A; B arrives among the slides, without a suffix.
     paths = tuple(word for word in slides if word.endswith(".h5ad") or not held_out)
     names = (*held_out, *(word for word in slides if word not in paths))
-    check_batch_effect(paths, out, cells, held_out=names, gene_sets=gene_sets, harmony=harmony, reading=reading)
+    check_batch_effect(
+        paths, out, cells, held_out=names, gene_sets=gene_sets, harmony=harmony, learned=learned, reading=reading
+    )
     fitted = []
     if model is not None:
         expect(
@@ -72,6 +78,7 @@ def batch_effect(
         seed=seed,
         gene_sets=gene_sets,
         harmony=harmony,
+        learned=learned,
         reading=reading,
     )
     click.echo((out / "report.txt").read_text(encoding="utf-8"))
