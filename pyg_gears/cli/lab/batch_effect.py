@@ -52,9 +52,10 @@ def batch_effect(
     from pyg_gears.lab.encoders.batch_effect import batch_effect as run
     from pyg_gears.lab.encoders.batch_effect import check_batch_effect
 
-    # `--held-out A B` gives the option A; B arrives among the slides, without a suffix.
-    paths = tuple(word for word in slides if word.endswith(".h5ad") or not held_out)
-    names = (*held_out, *(word for word in slides if word not in paths))
+    # `--held-out A B` gives the option A; B arrives among the slides.
+    found = [not held_out or _is_slide(word, slides[:place]) for place, word in enumerate(slides)]
+    paths = tuple(word for word, slide in zip(slides, found, strict=True) if slide)
+    names = (*held_out, *(word for word, slide in zip(slides, found, strict=True) if not slide))
     check_batch_effect(
         paths, out, cells, held_out=names, gene_sets=gene_sets, harmony=harmony, learned=learned, reading=reading
     )
@@ -83,3 +84,10 @@ def batch_effect(
     )
     click.echo((out / "report.txt").read_text(encoding="utf-8"))
     click.echo(f"wrote {out}")
+
+
+def _is_slide(word: str, before: tuple[str, ...]) -> bool:
+    """Whether a word is a slide: a file by its suffix, another path by its being there (and not for the second time)."""
+    from pyg_gears.data.io.named_path import named_path
+
+    return word.endswith(".h5ad") or (word not in before and named_path(word).path.exists())

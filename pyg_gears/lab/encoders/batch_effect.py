@@ -139,6 +139,7 @@ def batch_effect(
         "folds": folds,
     }
     names = ", ".join(f"{slide.name} ({len(slide)} spots)" for slide in subject.slides)
+    names += "" if cells is None else f", {cells.name} ({len(cells)} cells)"
     left_out = "each left out in turn" if len(folds) > 1 else f"{', '.join(folds[0])} left out"
     lines = [
         f"{names}; {genes} shared genes",

@@ -37,6 +37,26 @@ def test_slides_in_folder_and_table_out(files, tmp_path, capsys) -> None:
     assert list(out.glob("*.png"))
 
 
+def test_slides_may_be_folders_named_like_themselves(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        Path(name).mkdir()
+    asked = []
+
+    class Enough(Exception):
+        pass
+
+    def spy(paths, *_, held_out, **__):
+        asked.append((paths, held_out))
+        raise Enough
+
+    monkeypatch.setattr(importlib.import_module("pyg_gears.lab.encoders.batch_effect"), "check_batch_effect", spy)
+    for words in (["a", "b", "first=c", "d.h5ad", "--held-out", "b", "first", "d"], ["a", "b", "--held-out", "c", "b"]):
+        with pytest.raises(Enough):
+            run(*words, "--out", "out")
+    assert asked == [(("a", "b", "first=c", "d.h5ad"), ("b", "first", "d")), (("a", "b"), ("c", "b"))]
+
+
 def test_bad_input(files, tmp_path) -> None:
     pytest.importorskip("matplotlib")
     with pytest.raises(InputError, match="expected two or more slides, found 1"):
