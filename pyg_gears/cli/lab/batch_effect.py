@@ -53,9 +53,9 @@ def batch_effect(
     from pyg_gears.lab.encoders.batch_effect import check_batch_effect
 
     # `--held-out A B` gives the option A; B arrives among the slides.
-    found = [not held_out or _is_slide(word, slides[:place]) for place, word in enumerate(slides)]
-    paths = tuple(word for word, slide in zip(slides, found, strict=True) if slide)
-    names = (*held_out, *(word for word, slide in zip(slides, found, strict=True) if not slide))
+    is_slide = [not held_out or _is_slide(word, slides[:place]) for place, word in enumerate(slides)]
+    paths = tuple(word for word, slide in zip(slides, is_slide, strict=True) if slide)
+    names = (*held_out, *(word for word, slide in zip(slides, is_slide, strict=True) if not slide))
     check_batch_effect(
         paths, out, cells, held_out=names, gene_sets=gene_sets, harmony=harmony, learned=learned, reading=reading
     )

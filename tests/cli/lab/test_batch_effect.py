@@ -93,7 +93,8 @@ def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
         (out / "report.txt").write_text("table")
 
     monkeypatch.setattr(importlib.import_module("pyg_gears.lab.encoders.batch_effect"), "batch_effect", spy)
-    run(*files[:2], "--model", model, "--out", out)
+    run(*files[:3], "--model", model, "--learned", "--out", out)
+    assert called["learned"]
     (row,) = called["fitted"]
     assert row.name == "model"
     assert row.encoder.out_channels == 4
