@@ -57,13 +57,6 @@ MORE = {
         "pyg_gears.models.operator_decoders.spectral_coordinates",
     ],
     "lab.models": ["pyg_gears.lab.models.bench_table.bench_frame"],
-    "layout": [
-        f"pyg_gears.layout.operator_merge.{name}"
-        for name in (
-            *("OperatorLayout", "ReversibleOperator", "operator_layout", "merge_operators", "reversible_operator"),
-            *("eigenvector_coordinates", "landmark_coordinates"),
-        )
-    ],
     "data": [
         "pyg_gears.data.geodesic_draw.draw_geodesic",
         "pyg_gears.data.geodesic_draw.geodesic_graph",

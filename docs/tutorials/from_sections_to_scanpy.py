@@ -10,10 +10,75 @@
 # # From three sections to scanpy
 #
 # Three slides and a file of dissociated cells, to a layout with its confidence, and what one does with both in scanpy
-# and squidpy. The tissue is simulated here, so that this page can be run anywhere; with your own files, leave the
-# first cell out.
+# and squidpy. Every figure below is of simulated tissue, so that this page can be run anywhere; the commands for your own
+# Visium sections come first.
 #
 # As a notebook with its outputs: {nb-download}`from_sections_to_scanpy.ipynb`.
+
+# %% [markdown]
+# ## With three Visium folders of your own
+#
+# Nothing has to be converted: the folder `outs` of Space Ranger is a slide, named after the folder above it, and a matrix of Cell
+# Ranger is a file of cells. In a clone of this repository, in a terminal ([more on installing](../install.md)):
+#
+# ```bash
+# python3 -m venv .venv && source .venv/bin/activate
+# pip install ".[plot,report,tutorial,eval]"
+# ```
+#
+# **First ask whether your tissue can be placed.** Keep one section out of everything, lay its spots out by their
+# expression alone, and compare with where they are:
+#
+# ```bash
+# pyg-gears fit liver_1/outs liver_2/outs --out check
+# pyg-gears reconstruct check liver_3/outs --out check.h5ad
+# pyg-gears evaluate check.h5ad --truth spatial --reference liver_1/outs liver_2/outs
+# ```
+#
+# The table has simple rivals beside the layout: where one of them is as good, use it. Then fit on all three sections, and lay
+# the cells out:
+#
+# ```bash
+# pyg-gears fit liver_1/outs liver_2/outs liver_3/outs --validate liver_3 \
+#     --cells cells/outs/filtered_feature_bc_matrix.h5 --out model
+# pyg-gears reconstruct model cells/outs/filtered_feature_bc_matrix.h5 --out layout.h5ad
+# pyg-gears report layout.h5ad --reference liver_1/outs liver_2/outs --out report.html
+# ```
+#
+# * `outs` holds `filtered_feature_bc_matrix.h5` (or the folder of that name) and `spatial/tissue_positions.csv`, before Space
+#   Ranger 2 `tissue_positions_list.csv`. Spots off the tissue are left out.
+# * Of Visium HD take the bins of 16 µm and the extra `io`. All slides would then be called `square_016um`, so name them:
+#   `liver_1=liver_1/outs/binned_outputs/square_016um`.
+# * Cells that you have filtered and annotated in scanpy are better than the plain matrix: name that `.h5ad`. It has to hold
+#   the counts, in `X`, in `layers["counts"]` or in `raw` ([how they are found](../files.md#counts)). Your columns come along
+#   into the layout.
+# * Genes must be named alike in all files. Where one file has Ensembl ids and another symbols, see
+#   [questions](../faq.md#my-gene-names-do-not-match).
+# * `fit` takes the preset `standard` by default, which trains three models; `--preset quick` is the one to try first.
+#
+# In Python, the start of what follows on this page:
+#
+# ```python
+# import anndata
+# import numpy as np
+# import scanpy as sc
+#
+# adata = anndata.read_h5ad("layout.h5ad")
+# adata = adata[np.isfinite(adata.obsm["X_gears"]).all(axis=1)].copy()  # cells without a count have no place
+# sc.pp.normalize_total(adata, target_sum=1e4)  # leave this and the next line out where your X is normalised already
+# sc.pp.log1p(adata)
+# # Without cell types of your own, clusters stand for them:
+# sc.pp.highly_variable_genes(adata, n_top_genes=2000)
+# sc.pp.pca(adata)
+# sc.pp.neighbors(adata)
+# sc.tl.leiden(adata, key_added="cell_type", flavor="igraph", n_iterations=2, directed=False)
+# sc.pl.embedding(adata, basis="X_gears", color=["cell_type", "gears_confidence"], frameon=False)
+# ```
+#
+# From [Keep what is known](#keep-what-is-known) on, the code of this page is yours as it stands, up to the squidpy part; the last
+# section needs the truth, which `check.h5ad` has.
+#
+# ## The same on simulated tissue
 
 # %%
 import tempfile
@@ -154,8 +219,8 @@ shuffled = np.mean([pairs_by_type(rng.permutation(types)) for _ in range(50)], a
 #
 # ## How right is it?
 #
-# The tissue is simulated, so the truth is known (`obsm["spatial_true"]`). On your own cells there is none: hold a
-# slide out of everything and reconstruct *it* ([how](compare_recipes.py)).
+# The tissue is simulated, so the truth is known (`obsm["spatial_true"]`). On your own cells there is none: keep a
+# section out of everything and reconstruct *it*, as above; [more of that](compare_recipes.py).
 
 # %%
 from pyg_gears.metrics import evaluate_layout

@@ -206,7 +206,7 @@ def mean_lengths(
 
 
 def equal_weights(voters: int) -> Float[np.ndarray, " v"]:
-    """Weights with sum 1, all the same."""
+    """Weights with sum 1, all the same: what every function of this room takes where ``weights`` is omitted."""
     return np.full(voters, 1.0 / voters)
 
 

@@ -100,6 +100,12 @@ class TrainedEmbedding(EmbeddingSection):
     """A classifier that the networks are trained against."""
     norm: NonNegative = 0.0
     """Weight of the variance over slides of the logarithm of the mean length of H."""
+    coral: NonNegative = 0.0
+    """Weight of the difference of means and covariances (:func:`~pyg_gears.encoders.moment_distance`) of the directions of H,
+    channels of mean square 1, mean over the pairs of slides."""
+    mmd: NonNegative = 0.0
+    """Weight of the difference of distributions (:func:`~pyg_gears.encoders.mmd`) of the same directions, of 128 spots of each
+    slide."""
     noise: NonNegative = 0.4
     """Gaussian noise on the features of a view, in standard deviations of each."""
     dropout: Dropout = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import lightning
@@ -16,6 +17,8 @@ from pyg_gears.encoders import (
     DomainAdversary,
     ExpressionNetwork,
     far_pairs,
+    mmd,
+    moment_distance,
     neighbor_agreement,
     neighbors_within,
     reversal_strength,
@@ -27,6 +30,9 @@ from pyg_gears.seeds import torch_stream
 from pyg_gears.training.embedding_recipe import InfoNCERecipe, TrainedEmbedding
 from pyg_gears.training.embedding_section_recipe import VICRegRecipe
 from pyg_gears.training.schedules import cosine_rate
+
+MMD_SPOTS = 128
+"""Spots of each slide that the difference of distributions is computed from: it costs the square of them."""
 
 
 class EncoderSlide(NamedTuple):
@@ -179,6 +185,8 @@ class EncoderModule(lightning.LightningModule):
         if recipe.norm > 0 and len(spots) > 1:
             lengths = torch.stack([x.norm(dim=1).mean().clamp(min=1e-12).log() for x in spots])
             terms["norm"] = (recipe.norm, lengths.var())
+        if len(spots) > 1 and (recipe.coral > 0 or recipe.mmd > 0):
+            terms |= self._alignment(number, spots)
         return terms
 
     @property
@@ -207,6 +215,24 @@ class EncoderModule(lightning.LightningModule):
         domain = torch.cat([torch.full((len(x),), i, device=x.device) for i, x in enumerate(domains)])
         loss: Tensor = self.adversaries[number](torch.cat(list(domains)), domain, reversal_strength(self._progress))
         return loss
+
+    def _alignment(self, number: int, slides: Sequence[Tensor]) -> dict[str, tuple[float, Tensor]]:
+        """Differences of moments and of distributions, mean over the pairs of slides, of directions with channels of size one.
+
+        Of directions, because only these are compared later: any difference of H as it is vanishes with its length.
+        """
+        recipe = self.recipe
+        units = [F.normalize(x, dim=1) * x.size(1) ** 0.5 for x in slides]
+        terms = {}
+        if recipe.coral > 0:
+            values = [moment_distance(a, b) for a, b in combinations(units, 2)]
+            terms["coral"] = (recipe.coral, torch.stack(values).mean())
+        if recipe.mmd > 0:
+            # A stream of its own: views and batches are the same with and without the term.
+            generator = torch_stream(self.seed, "encoder mmd", self.global_step, number)
+            few = [x[torch.randperm(len(x), generator=generator)[:MMD_SPOTS].to(x.device)] for x in units]
+            terms["mmd"] = (recipe.mmd, torch.stack([mmd(a, b) for a, b in combinations(few, 2)]).mean())
+        return terms
 
     def _embedded(self, member: nn.Module, features: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Embeddings of two views."""

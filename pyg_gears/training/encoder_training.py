@@ -63,13 +63,21 @@ def check_embedding(recipe: EmbeddingRecipe, names: Sequence[str], *, cells: boo
         cells: Whether there are cells.
 
     Raises:
-        InputError: for an adversary against the modality without cells, or against slides with one slide; for what the published
+        InputError: for an adversary against the modality without cells, or against slides with one slide; for differences between
+            slides (``coral``, ``mmd``) with one slide; for what the published
             encoder needs, see :func:`~pyg_gears.training.published_encoder_training.check_domains_of`.
     """
     if isinstance(recipe, PublishedEmbedding):
         check_domains_of(recipe, names, cells=cells)
         return
-    if not isinstance(recipe, TrainedEmbedding) or recipe.adversary is None:
+    if not isinstance(recipe, TrainedEmbedding):
+        return
+    for name in ("coral", "mmd"):
+        expect(
+            getattr(recipe, name) == 0 or len(names) > 1,
+            f"expected two or more training slides for embedding.{name}, found {len(names)}; add slides, or leave it at 0.",
+        )
+    if recipe.adversary is None:
         return
     against = recipe.adversary.against
     expect(

@@ -11,12 +11,14 @@ from scipy.sparse import csr_array
 
 from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix, similarity_procrustes
-from pyg_gears.layout import LayoutSettings, PatchesOutput, operator_merge
-from pyg_gears.layout.operator_merge import (
+from pyg_gears.layout import (
+    LayoutSettings,
+    PatchesOutput,
     eigenvector_coordinates,
     landmark_coordinates,
     merge_operators,
     operator_layout,
+    operator_merge,
     reversible_operator,
 )
 from pyg_gears.models import CoordinateMLP, OperatorNet

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 )
 @click.option("--harmony", is_flag=True, help="Compare Harmony too (needs harmonypy).")
 @click.option(
+    "--learned", is_flag=True, help="Compare the learned encoder too, without and with trained CORAL and MMD."
+)
+@click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, table and figures."
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
@@ -39,6 +42,7 @@ def batch_effect(
     held_out: tuple[str, ...],
     gene_sets: Path | None,
     harmony: bool,
+    learned: bool,
     out: Path,
     seed: int,
     reading: ReadOptions,
@@ -48,10 +52,13 @@ def batch_effect(
     from pyg_gears.lab.encoders.batch_effect import batch_effect as run
     from pyg_gears.lab.encoders.batch_effect import check_batch_effect
 
-    # `--held-out A B` gives the option A; B arrives among the slides, without a suffix.
-    paths = tuple(word for word in slides if word.endswith(".h5ad") or not held_out)
-    names = (*held_out, *(word for word in slides if word not in paths))
-    check_batch_effect(paths, out, cells, held_out=names, gene_sets=gene_sets, harmony=harmony, reading=reading)
+    # `--held-out A B` gives the option A; B arrives among the slides.
+    is_slide = [not held_out or _is_slide(word, slides[:place]) for place, word in enumerate(slides)]
+    paths = tuple(word for word, slide in zip(slides, is_slide, strict=True) if slide)
+    names = (*held_out, *(word for word, slide in zip(slides, is_slide, strict=True) if not slide))
+    check_batch_effect(
+        paths, out, cells, held_out=names, gene_sets=gene_sets, harmony=harmony, learned=learned, reading=reading
+    )
     fitted = []
     if model is not None:
         expect(
@@ -72,7 +79,15 @@ def batch_effect(
         seed=seed,
         gene_sets=gene_sets,
         harmony=harmony,
+        learned=learned,
         reading=reading,
     )
     click.echo((out / "report.txt").read_text(encoding="utf-8"))
     click.echo(f"wrote {out}")
+
+
+def _is_slide(word: str, before: tuple[str, ...]) -> bool:
+    """Whether a word is a slide: a file by its suffix, another path by its being there (and not for the second time)."""
+    from pyg_gears.data.io.named_path import named_path
+
+    return word.endswith(".h5ad") or (word not in before and named_path(word).path.exists())

@@ -67,6 +67,7 @@ def batch_effect(
     probes: Sequence[AnyProbe] | None = None,
     gene_sets: FilePath | None = None,
     harmony: bool = False,
+    learned: bool = False,
     reading: ReadOptions = DEFAULT,
 ) -> dict[str, Any]:
     """Measure how far slides differ, the effect of each correction and its cost, on unseen slides too.
@@ -85,6 +86,7 @@ def batch_effect(
         probes: By default :func:`batch_effect_probes`; go or no-go follows from them.
         gene_sets: File of programmes, GMT (name, description, genes; tabs between) or JSON (name to genes).
         harmony: Add Harmony to the embeddings.
+        learned: Add the learned encoder, without and with CORAL and MMD in its training.
         reading: How the files are understood.
 
     Returns:
@@ -96,16 +98,25 @@ def batch_effect(
         ImportError: without matplotlib, or for Harmony without harmonypy.
     """
     sets = check_batch_effect(
-        slide_paths, out, cells_path, held_out=held_out, gene_sets=gene_sets, harmony=harmony, reading=reading
+        slide_paths,
+        out,
+        cells_path,
+        held_out=held_out,
+        gene_sets=gene_sets,
+        harmony=harmony,
+        learned=learned,
+        reading=reading,
     )
     slides, cells = read_files(slide_paths, cells_path, reading)
 
     from pyg_gears.lab.encoders import go_no_go
     from pyg_gears.lab.encoders.comparison_rows import comparison_rows, harmony_row
+    from pyg_gears.lab.encoders.learned_rows import learned_rows
     from pyg_gears.lab.encoders.subject import slides_subject
     from pyg_gears.lab.report import Measured, measure_probes, write_report
 
-    chosen = [*(comparison_rows(seed) if rows is None else rows), *([harmony_row(seed)] if harmony else [])]
+    more = [*([harmony_row(seed)] if harmony else []), *(learned_rows(seed) if learned else [])]
+    chosen = [*(comparison_rows(seed) if rows is None else rows), *more]
     subject = slides_subject(
         slides,
         cells,
@@ -128,6 +139,7 @@ def batch_effect(
         "folds": folds,
     }
     names = ", ".join(f"{slide.name} ({len(slide)} spots)" for slide in subject.slides)
+    names += "" if cells is None else f", {cells.name} ({len(cells)} cells)"
     left_out = "each left out in turn" if len(folds) > 1 else f"{', '.join(folds[0])} left out"
     lines = [
         f"{names}; {genes} shared genes",
@@ -144,6 +156,7 @@ def check_batch_effect(
     held_out: Sequence[str],
     gene_sets: FilePath | None = None,
     harmony: bool = False,
+    learned: bool = False,
     reading: ReadOptions = DEFAULT,
 ) -> dict[str, tuple[str, ...]]:
     """Check the files by their structure, before anything heavy is loaded.
@@ -152,8 +165,8 @@ def check_batch_effect(
         The gene sets, empty without a file of them.
 
     Raises:
-        InputError: for fewer than two slides, names that repeat, unknown names to hold out, no slide left to fit on, a file
-            that is no slide, a file that holds no gene sets, or a folder in use.
+        InputError: for fewer than two slides, names that repeat, unknown names to hold out, no slide left to fit on (two for
+            the learned encoder), a file that is no slide, a file that holds no gene sets, or a folder in use.
         ImportError: without matplotlib, or for Harmony without harmonypy.
     """
     sets = {} if gene_sets is None else read_gene_sets(gene_sets)
@@ -176,6 +189,11 @@ def check_batch_effect(
     expect(
         set(held_out) != set(names),
         f"expected a slide in addition to {', '.join(held_out)} to fit on, found none; hold out fewer.",
+    )
+    left = len(names) - max(1, len(set(held_out)))
+    expect(
+        not learned or left >= 2,
+        f"expected two or more slides to train the learned encoder on beside those left out, found {left}; name another slide.",
     )
     if cells_path is not None:
         there = named_path(cells_path).path.resolve()

@@ -27,7 +27,7 @@ def measure_operators(
     decode: Decode,
     seed: int,
 ) -> dict[str, float]:
-    """Measure the layout of :func:`~pyg_gears.layout.operator_merge.operator_layout`.
+    """Measure the layout of :func:`~pyg_gears.layout.operator_layout`.
 
     Args:
         model: A trained operator_net or operator_vae, in evaluation mode.

@@ -37,6 +37,26 @@ def test_slides_in_folder_and_table_out(files, tmp_path, capsys) -> None:
     assert list(out.glob("*.png"))
 
 
+def test_slides_may_be_folders_named_like_themselves(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        Path(name).mkdir()
+    asked = []
+
+    class Enough(Exception):
+        pass
+
+    def spy(paths, *_, held_out, **__):
+        asked.append((paths, held_out))
+        raise Enough
+
+    monkeypatch.setattr(importlib.import_module("pyg_gears.lab.encoders.batch_effect"), "check_batch_effect", spy)
+    for words in (["a", "b", "first=c", "d.h5ad", "--held-out", "b", "first", "d"], ["a", "b", "--held-out", "c", "b"]):
+        with pytest.raises(Enough):
+            run(*words, "--out", "out")
+    assert asked == [(("a", "b", "first=c", "d.h5ad"), ("b", "first", "d")), (("a", "b"), ("c", "b"))]
+
+
 def test_bad_input(files, tmp_path) -> None:
     pytest.importorskip("matplotlib")
     with pytest.raises(InputError, match="expected two or more slides, found 1"):
@@ -73,7 +93,8 @@ def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
         (out / "report.txt").write_text("table")
 
     monkeypatch.setattr(importlib.import_module("pyg_gears.lab.encoders.batch_effect"), "batch_effect", spy)
-    run(*files[:2], "--model", model, "--out", out)
+    run(*files[:3], "--model", model, "--learned", "--out", out)
+    assert called["learned"]
     (row,) = called["fitted"]
     assert row.name == "model"
     assert row.encoder.out_channels == 4

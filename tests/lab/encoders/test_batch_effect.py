@@ -299,7 +299,9 @@ def test_files_in_one_folder_out(tmp_path: Path) -> None:
         assert centred[kind]["go"] == all(one is not False for one in centred[kind]["passed"].values())
     assert report["probes"]["programmes"]["programmes"][0]["name"] == "first"
     assert report["probes"]["slide_map"] == {"slides": ["slide_0", "slide_1", "slide_2"]}
-    assert "slide_0 left out" in (out / "report.txt").read_text()
+    text = (out / "report.txt").read_text()
+    assert "slide_0 left out" in text
+    assert text.startswith("slide_0 (60 spots), slide_1 (60 spots), slide_2 (60 spots), cells (60 cells); ")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 

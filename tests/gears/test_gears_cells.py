@@ -11,35 +11,13 @@ import pytest
 from anndata import AnnData
 from scipy.sparse import csr_matrix
 
-from pyg_gears import FittedGears, Gears, Recipe
+from pyg_gears import Gears
 from pyg_gears.data import Slide, simulate_tissue, write_layout
 from pyg_gears.errors import InputError
 from pyg_gears.layout import LayoutSettings
 from pyg_gears.report import evaluate, format_table
 
-TINY = {
-    "embedding": {"kind": "spatial", "components": 6},
-    "minisets": {"count": 8, "min_size": 40, "max_size": 60},
-    "graph": {"k": 15},
-    "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
-    "training": {"members": 1, "epochs": 2, "pretraining": {"steps": 20}, "validation": 2, "node_budget": 160},
-}
 PATCHES = LayoutSettings(patch_size=48)
-
-
-@pytest.fixture(scope="module")
-def tissue():
-    return simulate_tissue("gradient", slides=2, cells=150, seed=1, spots=120, genes=80)
-
-
-@pytest.fixture(scope="module")
-def recipe() -> Recipe:
-    return Recipe().change(TINY)
-
-
-@pytest.fixture(scope="module")
-def fitted(tissue, recipe) -> FittedGears:
-    return Gears(recipe).fit(tissue.slides, validate=tissue.slides[1].name, progress=False)
 
 
 def emptied(cells: Slide, rows: list[int]) -> Slide:
@@ -136,6 +114,7 @@ def test_a_layout_of_another_shape_is_refused(fitted, tissue, tmp_path) -> None:
 
 
 def test_a_few_missing_genes_are_completed_with_lower_confidence(fitted, tissue) -> None:
+    fitted = replace(fitted, regressions=None)  # their agreement would give some cells more and others less
     whole = fitted.reconstruct(tissue.cells, progress=False)
     cells = tissue.cells.subset_genes(tissue.cells.genes[7:])
     words = r"cells lacks 7 of the 80 genes of the model \(for instance gene_0000, gene_0001, .*lowered, as they hold \d+\.\d% of"

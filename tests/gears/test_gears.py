@@ -12,8 +12,8 @@ import torch
 from anndata import AnnData
 from scipy.sparse import csr_array
 
-from pyg_gears import FittedGears, Gears, Recipe, fitted_gears, load
-from pyg_gears.data import pseudo_spots, simulate_tissue
+from pyg_gears import FittedGears, Gears, fitted_gears, load
+from pyg_gears.data import pseudo_spots
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.encoders import LearnedEncoder
 from pyg_gears.errors import InputError
@@ -22,29 +22,6 @@ from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
 from pyg_gears.training.preparation import candidate_search
 from pyg_gears.training.sealed_file import write_sealed
-
-TINY = {
-    "embedding": {"kind": "spatial", "components": 6},
-    "minisets": {"count": 8, "min_size": 40, "max_size": 60},
-    "graph": {"k": 15},
-    "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
-    "training": {"members": 1, "epochs": 2, "pretraining": {"steps": 40}, "validation": 2, "node_budget": 160},
-}
-
-
-@pytest.fixture(scope="module")
-def tissue():
-    return simulate_tissue("gradient", slides=2, cells=150, seed=1, spots=120, genes=60)
-
-
-@pytest.fixture(scope="module")
-def recipe() -> Recipe:
-    return Recipe().change(TINY)
-
-
-@pytest.fixture(scope="module")
-def fitted(tissue, recipe) -> FittedGears:
-    return Gears(recipe).fit(tissue.slides, validate=tissue.slides[1].name, progress=False)
 
 
 def as_anndata(slide, spatial: bool = True) -> AnnData:
