@@ -98,8 +98,8 @@ def test_torch_agrees_on_how_often_a_step_waits(tiny_recipe, model, batch) -> No
         finally:
             torch.cuda.set_sync_debug_mode("default")
     waits = [warning for warning in caught if "called a synchronizing" in str(warning.message)]
-    draws = 6  # go to the device from memory that is not pinned
-    assert len(waits) <= MOST_WAITS + draws, [f"{wait.filename}:{wait.lineno}" for wait in waits]
+    copies = 8  # numbers drawn on the processor go to the device; facts are read in one list
+    assert len(waits) <= MOST_WAITS + copies, [f"{wait.filename}:{wait.lineno}" for wait in waits]
 
 
 @needs_gpu
