@@ -106,7 +106,9 @@ def connect_pairs(
     if label.max(initial=0) == 0 or not len(keep):
         return mask
     # The few pairs between parts: copies of all the dropped ones would decide about the memory of a layout.
-    across = [some.start + np.flatnonzero(np.diff(label[pairs[:, some]], axis=0)[0]) for some in pieces(len(keep), EDGES)]
+    across = [
+        some.start + np.flatnonzero(np.diff(label[pairs[:, some]], axis=0)[0]) for some in pieces(len(keep), EDGES)
+    ]
     offered = np.concatenate(across)
     mask[offered[_forest(label, pairs[:, offered], -worth[offered])]] = True
     return mask
