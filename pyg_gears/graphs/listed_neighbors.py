@@ -10,7 +10,7 @@ from torch import Tensor
 from pyg_gears.graphs.smallest import some_smallest
 
 PROBES, EVERY_CHANNEL, MOST = 96, 4, 256
-"""Lists that are looked through for the rows of one list: those whose means lie nearest to its own, more of them for wide rows."""
+"""Lists that are looked through for the rows of one list, those whose means lie nearest to its own: more for wide rows."""
 ENOUGH = 8
 """Rows that are looked through at least, in units of the neighbours wanted."""
 TRAINING, TURNS = 64, 10
