@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -14,8 +15,8 @@ BLOCK = 2**18
 UNITS = {"": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 COVER = 1.4
 """Patches of a cell, in units of ``min_cover``."""
-SHARED = 0.7
-"""Pairs that are left of the proposed ones when each is counted once."""
+DISTINCT, DECADE = 0.58, 0.18
+"""Pairs that are left of the proposed ones when each is counted once, of 10,000 cells, and how many more of ten times as many."""
 VOTES = 2.4
 """Votes on a pair."""
 PAIR, VOTE = 72, 8
@@ -64,7 +65,8 @@ def held_memory() -> int:
 def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) -> int:
     r"""Bytes that a layout takes beside what is held before it, without the votes that are worked on.
 
-    With c = 1.4 ``min_cover`` patches per cell and p = 0.7 c (3/4 ``neighbors`` + 1/2 ``landmarks``) pairs per cell, the most of
+    With c = 1.4 ``min_cover`` patches per cell, a share d = 0.58 + 0.18 log10(n / 10,000), at most 1, of distinct pairs among
+    the proposed ones, and p = d c (3/4 ``neighbors`` + 1/2 ``landmarks``) pairs per cell, the most of
 
     .. math:: 20\, z, \quad n \max(p\, (72 + 2.4 \cdot 8), 5600 + 13 p) + 8 v c\, n
 
@@ -80,7 +82,8 @@ def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) ->
         voters: Models times samples, and regressions.
     """
     cover = COVER * settings.min_cover
-    pairs = SHARED * cover * (0.75 * settings.neighbors + 0.5 * settings.landmarks)
+    distinct = min(DISTINCT + DECADE * max(math.log10(max(n, 1) / 1e4), -1), 1)
+    pairs = distinct * cover * (0.75 * settings.neighbors + 0.5 * settings.landmarks)
     vote = VOTE * (2 if settings.certainty else 1)
     layout = n * (max(pairs * (PAIR + VOTES * vote), REFINED + pairs * KEPT) + 8 * voters * cover)
     return int(FIXED + max(ENTRY * counts, layout))
