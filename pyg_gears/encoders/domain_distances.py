@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,8 @@ from torch import Tensor
 from pyg_gears.errors import expect
 
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+ROWS = 256
+"""Points whose distances to all are held at a time."""
 
 
 def coral(x: Float[Tensor, "n c"], y: Float[Tensor, "m c"]) -> Float[Tensor, ""]:
@@ -46,7 +48,7 @@ def mmd(
     .. math:: \mathrm{mean}_{ij}\, k(x_i, x_j) + \mathrm{mean}_{ij}\, k(y_i, y_j) - 2\, \mathrm{mean}_{ij}\, k(x_i, y_j),
         \quad k(a, b) = \mathrm{mean}_\sigma \exp\left(-\frac{\|a - b\|^2}{2\sigma^2}\right)
 
-    Costs (n + m)^2 kernels: draw a sample of large sets first.
+    Costs (n + m)^2 kernels, those of 256 points at a time: draw a sample of large sets first.
 
     Args:
         x: Embeddings, shape (n, c), at least two rows.
@@ -71,17 +73,21 @@ def mmd(
         f"expected bandwidths above 0, found {list(widths)}; leave them out for the median heuristic.",
     )
     n, m = x.size(0), y.size(0)
-    distance = _squared_distance(torch.cat([x, y]))
-    kernel = torch.stack([(distance / (-2 * width**2)).exp() for width in widths]).mean(dim=0)
-    if not unbiased:
-        weight = torch.cat([x.new_full((n,), 1 / n), x.new_full((m,), -1 / m)])
-        # The form is never negative; rounding may make it so.
-        return (weight @ kernel @ weight).clamp_min(0.0)
-    within = [
-        (block.sum() - block.diagonal().sum()) / (k * (k - 1))
-        for block, k in ((kernel[:n, :n], n), (kernel[n:, n:], m))
-    ]
-    return within[0] + within[1] - 2 * kernel[:n, n:].mean()
+    within_x, within_y, across, form = (x.new_zeros(()) for _ in range(4))
+    weight = torch.cat([x.new_full((n,), 1 / n), x.new_full((m,), -1 / m)])
+    for first, distance in _squared_distances(torch.cat([x, y])):
+        kernel = torch.stack([(distance / (-2 * width**2)).exp() for width in widths]).mean(dim=0)
+        of_x = min(max(n - first, 0), len(kernel))
+        if unbiased:
+            within_x = within_x + kernel[:of_x, :n].sum()
+            within_y = within_y + kernel[of_x:, n:].sum()
+            across = across + kernel[:of_x, n:].sum()
+        else:
+            form = form + weight[first : first + len(kernel)] @ kernel @ weight
+    if unbiased:  # a point's similarity with itself is 1
+        return (within_x - n) / (n * (n - 1)) + (within_y - m) / (m * (m - 1)) - 2 * across / (n * m)
+    # The form is never negative; rounding may make it so.
+    return form.clamp_min(0.0)
 
 
 def median_bandwidths(
@@ -91,8 +97,11 @@ def median_bandwidths(
 
     Where most points coincide the mean distance stands in for the median; 1 where all do.
     """
-    distance = _squared_distance(torch.cat([x.detach(), y.detach()])).sqrt()
-    pairs = distance[torch.ones_like(distance, dtype=torch.bool).triu(1)]
+    above = [
+        distance.sqrt()[torch.ones_like(distance, dtype=torch.bool).triu(first + 1)]
+        for first, distance in _squared_distances(torch.cat([x.detach(), y.detach()]))
+    ]
+    pairs = torch.cat(above)
     middle = float(pairs.median()) or float(pairs.mean()) or 1.0
     return tuple(middle * scale for scale in scales)
 
@@ -103,12 +112,17 @@ def covariance(x: Float[Tensor, "n c"]) -> Float[Tensor, "c c"]:
     return centred.T @ centred / (x.size(0) - 1)
 
 
-def _squared_distance(z: Tensor) -> Tensor:
+def _squared_distances(z: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The first of some consecutive points, and the squared distances of these to all points."""
     # Centred first, so that the difference of squares loses no digits to a common offset.
     z = z - z.mean(dim=0).detach()
     square = z.square().sum(dim=1)
-    distance = (square[:, None] + square[None, :] - 2 * z @ z.T).clamp_min(0.0)
-    return distance * (1 - torch.eye(len(z), dtype=z.dtype, device=z.device))
+    for first in range(0, len(z), ROWS):
+        rows = slice(first, first + ROWS)
+        distance = (square[rows, None] + square[None, :] - 2 * z[rows] @ z.T).clamp_min(0.0)
+        itself = torch.zeros_like(distance, dtype=torch.bool)
+        itself.diagonal(first).fill_(True)
+        yield first, distance.masked_fill(itself, 0.0)
 
 
 def check_domains(x: Tensor, y: Tensor) -> None:

@@ -59,7 +59,8 @@ def landmark_paths(graph: csr_array, count: int, start: int = 0) -> LandmarkPath
 
 
 def _from(graph: csr_array, node: int) -> Float[np.ndarray, " n"]:
-    return np.asarray(dijkstra(graph, directed=False, indices=np.array([node]))[0])
+    # Symmetric as it is: undirected, SciPy would walk a transposed copy as well.
+    return np.asarray(dijkstra(graph, directed=True, indices=np.array([node]))[0])
 
 
 def landmark_mds(index: Int[np.ndarray, " m"], distance: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "n 2"]:

@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.graphs.listed_neighbors import listed_neighbors
+from pyg_gears.graphs.smallest import smallest
 
 EXACT_LIMIT = 50_000
 """``method="auto"`` searches exactly up to this number of rows."""
@@ -28,9 +30,6 @@ LEAST_ROWS = 64
 
 PARTS = 8
 """Parts of a chunk that are sorted one after the other: sorting takes several copies of its input."""
-
-LEAST_WIDTH = 4
-"""Columns of a group from which the search by groups pays."""
 
 
 class NeighborsOutput(NamedTuple):
@@ -57,7 +56,8 @@ def knn(
         k: Neighbours per row, at least 1; clipped to n - 1.
         metric: "cosine" or "euclidean". A zero row has cosine distance 1 to everything.
         method: "exact" takes O(n^2 c) time and, in addition to input and output, O(1024 n) memory, at most 400 MB.
-            "approximate" is an inverted-list search (recall about 0.998 at 100,000 rows) and needs the extra ``scale``.
+            "approximate" looks through inverted lists and needs the extra ``scale``; of 100,000 simulated cells (10 to 40
+            channels, k from 9 to 90) it found 0.9997 of the neighbours or more.
             "auto" is exact up to 50,000 rows and approximate above; without the extra it stays exact, and a warning says how
             long that will take.
 
@@ -88,7 +88,7 @@ def knn(
     points = torch.nn.functional.normalize(x, dim=-1) if metric == "cosine" else _centre(x)
     many = method == "auto" and x.size(0) > EXACT_LIMIT
     approximate = method == "approximate" or (many and _has_faiss())
-    index, square = _approximate(points, k) if approximate else _exact(points, k, announce=many)
+    index, square = listed_neighbors(points, k) if approximate else _exact(points, k, announce=many)
     return NeighborsOutput(index, square / 2 if metric == "cosine" else square.sqrt())
 
 
@@ -140,73 +140,7 @@ def _fill(square: Tensor, index: Tensor, unique: Tensor, copy_of: Tensor, copies
         part = part[:, copy_of] if copies else part
         own = torch.arange(part.size(0), device=rows.device)
         part[own, own + start + first] = torch.inf
-        square[first : first + step], index[first : first + step] = _smallest(part, k=square.size(1))
-
-
-def _smallest(distance: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k smallest of every row in ascending order; among equal values those of the lower index."""
-    value, column = _in_groups(distance, k + 1) if k < distance.size(1) else distance.topk(k, largest=False)
-    if value.size(1) > k:
-        # topk is free to choose among equal values: rows where a tie crosses the k-th place are settled by a stable
-        # sort.
-        torn = (value[:, k] == value[:, k - 1]).nonzero().flatten()
-        value, column = value[:, :k].clone(), column[:, :k].clone()
-        if torn.numel():
-            ordered, order = distance[torn].sort(dim=1, stable=True)
-            value[torn], column[torn] = ordered[:, :k], order[:, :k]
-    column, by_index = column.sort(dim=1)
-    value, by_value = value.gather(1, by_index).sort(dim=1, stable=True)
-    return value, column.gather(1, by_value)
-
-
-def _in_groups(distance: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k smallest of every row in ascending order, in no particular order among equal values.
-
-    They lie in the k groups of columns whose smallest values are smallest: whatever lies elsewhere is no smaller than the k
-    values that lead these groups. One pass over the row finds them; sorting sees what is left.
-    """
-    n = distance.size(1)
-    width = int((n / (2 * k)) ** 0.5)
-    if width < LEAST_WIDTH:
-        return distance.topk(k, largest=False)
-    groups = n // width
-    lead = distance[:, : groups * width].view(-1, width, groups).amin(dim=1)
-    chosen = lead.topk(k, largest=False, sorted=False).indices
-    column = (chosen[:, None] + groups * torch.arange(width, device=distance.device)[:, None]).flatten(1)
-    rest = torch.arange(groups * width, n, device=distance.device).expand(distance.size(0), -1)
-    column = torch.cat([column, rest], dim=1)
-    value, place = distance.gather(1, column).topk(k, largest=False)
-    return value, column.gather(1, place)
-
-
-def _approximate(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    try:
-        import faiss
-    except ImportError as error:
-        raise ImportError("approximate knn needs faiss: pip install pyg_gears[scale]") from error
-    array = points.cpu().numpy()
-    lists = max(1, min(int(4 * len(array) ** 0.5), len(array) // 39))
-    quantiser = faiss.IndexFlatL2(array.shape[1])
-    search = faiss.IndexIVFFlat(quantiser, array.shape[1], lists)
-    search.train(array)  # k-means with faiss' fixed seed
-    search.add(array)
-    # Enough lists to hold the neighbours several times over, else far too few are found where k is large.
-    search.nprobe = min(lists, max(lists // 16, -(-8 * k * lists // len(array)), 8))
-    square, index = search.search(array, k + 1)
-    own = torch.arange(len(array))[:, None]
-    found, distance = torch.from_numpy(index), torch.from_numpy(square).clamp(min=0)
-    missing = (found < 0) | (found == own)
-    found, distance = found.masked_fill(missing, len(array)), distance.masked_fill(missing, torch.inf)
-    found, by_index = found.sort(dim=1)
-    distance, by_value = distance.gather(1, by_index).sort(dim=1, stable=True)
-    found, distance = found.gather(1, by_value)[:, :k], distance[:, :k]
-    incomplete = torch.isinf(distance).any(dim=1).nonzero().flatten()
-    for row in incomplete.tolist():
-        square_row = (points[row] - points).square().sum(dim=-1).cpu()
-        square_row[row] = torch.inf
-        value, column = _smallest(square_row[None], k)
-        found[row], distance[row] = column[0], value[0]
-    return found.to(points.device), distance.to(points.device)
+        square[first : first + step], index[first : first + step] = smallest(part, k=square.size(1))
 
 
 def _has_faiss() -> bool:

@@ -30,8 +30,8 @@ def pieces(size: int, most: int) -> Iterator[slice]:
     return (slice(first, min(first + most, size)) for first in range(0, size, most))
 
 
-def parts(n: int, edges: Int[np.ndarray, "2 e"]) -> Int[np.ndarray, " n"]:
-    """Number of the connected part of every node, shape (n,), for undirected edges of shape (2, e).
+def parts(n: int, edges: Int[np.ndarray, "2 e"], keep: Bool[np.ndarray, " e"] | None = None) -> Int[np.ndarray, " n"]:
+    """Number of the connected part of every node, shape (n,), for undirected edges of shape (2, e), or those to keep.
 
     Parts are numbered by their first node. Some edges are taken at a time, each time between the parts so far: SciPy makes
     several copies of the graph that it is given.
@@ -41,7 +41,8 @@ def parts(n: int, edges: Int[np.ndarray, "2 e"]) -> Int[np.ndarray, " n"]:
     for some in pieces(edges.shape[1], EDGES):
         if count == 1:
             break
-        a, b = label[edges[0, some]], label[edges[1, some]]
+        own = edges[:, some] if keep is None else edges[:, some][:, keep[some]]
+        a, b = label[own[0]], label[own[1]]
         graph = csr_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(count, count))
         count, joined = connected_components(graph, directed=False)
         label = joined.astype(np.int64)[label]
@@ -64,10 +65,18 @@ def linking_edges(
     """
     label = parts(n, kept)
     degree = np.bincount(kept[0], minlength=n) + np.bincount(kept[1], minlength=n)
+    chosen = _forest(label, offered, cost)
+    return LinksOutput(chosen, int((degree == 0).sum()), int(label.max(initial=-1)) + 1)
+
+
+def _forest(
+    label: Int[np.ndarray, " n"], offered: Int[np.ndarray, "2 e"], cost: Float[np.ndarray, " e"]
+) -> Bool[np.ndarray, " e"]:
+    """The offered edges of a minimum spanning forest between parts, given the part of every node."""
     count = int(label.max(initial=-1)) + 1
     chosen = np.zeros(offered.shape[1], dtype=bool)
     if count <= 1:
-        return LinksOutput(chosen, int((degree == 0).sum()), count)
+        return chosen
     a, b = label[offered[0]], label[offered[1]]
     low, high = np.minimum(a, b), np.maximum(a, b)
     # Costs become ranks: positive (zero would mean "no edge") and distinct, so that the forest is unique.
@@ -78,22 +87,28 @@ def linking_edges(
     rank = np.arange(1, len(best) + 1, dtype=np.float64)
     forest = minimum_spanning_tree(csr_array((rank, (low[best], high[best])), shape=(count, count)))
     chosen[best[forest.data.astype(np.int64) - 1]] = True
-    return LinksOutput(chosen, int((degree == 0).sum()), count)
+    return chosen
 
 
 def connect_pairs(
-    n: int, pairs: Int[np.ndarray, "2 e"], keep: Bool[np.ndarray, " e"], cost: Float[np.ndarray, " e"]
+    n: int, pairs: Int[np.ndarray, "2 e"], keep: Bool[np.ndarray, " e"], worth: Float[np.ndarray, " e"]
 ) -> Bool[np.ndarray, " e"]:
-    """The mask ``keep`` with the cheapest dropped pairs added that join the parts it leaves.
+    """The mask ``keep`` with the best dropped pairs added that join the parts it leaves.
 
     Args:
         n: Nodes.
         pairs: All edges, shape (2, e).
         keep: Edges that stay, shape (e,).
-        cost: What each costs, shape (e,); only the order counts.
+        worth: How good each is, shape (e,); only the order counts.
     """
-    dropped = np.flatnonzero(~keep)
-    links = linking_edges(n, pairs[:, keep], pairs[:, dropped], cost[dropped]).chosen
+    label = parts(n, pairs, keep)
     mask = keep.copy()
-    mask[dropped[links]] = True
+    if label.max(initial=0) == 0 or not len(keep):
+        return mask
+    # The few pairs between parts: copies of all the dropped ones would decide about the memory of a layout.
+    across = [
+        some.start + np.flatnonzero(np.diff(label[pairs[:, some]], axis=0)[0]) for some in pieces(len(keep), EDGES)
+    ]
+    offered = np.concatenate(across)
+    mask[offered[_forest(label, pairs[:, offered], -worth[offered])]] = True
     return mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -14,20 +15,20 @@ BLOCK = 2**18
 UNITS = {"": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 COVER = 1.4
 """Patches of a cell, in units of ``min_cover``."""
-SHARED = 0.7
-"""Pairs that are left of the proposed ones when each is counted once."""
+DISTINCT, DECADE = 0.58, 0.18
+"""Pairs that are left of the proposed ones when each is counted once, of 10,000 cells, and how many more of ten times as many."""
 VOTES = 2.4
 """Votes on a pair."""
-PAIR, VOTE = 84, 8
+PAIR, VOTE = 72, 8
 """Bytes of a pair and of a vote when most of them are held, in stitching."""
-REFINED = 6000
-"""Bytes of a cell in the refinement of neighbours (90 of them), which takes no pairs."""
+REFINED, KEPT = 5600, 13
+"""Bytes of a cell in the refinement of neighbours (90 of them), and of a pair while it lasts: the 16 of those that are kept."""
 ENTRY = 20
 """Bytes of a count that is not zero while cells are embedded, beside the counts themselves."""
 WORKING = 150
 """Bytes of a vote that is worked on."""
 FIXED = 4e8
-"""Bytes of whatever does not grow with the cells: a batch of patches, the comparison with training spots, chunks of distances."""
+"""Bytes of whatever does not grow with the cells: a batch of patches, kernels of the regressions, chunks of distances."""
 LEAST_BLOCK = 2**13
 
 
@@ -64,13 +65,15 @@ def held_memory() -> int:
 def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) -> int:
     r"""Bytes that a layout takes beside what is held before it, without the votes that are worked on.
 
-    With c = 1.4 ``min_cover`` patches per cell and p = 0.7 c (3/4 ``neighbors`` + 1/2 ``landmarks``) pairs per cell, the most of
+    With c = 1.4 ``min_cover`` patches per cell, a share d = 0.58 + 0.18 log10(n / 10,000), at most 1, of distinct pairs among
+    the proposed ones, and p = d c (3/4 ``neighbors`` + 1/2 ``landmarks``) pairs per cell, the most of
 
-    .. math:: 20\, z, \quad n \max(p\, (84 + 2.4 \cdot 8), 6000) + 8 v c\, n
+    .. math:: 20\, z, \quad n \max(p\, (72 + 2.4 \cdot 8), 5600 + 13 p) + 8 v c\, n
 
     for z counts that are not zero (embedding), and for stitching or refinement of neighbours, beside the predictions of v voters.
-    A pair takes two cells, its votes, and five numbers; what a solve takes is less. Counted array by array and
-    raised by a fifth to what 20,000 simulated cells took with the defaults; with other settings it is a guess of the right order.
+    A pair takes two cells, its votes, and four numbers; what a solve takes is less. Counted array by array, checked against what
+    100,000 simulated cells took with the defaults (59 bytes a pair, 4,700 a cell in the refinement), and raised by a fifth; with
+    other settings it is a guess of the right order.
 
     Args:
         n: Cells.
@@ -79,9 +82,10 @@ def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) ->
         voters: Models times samples, and regressions.
     """
     cover = COVER * settings.min_cover
-    pairs = SHARED * cover * (0.75 * settings.neighbors + 0.5 * settings.landmarks)
+    distinct = min(DISTINCT + DECADE * max(math.log10(max(n, 1) / 1e4), -1), 1)
+    pairs = distinct * cover * (0.75 * settings.neighbors + 0.5 * settings.landmarks)
     vote = VOTE * (2 if settings.certainty else 1)
-    layout = n * (max(pairs * (PAIR + VOTES * vote), REFINED) + 8 * voters * cover)
+    layout = n * (max(pairs * (PAIR + VOTES * vote), REFINED + pairs * KEPT) + 8 * voters * cover)
     return int(FIXED + max(ENTRY * counts, layout))
 
 

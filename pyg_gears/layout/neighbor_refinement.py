@@ -23,8 +23,8 @@ STEP = 0.25
 MOMENTUM = (0.5, 0.8)
 """In the first quarter of the rounds, and after it."""
 BISECTIONS = 60
-ROWS = 2**14
-"""Cells whose neighbours are worked on at a time."""
+ROWS = 2**9
+"""Cells whose neighbours are worked on at a time: what is computed of them stays in a cache."""
 SURE, UNSURE = 0.5, 0.2
 """Mean confidences at which the layout has its full and its least say."""
 UNSURE_WEIGHT, UNSURE_PULL = 0.25, 0.03
@@ -184,6 +184,8 @@ def _pull(
     w is p k for a graph with weights p, and k^2 for lists of neighbours.
     """
     n, total, pulled = len(y), 0.0, np.empty_like(y)
+    # As complex numbers, which are gathered at once: several times faster than rows.
+    place = np.ascontiguousarray(y).view(np.complex128)[:, 0]
     for rows in pieces(n, ROWS):
         if isinstance(graph, np.ndarray):
             column, ptr = graph[rows].ravel(), np.arange(0, graph[rows].size + 1, graph.shape[1])
@@ -191,8 +193,9 @@ def _pull(
             first = graph.indptr[rows.start]
             ptr = graph.indptr[rows.start : rows.stop + 1] - first
             column = graph.indices[first : first + ptr[-1]]
-        row = np.repeat(np.arange(rows.start, rows.stop), np.diff(ptr))
-        kernel = 1.0 / (1.0 + ((y[row] - y[column]) ** 2).sum(axis=1))
+        gap = np.repeat(place[rows], np.diff(ptr))
+        gap -= place.take(column.astype(np.intp), mode="clip")
+        kernel = 1.0 / (1.0 + (gap.real**2 + gap.imag**2))
         total += float(kernel.sum())
         data = kernel**2 if isinstance(graph, np.ndarray) else graph.data[first : first + ptr[-1]] * kernel
         weight = csr_array((data, column, ptr), shape=(len(ptr) - 1, n))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import cg
 
 from pyg_gears.layout.memory import BLOCK
 from pyg_gears.layout.patches import PatchesOutput
@@ -20,6 +20,8 @@ NEAR = 0.3
 """Distances well below this share of a patch's radius hardly determine its scale: noise inflates them."""
 ROUNDS = 8
 """Refreshments of the weights of the absolute loss."""
+ACCURACY = 1e-11
+"""Residual of the scale equations, as a share of their right-hand side."""
 
 
 def synchronize_scales(
@@ -59,7 +61,8 @@ def _synchronize(
 ) -> Float[np.ndarray, " s"]:
     """Iteratively reweighted least squares for the scales of one group, from votes on shared pairs.
 
-    The equations are sums over pairs: block by block of these. What is kept of a vote is its weight.
+    The equations are sums over pairs: block by block of these. What is kept of a vote is its weight. They are solved by
+    conjugate gradients, from the scales so far: patches overlap in more than two dimensions, and a factorisation would fill up.
     """
     scale = np.zeros(patches)
     if not len(votes.patch):
@@ -67,7 +70,7 @@ def _synchronize(
     weight = np.empty(len(votes.patch))
     for turn in range(ROUNDS):
         strength, pull = np.zeros(patches), np.zeros(patches)
-        linked = csr_array((patches, patches))
+        linked = _RunningSum()
         for own, place in votes.blocks(block):
             pair, patch, count = own.pair, number[own.patch], np.diff(own.ptr)
             value = own.log_distance.astype(np.float64)
@@ -81,13 +84,34 @@ def _synchronize(
                 mine = near / np.maximum(np.abs(residual), 0.05)
             weight[place] = mine
             total = np.bincount(pair, mine)
-            incidence = csr_array((mine, patch, own.ptr), shape=(len(count), patches))
-            linked = linked + incidence.T @ diags_array(1 / total) @ incidence
+            share = csr_array((mine / np.sqrt(total)[pair], patch, own.ptr), shape=(len(count), patches))
+            linked.add(csr_array(share.T @ share))
             mean = np.bincount(pair, mine * value) / total
             strength += np.bincount(patch, mine, patches)
             pull += np.bincount(patch, mine * (value - mean[pair]), patches)
-        scale = np.asarray(spsolve((diags_array(strength + ridge) - linked).tocsc(), -pull))
+        system = csr_array(diags_array(strength + ridge) - linked.total())
+        scale, _ = cg(system, -pull, scale, rtol=ACCURACY, M=diags_array(1 / system.diagonal()))
     return scale
+
+
+class _RunningSum:
+    """The sum of many sparse matrices, pairs of sums of like many first: adding each to one sum would copy that every time."""
+
+    def __init__(self) -> None:
+        self.sums: list[tuple[int, csr_array]] = []
+
+    def add(self, matrix: csr_array) -> None:
+        many = 1
+        while self.sums and self.sums[-1][0] == many:
+            matrix, many = csr_array(matrix + self.sums.pop()[1]), 2 * many
+        self.sums.append((many, matrix))
+
+    def total(self) -> csr_array:
+        """The sum of all; at least one was added."""
+        found = self.sums[-1][1]
+        for _, earlier in self.sums[-2::-1]:
+            found = csr_array(found + earlier)
+        return found
 
 
 def group_factor(

@@ -23,6 +23,8 @@ SCALE_LIMIT = 4.0
 """The precision of a patch follows its scale at most this many times up or down from the median of its kind."""
 KEEP = 6
 """Pairs that every cell keeps, however badly supported."""
+RANGES = 64
+"""Ranges of cells at most whose best pairs are looked for one after the other: each looks through all pairs."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def stitch_votes(
             total[here] = confidence[here]
     keep &= (support >= min_support) | only_global
     keep |= _best_of_each_cell(n, votes.pairs, confidence, block)
-    keep = connect_pairs(n, votes.pairs, keep, -confidence)
+    keep = connect_pairs(n, votes.pairs, keep, confidence)
     # One after the other, each in the place of what it is taken from.
     middle = np.exp(middle[keep])
     total = total[keep]
@@ -205,7 +207,7 @@ def _best_of_each_cell(
 ) -> Bool[np.ndarray, " e"]:
     """Pairs that are among the ``KEEP`` most confident of either end, from some cells at a time."""
     keep = np.zeros(pairs.shape[1], dtype=bool)
-    ranges = 1 + 2 * pairs.shape[1] // block
+    ranges = min(1 + 2 * pairs.shape[1] // block, RANGES)
     bounds = np.linspace(0, n, ranges + 1).astype(np.int64)
     for low, high in pairwise(bounds.tolist()):
         begin, end = np.searchsorted(pairs[0], [low, high])

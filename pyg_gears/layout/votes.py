@@ -14,6 +14,8 @@ from pyg_gears.layout.patches import PatchesOutput
 from pyg_gears.seeds import child_seed
 
 TINY = 1e-6
+RANGES = 64
+"""Ranges of cells at most whose pairs are made unique one after the other: each looks at all patches."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _proposed(
         )
         keys.append(np.unique(np.minimum(cells[a], cells[b]) * n + np.maximum(cells[a], cells[b])))
     # Range by range of the first cell: the whole would be sorted in several copies.
-    ranges = 1 + sum(map(len, keys)) // BLOCK
+    ranges = min(1 + sum(map(len, keys)) // BLOCK, RANGES)
     bounds = np.linspace(0, n, ranges + 1).astype(np.int64) * n
     cuts = [np.searchsorted(key, bounds) for key in keys]
     found: list[list[np.ndarray]] = [[], []]

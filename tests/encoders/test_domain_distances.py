@@ -5,7 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from pyg_gears.encoders import domain_distances
 from pyg_gears.encoders.domain_distances import coral, covariance, median_bandwidths, mmd
 
 
@@ -57,6 +59,48 @@ def test_distances_are_their_formulas(seed: int) -> None:
         )
         found = float(mmd(x, y, (0.7, 2.0), unbiased=unbiased))
         assert found == pytest.approx(slow_mmd(slow_x, slow_y, (0.7, 2.0), unbiased), rel=1e-10)
+
+
+@pytest.mark.parametrize(("n", "m"), [(7, 5), (4, 9), (3, 3), (8, 2)])
+def test_distances_of_some_points_at_a_time(n: int, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that end within a set, at its end, and with fewer points than the others."""
+    x, y = sets(4, n, m)
+    x.requires_grad_()
+
+    def found() -> tuple[tuple[float, ...], list[float], list[torch.Tensor]]:
+        values = [mmd(x, y, unbiased=True), mmd(x, y)]
+        return (
+            median_bandwidths(x, y),
+            [value.item() for value in values],
+            [torch.autograd.grad(value, x)[0] for value in values],
+        )
+
+    widths, values, gradients = found()
+    for rows in (1, 3, 4):
+        monkeypatch.setattr(domain_distances, "ROWS", rows)
+        other = found()
+        assert other[0] == pytest.approx(widths, rel=1e-12)
+        assert other[1] == pytest.approx(values, rel=1e-11)
+        torch.testing.assert_close(other[2], gradients, rtol=1e-10, atol=1e-13)
+
+
+def test_nothing_of_all_pairs_is_held_but_once() -> None:
+    class Largest(TorchDispatchMode):
+        size = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor):
+                self.size = max(self.size, result.untyped_storage().nbytes())
+            return result
+
+    x, y = sets(1, 1000, 1000)
+    with Largest() as seen:
+        mmd(x, y, (1.0, 2.0, 4.0, 8.0, 16.0), unbiased=True)
+    assert seen.size <= 5 * domain_distances.ROWS * 2000 * 8  # all kernels of some points
+    with Largest() as seen:
+        median_bandwidths(x, y)
+    assert seen.size <= 8 * 2000 * 1999 / 2  # each pair once
 
 
 def test_a_common_offset_costs_no_digits_in_single_precision() -> None:

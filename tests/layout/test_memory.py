@@ -60,3 +60,16 @@ def test_the_estimate_counts_the_votes_of_a_layout() -> None:
     assert held == 16 * votes.pairs.shape[1] + 8 * (len(votes.patch) + 1)
     alone = layout_memory(n, 0, settings, 0) - layout_memory(0, 0, settings, 0)
     assert 1.5 * held < alone < 6 * held
+
+
+def test_more_cells_share_fewer_pairs_and_what_was_measured_is_covered() -> None:
+    """100,000 simulated cells took 1.03 GB beside what was held before them (docs/speed.md)."""
+    settings = LayoutSettings()
+    whole = layout_memory(100_000, 0, settings, 3)
+    fixed = layout_memory(0, 0, settings, 3)
+    assert 1.03e9 < whole < 1.6e9
+    each = [(layout_memory(n, 0, settings, 3) - fixed) / n for n in (10**4, 10**5, 10**6)]
+    assert each[1] > 1.2 * each[0]
+    assert each[2] > 1.2 * each[1]
+    # All proposals distinct: no more than that, however many cells.
+    assert layout_memory(10**10, 0, settings, 3) == pytest.approx(10 * layout_memory(10**9, 0, settings, 3), rel=1e-3)

@@ -74,3 +74,34 @@ def test_patches_without_common_cells_keep_their_gauge():
     patches = PatchesOutput(np.arange(20), np.array([0, 10, 20]), np.array([False, False]), 20)
     votes = collect_votes(patches, np.random.default_rng(0).random((1, 20, 2)).astype(np.float32), 3, 2)
     assert synchronize_scales(votes, patches.is_global).tolist() == [0.0, 0.0]
+
+
+def slow_scales(votes, patches, ridge):
+    """The weighted least squares of all votes with a value for every pair, by dense matrices."""
+    pair, patch, value = votes.pair, votes.patch, votes.log_distance.astype(np.float64)
+    pairs = pair.max() + 1
+    member = np.eye(pairs)[pair]
+    typical = np.exp(2 * (member.T @ value) / member.sum(0))
+    near = (typical / (typical + 0.3**2))[pair]
+    design = np.hstack([np.eye(patches)[patch], -member])
+    weight, scale = near, np.zeros(patches)
+    for turn in range(8):
+        if turn:
+            residual = value + scale[patch]
+            residual = residual - ((member.T @ (weight * residual)) / (member.T @ weight))[pair]
+            weight = near / np.maximum(np.abs(residual), 0.05)
+        normal = design.T @ (weight[:, None] * design)
+        normal[:patches, :patches] += ridge * np.eye(patches)
+        scale = np.linalg.solve(normal, -design.T @ (weight * value))[:patches]
+    return scale - scale.mean()
+
+
+def test_the_equations_are_those_of_all_votes_however_they_are_cut():
+    _, patches, pos, _ = chain_of_patches(n=150, size=30)
+    votes = collect_votes(patches, pos, 4, 2)
+    shared = votes.among(np.ones(len(patches), dtype=bool), least=2)
+    for wide, ridge in ((False, 1e-6), (True, (VOTE_NOISE / GLOBAL_PRIOR) ** 2)):
+        slow = slow_scales(shared, len(patches), ridge)
+        for block in (2**18, 200, 7):  # one block, and many that do not make a power of two
+            found = synchronize_scales(votes, np.full(len(patches), wide), block)
+            assert np.abs(found - slow).max() < 1e-7
