@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -76,7 +77,8 @@ def find_device(name: str | torch.device = "auto") -> torch.device:
 def repeatable(device: torch.device | str) -> Iterator[None]:
     """Inside it the same numbers give the same bits on a GPU too; on the CPU they do anyway.
 
-    Threads of a GPU add to one place in any order. torch has slower sums in a fixed order, and this asks for them.
+    Threads of a GPU add to one place in any order. torch has slower sums in a fixed order, and this asks for them. Operations that
+    have none run as they are: the last digits of ``generator_diffusion`` may differ.
 
     Args:
         device: Where networks run; without effect unless it is a CUDA device.
@@ -89,6 +91,9 @@ def repeatable(device: torch.device | str) -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation")
+            warnings.filterwarnings("ignore", message=".*defaults to a non-deterministic algorithm")
+            yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
