@@ -77,8 +77,8 @@ def find_device(name: str | torch.device = "auto") -> torch.device:
 def repeatable(device: torch.device | str) -> Iterator[None]:
     """Inside it the same numbers give the same bits on a GPU too; on the CPU they do anyway.
 
-    Threads of a GPU add to one place in any order. torch has slower sums in a fixed order, and this asks for them. Operations that
-    have none run as they are: the last digits of ``generator_diffusion`` may differ.
+    Threads of a GPU add to one place in any order. torch has slower sums in a fixed order, and this asks for them. Operations
+    that have none run as they are: the last digits of ``generator_diffusion`` may differ.
 
     Args:
         device: Where networks run; without effect unless it is a CUDA device.

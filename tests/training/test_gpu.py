@@ -132,9 +132,11 @@ def test_repeatable_leaves_torch_as_it_was() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
     with repeatable("cpu"):
         assert not torch.are_deterministic_algorithms_enabled()
-    with repeatable("cuda"), warnings.catch_warnings(record=True) as heard:
-        assert torch.are_deterministic_algorithms_enabled()
-        warnings.warn("_bincount_cuda does not have a deterministic implementation", stacklevel=1)
-        warnings.warn("of another kind", stacklevel=1)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with repeatable("cuda"):
+            assert torch.are_deterministic_algorithms_enabled()
+            warnings.warn("_bincount_cuda does not have a deterministic implementation", stacklevel=1)
+            warnings.warn("of another kind", stacklevel=1)
     assert [str(one.message) for one in heard] == ["of another kind"]
     assert not torch.are_deterministic_algorithms_enabled()
