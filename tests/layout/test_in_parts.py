@@ -76,7 +76,9 @@ def test_the_layout_does_not_depend_on_the_votes_worked_on_at_a_time(sure_model,
     cut = patchwise_layout(predictor, x, block=2000)
     assert np.array_equal(cut.stitched.pairs, whole.stitched.pairs)
     for name in ("distance", "support", "dispersion", "confidence", "weight", "reliability"):
-        np.testing.assert_allclose(getattr(cut.stitched, name), getattr(whole.stitched, name), rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(cut.stitched, name), getattr(whole.stitched, name), rtol=1e-6, atol=1e-9, err_msg=name
+        )
     assert np.abs(cut.solved.pos - whole.solved.pos).max() < 1e-5 * np.abs(whole.solved.pos).max()
     np.testing.assert_allclose(cut.solved.residual, whole.solved.residual, atol=1e-5)
 
