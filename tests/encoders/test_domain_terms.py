@@ -10,23 +10,11 @@ import torch
 
 from pyg_gears.encoders import group_distance, moment_distance, mutual_infonce, neighbor_consistency
 from pyg_gears.errors import InputError
+from tests.slow_moments import slow_moments
 
 
 def rows(n: int, seed: int, c: int = 3) -> torch.Tensor:
     return torch.randn(n, c, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def slow_moments(x: np.ndarray, y: np.ndarray) -> float:
-    c = x.shape[1]
-    total = 0.0
-    for k in range(c):
-        total += (sum(x[:, k]) / len(x) - sum(y[:, k]) / len(y)) ** 2 / c
-        for m in range(c):
-            entries = [
-                sum((row[k] - z[:, k].mean()) * (row[m] - z[:, m].mean()) for row in z) / (len(z) - 1) for z in (x, y)
-            ]
-            total += (entries[0] - entries[1]) ** 2 / c**2
-    return total
 
 
 def slow_cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from pyg_gears.training import encoder_module
 from pyg_gears.training.embedding_recipe import D7Embedding, LearnedEmbedding
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
 from pyg_gears.training.encoder_training import check_embedding, divide, train_networks
+from tests.slow_moments import slow_moments
 
 SMALL = LearnedEmbedding.read(
     {
@@ -67,19 +68,6 @@ def directions(module: EncoderModule, number: int, tissue: list[EncoderSlide]) -
         h = module.members[number](slide.features[~part]).detach().double().numpy()
         found.append(np.array([row / np.sqrt(sum(row**2)) * np.sqrt(len(row)) for row in h]))
     return found
-
-
-def slow_moments(x: np.ndarray, y: np.ndarray) -> float:
-    c = x.shape[1]
-    total = 0.0
-    for k in range(c):
-        total += (sum(x[:, k]) / len(x) - sum(y[:, k]) / len(y)) ** 2 / c
-        for m in range(c):
-            first, second = (
-                sum((row[k] - z[:, k].mean()) * (row[m] - z[:, m].mean()) for row in z) / (len(z) - 1) for z in (x, y)
-            )
-            total += (first - second) ** 2 / c**2
-    return total
 
 
 def slow_mmd(x: np.ndarray, y: np.ndarray) -> float:
