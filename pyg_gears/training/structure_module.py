@@ -115,10 +115,19 @@ class StructureModule(lightning.LightningModule):
         return self._record("loss", loss, batch)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
-        """After an epoch of several processes, log the means of all of them."""
-        if self.trainer.world_size > 1 and self.trainer.is_last_batch:
+        """After the last batch of an epoch, log the means over its graphs."""
+        if self.trainer.is_last_batch:
             for name, value in self._means.take().items():
-                self._log_training(name, value, 1)
+                # Several processes bring the same mean, in the same order.
+                self.log(
+                    name,
+                    value,
+                    on_step=False,
+                    on_epoch=True,
+                    prog_bar=name in ("loss", "gate"),
+                    batch_size=1,
+                    sync_dist=True,
+                )
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Leave the gate as it is in steps that do not train it."""
@@ -187,16 +196,8 @@ class StructureModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _record(self, name: str, value: Tensor, batch: Batch) -> Tensor:
-        if self.trainer.world_size > 1:
-            self._means.add(name, value, batch.num_graphs)
-        else:
-            self._log_training(name, value.detach(), batch.num_graphs)
+        self._means.add(name, value, batch.num_graphs)
         return value
-
-    def _log_training(self, name: str, value: Tensor | float, weight: int) -> None:
-        shown = name in ("loss", "gate")
-        # Several processes bring the same mean, one after the other in the same order.
-        self.log(name, value, on_step=False, on_epoch=True, prog_bar=shown, batch_size=weight, sync_dist=True)
 
     def _log_validation(self, name: str, value: Tensor, batch: Batch) -> None:
         self.log(name, value, batch_size=weight_of(batch, self.trainer), sync_dist=True)
