@@ -40,8 +40,8 @@ def refine_neighbors(
 ) -> Float[np.ndarray, "n 2"]:
     r"""Move cells so that those with alike expression *and* near places become neighbours; regions stay where they are.
 
-    A layout from slides knows regions better than single neighbours, and the query's own expression graph the reverse. So the
-    layout is the start and the anchor of a neighbour embedding of the query:
+    Slides determine regions better than single neighbours, and the query's own expression graph the reverse. So the layout
+    is the start and the anchor of a neighbour embedding of the query:
 
     .. math:: \mathrm{KL}(P \,\|\, Q(y)) + \frac{\mu}{2n} \sum_i \|y_i - y_i^0\|^2, \quad
         q_{ij} \propto \frac{1}{1 + \|y_i - y_j\|^2}
@@ -50,10 +50,10 @@ def refine_neighbors(
     which count alike, and y^0 the layout in a unit in which the 30th nearest cell is 3 away on average. Only the 50 nearest
     cells repel a cell: at an even density the rest cancels but for the rim, where the anchor holds. Time and memory grow with n.
 
-    The less the slides know about the cells, the more their own expression decides: between a mean confidence c of 0.5 and 0.2
+    The lower the confidence of the cells, the more their own expression decides: between a mean confidence c of 0.5 and 0.2
     the weight of places in P falls to a quarter and the pull to 0.03 of itself, both by the power :math:`(0.5 - c) / 0.3`. A
-    layout of cells of the same mixture as the training spots passes c = 1 (olfactory bulb, Spearman: 0.096 and 0.117; four pairs
-    of STARmap spots and matched cells, mean 0.322 and 0.336).
+    layout of cells of the same mixture as the training spots passes c = 1 (olfactory bulb, Spearman: 0.096 and 0.117; four
+    pairs of STARmap spots and matched cells, mean 0.322 and 0.336).
 
     Measured (quick, seed 0, mean Spearman / Trust@20 / recall@15 without and with it, by H and ten principal components of the
     query's own): 11 unseen sections of hippocampus and tumour, which chose the constants, 0.611 / 0.811 / 0.240 and 0.612 / 0.823

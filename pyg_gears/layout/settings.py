@@ -48,7 +48,7 @@ class LayoutSettings(Configuration):
     """Cells per patch. The models are trained on 96 to 384; a query of no more cells is predicted whole, as one patch."""
     fill: Annotated[float, Field(ge=0, le=1)] = 0.25
     """Even-filling prior: the share of the way towards an evenly filled disc that every cell is moved, after near neighbours
-    were refined. Predicted layouts contract to their middle; this corrects part of it and refers to no slide."""
+    were refined. Predicted layouts contract to their middle; this corrects part of it and uses no slide."""
     refinement_rounds: Annotated[int, Field(ge=0)] = 50
     """Rounds in which the query's own expression graph refines near neighbours; 0 leaves them as the models have them.
     Spearman, Trust@20 and recall@15 of 11 unseen sections with 0, 25, 50, 100: 0.611, 0.811, 0.240; 0.612, 0.823, 0.270; 0.611,
@@ -89,13 +89,13 @@ class LayoutSettings(Configuration):
     spread: SpreadRule | None = None
     """The published rule for pairs in place of ``max_dispersion`` and of inverse variances. Not measured."""
     certainty: bool = False
-    """Weigh the votes of models that say how sure they are of each distance (``distance_egnn``) by it. Acts where cells are
-    predicted in patches; costs 12 bytes per pair of candidates and patch. her2st B3, one model, two layout seeds, Spearman and
-    Trust@20 without and with: patches of 256 (of 298 cells) 0.506 / 0.774 and 0.506 / 0.774, of 128 0.507 / 0.769 and
-    0.511 / 0.771."""
+    """Weigh votes by the model's certainty of each distance, for models that estimate it (``distance_egnn``). Acts where
+    cells are predicted in patches; costs 12 bytes per pair of candidates and patch. her2st B3, one model, two layout seeds,
+    Spearman and Trust@20 without and with: patches of 256 (of 298 cells) 0.506 / 0.774 and 0.506 / 0.774, of 128 0.507 /
+    0.769 and 0.511 / 0.771."""
     huber: Annotated[float, Field(gt=0)] | None = None
-    """Difference between a distance in the layout and the measured one from which it counts linearly, in RMS radii; None reads
-    it off the residuals. Published: 0.1. Not measured."""
+    """Difference between a distance in the layout and the measured one from which it counts linearly, in RMS radii; None
+    estimates it from the residuals. Published: 0.1. Not measured."""
     iterations: Annotated[int, Field(ge=1)] = 30
     """Rounds of the global solve at most; it stops when a round gains nothing. 5, 100: 0.079, 0.075."""
     anchor: Annotated[float, Field(ge=0)] = 1e-3

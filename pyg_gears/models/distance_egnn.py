@@ -144,7 +144,7 @@ class DistanceEGNN(StructureModel):
         """Likelihood, spread, triangle inequality and cycle; a weight of 0 leaves one out.
 
         Raises:
-            InputError: when the batch knows no true distances.
+            InputError: when the batch has no true distances.
         """
         assert output.latent is not None
         pairs, truth = true_pairs(batch, output.latent.size(0), output.latent.dtype)

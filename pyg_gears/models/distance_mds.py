@@ -116,7 +116,7 @@ class DistanceMDS(StructureModel):
         """Likelihood, spread and triangle inequality; a weight of 0 leaves one out.
 
         Raises:
-            InputError: when the batch knows no true distances.
+            InputError: when the batch has no true distances.
         """
         assert output.state is not None
         pairs, truth = true_pairs(batch, output.state.size(0), output.state.dtype)

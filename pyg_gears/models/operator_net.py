@@ -146,7 +146,7 @@ class OperatorNet(StructureModel):
         """L_rw on T, eigengap, entropies of the rows and cycle; a weight of 0 leaves one out.
 
         Raises:
-            InputError: when the batch knows no true walk.
+            InputError: when the batch has no true walk.
         """
         terms = {
             "operator": lambda: operator_kl(_made(output.operator), output.edge_index, batch),

@@ -140,7 +140,7 @@ class OperatorVAE(StructureModel):
         """KL of the latents, KL of the transitions, entropy of the rows, covariances; a weight of 0 leaves one out.
 
         Raises:
-            InputError: when the batch knows no true transitions.
+            InputError: when the batch has no true transitions.
         """
         assert output.state is not None
         assert output.operator is not None

@@ -74,7 +74,7 @@ class ComponentEmbedding(EmbeddingSection):
     components: AtLeastTwo = 20
     """Components kept, the channels of H. On unseen sections 20 overlap more with the tissue than 50 (0.235 and 0.193)."""
     cross_fit: bool = True
-    """Embed training spots by components that have not seen them: as sharp as new cells will be, not sharper."""
+    """Embed training spots by components that have not seen them, so that they are embedded no better than new cells."""
 
 
 class SpatialEmbedding(ComponentEmbedding):
@@ -135,12 +135,13 @@ class TrainedEmbedding(EmbeddingSection):
 class LearnedEmbedding(TrainedEmbedding):
     """Small networks on components, each trained without some of the spots, averaged on spatial axes.
 
-    The defaults were chosen by the neighbourhood overlap on sections that nothing was fitted on.
+    The defaults were chosen by the neighbourhood overlap on unseen sections.
     """
 
     kind: Literal["learned"] = "learned"
     cross_fit: bool = True
-    """Embed training spots by components and networks that have not seen them: as sharp as new cells will be, not sharper."""
+    """Embed training spots by components and networks that have not seen them, so that they are embedded no better than new
+    cells."""
     front: Annotated[SpatialFront | PCAFront | GenesFront, Field(discriminator="kind")] = SpatialFront()
     """Features that the networks read."""
     hidden: tuple[AtLeastOne, ...] = (64,)

@@ -45,8 +45,8 @@ class GateTraining(Configuration):
     """Epochs over which the weight goes linearly from ``beta_start`` to ``beta``; 0: it is ``beta`` throughout. Recommended
     against the drift of the gate, not measured."""
     target: GateTarget = "walk"
-    """What the gate is taught: one step of the true random walk ("walk"), two ("walk2"; published: loses), or the mean of
-    both ("mix")."""
+    """Target of the gate: one step of the true random walk ("walk"), two ("walk2"; published: loses), or the mean of both
+    ("mix")."""
     detached: bool = False
     """Stop the gradient from the layout to the gate: it then learns from its own losses alone. On one unseen section precision
     0.50 to 0.51, E_geo unchanged."""
@@ -55,8 +55,8 @@ class GateTraining(Configuration):
     kl: float = Field(default=0.05, ge=0)
     """Weight of the KL from the true transitions to the gate's softmax. Published: 0.05."""
     lr: float | None = Field(default=None, gt=0)
-    """Learning rate of the gate in joint training; that of the rest if null. The published plan gives the gate one of its own
-    without naming it; not measured."""
+    """Learning rate of the gate in joint training; that of the rest if null. The published plan has a separate rate for the
+    gate, without its value; not measured."""
     frozen_epochs: int = Field(default=0, ge=0)
     """First epochs of joint training in which the gate stays as pretrained. Part of the published plan; not measured."""
     update_every: int = Field(default=1, ge=1)
@@ -134,7 +134,7 @@ class EdgeGateRecipe(GateTraining):
 class GateFormerRecipe(GateTraining):
     """:class:`pyg_gears.nn.GateFormer`: an edge is judged in context, at about twice the time of a step.
 
-    On four unseen sections it knows true neighbours hardly better (precision@30 higher by 0.00 to 0.01); layouts are better on
+    On four unseen sections it finds hardly more true neighbours (precision@30 higher by 0.00 to 0.01); layouts are better on
     two and worse on two.
     """
 

@@ -22,7 +22,7 @@ class DistillRecipe(Configuration):
 class OverlapRecipe(Configuration):
     """Minisets are drawn in pairs whose layouts shall agree on what they share, see :func:`pyg_gears.losses.overlap_consistency`.
 
-    Views of a model that has not settled agree on nothing worth teaching: the weights rise late.
+    The weights rise late, because layouts of an untrained model hold nothing to agree on.
     """
 
     views: PairedViews = PairedViews()
@@ -40,7 +40,7 @@ class OverlapRecipe(Configuration):
     begin: float = Field(default=0.25, ge=0, le=1)
     """Share of ``training.epochs`` before the weights rise from 0. Early stopping often ends a fit at two fifths of them."""
     end: float = Field(default=0.5, ge=0, le=1)
-    """Share of ``training.epochs`` after which they are whole; the last epochs, on all slides, have them whole."""
+    """Share of ``training.epochs`` after which they are full; so they are in the last epochs, on all slides."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:

@@ -134,4 +134,4 @@ PRESETS: dict[str, dict[str, Any]] = {
 sources do not give the learning rate of the pretraining (we take that of the training) nor how minisets were drawn (we keep our
 mixture). ``published``: the published system at its published size, with its encoder and draws, its defects mended; lay out with
 ``LayoutSettings.published()``. ``published_small``: the published model in a size for two cores, with our encoder and draws; it
-lays out by the mean of the residual (one noise level), which was as good as sampling or better, see docs/published.md."""
+lays out by the mean of the residual (one noise level), which was as good as sampling or better, see docs/published_results.md."""

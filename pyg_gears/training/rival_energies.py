@@ -12,8 +12,8 @@ from pyg_gears.losses import geometric_energy
 def rival_energies(train: MinisetDataset, validation: MinisetDataset, *, seed: int) -> dict[str, float]:
     """Mean E_geo of the rivals' layouts on the validation minisets, to be read beside that of a model.
 
-    The rivals know the same training spots and the same embedding. They lay out a held-out slide (or block) as a whole, and
-    each miniset is a part of that layout. The truth itself has 0.
+    The rivals are fitted on the same training spots and the same embedding. They lay out a held-out slide (or block) as a
+    whole, and each miniset is a part of that layout. The truth itself has 0.
 
     Args:
         train: Training minisets, of whose slides the regressions are fitted.

@@ -41,15 +41,15 @@ class TrainingRecipe(Configuration):
     h_noise: float = Field(default=0.4, ge=0)
     """Gaussian noise on H, in standard deviations of each dimension. Hippocampus 3: 0.7 is worse than 0.4 (E_geo 1.28, 1.23)."""
     slide_noise: float = Field(default=0.15, ge=0)
-    """Gain and shift of each dimension of H that a whole miniset shares, in its standard deviations: slides differ so. E_geo on
-    hippocampus 3 with 0.15, 0.3, 0.5, 0.8: 1.18, 1.13, 1.12, 1.25 (1 to 3 seeds). Published: 0."""
+    """Gain and shift of each dimension of H that a whole miniset shares, in its standard deviations, as slides differ. E_geo
+    on hippocampus 3 with 0.15, 0.3, 0.5, 0.8: 1.18, 1.13, 1.12, 1.25 (1 to 3 seeds). Published: 0."""
     h_dropout: float = Field(default=0.1, ge=0, le=0.95)
     """Share of the entries of H set to zero."""
     edge_drop: float = Field(default=0.1, ge=0, le=0.95)
     """Share of candidate pairs dropped (both directions together; no node loses its last). Published: 0.2."""
     edges: Literal["candidates", "true"] = "candidates"
-    """Graph that messages travel on in training: the gated candidates, or the true neighbours without a gate (a question for
-    experiments: the model has no true graph at inference)."""
+    """Graph that messages travel on in training: the gated candidates, or the true neighbours without a gate (for
+    experiments: there is no true graph at inference)."""
     pretraining: Pretraining | None = Pretraining()
     """Training of the gate (and of the initial coordinates) before the joint training; null for none, as in quick, where it gains
     nothing (docs/results.md)."""
@@ -67,9 +67,9 @@ class TrainingRecipe(Configuration):
     node_budget: int = Field(default=1024, ge=1)
     """Nodes per batch at most."""
     devices: int = Field(default=1, ge=1)
-    """Batches of ``node_budget`` nodes whose mean gradient is one step: that many processes of a launcher take one each, fewer
-    several each, a single one all, with the same result. A step sees as many nodes as before if ``node_budget`` is divided by it.
-    Above 1 not measured on quality."""
+    """Batches of ``node_budget`` nodes per step, whose gradients are averaged. The processes of a launcher share them; their
+    number does not change the result. To keep the nodes per step, divide ``node_budget`` by it. Above 1 not measured on
+    quality."""
     min_lr: float = Field(default=1e-5, ge=0)
     """Last learning rate."""
     weight_decay: float = Field(default=5e-4, ge=0)

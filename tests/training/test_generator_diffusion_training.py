@@ -238,7 +238,7 @@ def test_the_small_preset_is_the_published_model_alone() -> None:
     assert small.model == GeneratorDiffusionRecipe(guidance=1.0, steps=1)
     assert (small.loss.stress, small.loss.random_walk, small.loss.repulsion, small.loss.entropy) == (0, 0, 0, 0)
     assert (small.training.edge_drop, small.training.pretraining) == (0, None)
-    # Without the package's noise on H the first epoch was the best (docs/published.md).
+    # Without the package's noise on H the first epoch was the best (docs/published_results.md).
     assert small.training.h_noise == Recipe().training.h_noise
     assert small.training.slide_noise == Recipe().training.slide_noise
 
