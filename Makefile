@@ -9,13 +9,20 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # taken; elsewhere set TORCH to the build you want, or let pip choose.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test bench docs lint types clean
+# Tests run in this many processes, one thread each.
+WORKERS ?= 2
+
+.PHONY: demo test test-all bench docs lint types clean
 
 demo: .venv/.ready
 	$(BIN)/pyg-gears demo --out demo
 
+# All tests but those that train for long; `test-all` runs these too.
 test: .venv/.ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+test-all: test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
 
 # Ratios against the last entry of docs/benchmarks/HISTORY.jsonl; fails when one is worse by more than 25 %.
 bench: .venv/.ready

@@ -59,6 +59,7 @@ setup(
         ],
         "dev": [
             "pytest>=8",
+            "pytest-xdist>=3.5",  # `make test` in several processes
             "hypothesis>=6.100",  # property tests
             "beartype>=0.18",  # checks the shapes in the tests
             "ruff>=0.6",
