@@ -11,8 +11,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "graph": {"k": 40},
         "training": {
             "members": 1,
-            "epochs": 4,
-            "ramp_epochs": 2.5,
+            "epochs": 2,
+            "final_epochs": 2,
+            "lr": 2e-3,
+            "ramp_epochs": 1.5,
             "pretraining": None,
             "validation": 40,
         },
