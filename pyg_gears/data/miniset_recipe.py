@@ -52,7 +52,7 @@ class GeodesicSampling(Configuration):
 class MinisetRecipe(Configuration):
     """How minisets are drawn from slides. Each kind of sampling that is present gets its share; at least one must be."""
 
-    count: int = Field(default=1000, ge=1)
+    count: int = Field(default=400, ge=1)
     """Number of training minisets; they come from the slides in turn."""
     min_size: int = Field(default=96, ge=3)
     """Smallest miniset, in spots."""

@@ -8,24 +8,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "minisets": {"count": 200},
         "embedding": {"repeats": 1},
-        "graph": {"k": 40},
-        "training": {
-            "members": 1,
-            "epochs": 2,
-            "final_epochs": 2,
-            "lr": 2e-3,
-            "ramp_epochs": 1.5,
-            "pretraining": None,
-            "validation": 40,
-        },
+        "training": {"members": 1, "epochs": 2, "ramp_epochs": 1.5, "validation": 40},
     },
     "standard": {},
-    "thorough": {"minisets": {"count": 2000}, "training": {"members": 5}},
+    "thorough": {"minisets": {"count": 1000}, "training": {"members": 5}},
     "published": {
         "embedding": {"kind": "published"},
         "regressions": None,
         "minisets": {"count": 4000, "max_share": 1.0, "local": None, "uniform": None, "geodesic": {}},
-        "graph": {"metric": "euclidean"},
+        "graph": {"k": 100, "metric": "euclidean"},
         "model": {
             "kind": "generator_diffusion",
             "channels": 256,
@@ -63,6 +54,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding": {"repeats": 1},
         "regressions": None,
         "minisets": {"count": 300},
+        "graph": {"k": 100},
         "model": {"kind": "generator_diffusion", "guidance": 1.0, "steps": 1},
         "loss": {"random_walk": 0.0, "stress": 0.0, "repulsion": 0.0, "entropy": 0.0, "deep": 0.0, "distill": None},
         "training": {
