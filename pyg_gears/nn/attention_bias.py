@@ -90,17 +90,23 @@ class AttentionBias:
             if values is not None and bool(values.isnan().any()):
                 raise InputError(f"expected {name} without NaN, found some; to leave an edge out, set it to -inf.")
 
-    def check(self, edge_index: Tensor, heads: int) -> None:
-        """Raise unless this is a bias of as many edges, and per head for as many heads.
+    def check(self, edge_index: Tensor, num_nodes: int, heads: int) -> None:
+        """Raise unless this is a bias of these nodes and edges, and per head for as many heads.
 
         Raises:
-            InputError: when it is not.
+            InputError: when it is not. Which edges they are is looked at on the CPU only.
         """
         # A message is written only where it is needed: sizes are symbols to a compiler.
         e = edge_index.size(1)
-        if self.edge_index.size(1) != e:
+        if self.edge_index.size(1) != e or self.num_nodes != num_nodes:
             raise InputError(
-                f"expected a bias of the {e} edges given, found {self.edge_index.size(1)}; build it on these."
+                f"expected a bias of the {num_nodes} nodes and {e} edges given, found one of {self.num_nodes} and "
+                f"{self.edge_index.size(1)}; build it on this graph."
+            )
+        same = edge_index is self.edge_index or not values_are_known(edge_index)
+        if not same and not torch.equal(edge_index, self.edge_index):
+            raise InputError(
+                "expected a bias of the edges given, found one of other edges or of another order; build it on these."
             )
         given: list[tuple[str, Tensor | None, list[tuple[int, ...]]]] = [
             ("gate logits", self.gate_logits, [(e,), (e, heads)]),
