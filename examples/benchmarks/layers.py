@@ -96,12 +96,20 @@ def make_step(name: str, nodes: int, degree: int, device: str = "cpu") -> Callab
     return step
 
 
-def memory_of(name: str, nodes: int, degree: int, device: str) -> float:
-    """MiB that one step adds."""
-    make_step(name, 100, 10, device)()  # what a first call loads
-    step = make_step(name, nodes, degree, device)
-    if device == "cpu":
-        return added_mebibytes(step)
+def warm_step(name: str, nodes: int, degree: int, device: str) -> Callable[[], tuple[float, float]]:
+    """:func:`make_step` once what a first call loads is loaded."""
+    make_step(name, 100, 10, device)()
+    return make_step(name, nodes, degree, device)
+
+
+def memory_on_cpu(name: str, nodes: int, degree: int) -> float:
+    """MiB that one step adds, in a process of its own."""
+    return added_mebibytes(warm_step(name, nodes, degree, "cpu"))
+
+
+def memory_on_gpu(name: str, nodes: int, degree: int) -> float:
+    """MiB that one step adds, by torch's count."""
+    step = warm_step(name, nodes, degree, "cuda")
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     step()
@@ -109,10 +117,10 @@ def memory_of(name: str, nodes: int, degree: int, device: str) -> float:
 
 
 def measure_memory(device: str, nodes: int, degree: int) -> dict[str, float]:
-    """MiB that one step of each layer adds; on the CPU each in a process of its own."""
+    """MiB that one step of each layer adds."""
     if device == "cpu":
-        return {name: in_a_fork(memory_of, name, nodes, degree, device) for name in LAYERS}
-    return {name: memory_of(name, nodes, degree, device) for name in LAYERS}
+        return {name: in_a_fork(memory_on_cpu, name, nodes, degree) for name in LAYERS}
+    return {name: memory_on_gpu(name, nodes, degree) for name in LAYERS}
 
 
 def compare(nodes: int, degree: int, rounds: int, memory: dict[str, float], device: str) -> dict[str, float]:

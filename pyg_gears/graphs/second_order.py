@@ -25,8 +25,10 @@ def second_order_backward(
     Returns:
         Gradient of each input; None for one that is no tensor or needs none.
     """
-    wanted = [part for part in inputs if part is not None and part.requires_grad]
     with torch.enable_grad():
-        outputs = function(*inputs)
+        # Views, so that an input which was computed from another one does not pass its gradient on to it here.
+        own = [part.view_as(part) if part is not None and part.requires_grad else part for part in inputs]
+        outputs = function(*own)
+    wanted = [part for part in own if part is not None and part.requires_grad]
     found = iter(torch.autograd.grad(outputs, wanted, grad_outputs, create_graph=True, allow_unused=True))
-    return [next(found) if part is not None and part.requires_grad else None for part in inputs]
+    return [next(found) if part is not None and part.requires_grad else None for part in own]

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.geometry.known_values import is_transformed
+
 
 def segment_softmax(logits: Float[Tensor, "e ..."], index: Int[Tensor, " e"], size: int) -> Float[Tensor, "e ..."]:
     r"""Softmax of every column within the groups that ``index`` names.
@@ -25,8 +27,8 @@ def segment_softmax(logits: Float[Tensor, "e ..."], index: Int[Tensor, " e"], si
     Returns:
         Weights, of the shape of ``logits``; those of a group sum to one, or are all zero where every row is at -inf.
     """
-    if torch.compiler.is_compiling():
-        return _weights(logits, index, size)  # the compiler derives an equally lean gradient
+    if is_transformed():
+        return _weights(logits, index, size)
     return _SegmentSoftmax.apply(logits, index, size)
 
 

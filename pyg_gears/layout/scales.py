@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import cg
+from scipy.sparse import csc_array, csr_array, diags_array
+from scipy.sparse.linalg import cg, spsolve
 
 from pyg_gears.layout.memory import BLOCK
 from pyg_gears.layout.patches import PatchesOutput
@@ -22,6 +22,8 @@ ROUNDS = 8
 """Refreshments of the weights of the absolute loss."""
 ACCURACY = 1e-11
 """Residual of the scale equations, as a share of their right-hand side."""
+STEPS = 1000
+"""Steps of conjugate gradients after which the equations are factorised, or as many as there are patches."""
 
 
 def synchronize_scales(
@@ -61,8 +63,7 @@ def _synchronize(
 ) -> Float[np.ndarray, " s"]:
     """Iteratively reweighted least squares for the scales of one group, from votes on shared pairs.
 
-    The equations are sums over pairs: block by block of these. What is kept of a vote is its weight. They are solved by
-    conjugate gradients, from the scales so far: patches overlap in more than two dimensions, and a factorisation would fill up.
+    The equations are sums over pairs: block by block of these. What is kept of a vote is its weight.
     """
     scale = np.zeros(patches)
     if not len(votes.patch):
@@ -90,8 +91,20 @@ def _synchronize(
             strength += np.bincount(patch, mine, patches)
             pull += np.bincount(patch, mine * (value - mean[pair]), patches)
         system = csr_array(diags_array(strength + ridge) - linked.total())
-        scale, _ = cg(system, -pull, scale, rtol=ACCURACY, M=diags_array(1 / system.diagonal()))
+        scale = _solve(system, -pull, scale)
     return scale
+
+
+def _solve(
+    system: csr_array, right: Float[np.ndarray, " s"], start: Float[np.ndarray, " s"]
+) -> Float[np.ndarray, " s"]:
+    """Conjugate gradients, because patches overlap in more than two dimensions and a factorisation would fill up.
+
+    Where they have not ended after many steps, as on a long chain of patches, a factorisation stays sparse.
+    """
+    steps = max(STEPS, len(right))
+    found, unsolved = cg(system, right, start, rtol=ACCURACY, maxiter=steps, M=diags_array(1 / system.diagonal()))
+    return spsolve(csc_array(system), right, permc_spec="MMD_AT_PLUS_A") if unsolved else found
 
 
 class _RunningSum:

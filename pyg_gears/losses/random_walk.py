@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_gears.geometry.known_values import is_transformed
 from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.losses.membership import Membership, gauged, membership, target_edges, target_values
 from pyg_gears.targets import log_affinity, log_transitions
@@ -46,7 +47,7 @@ def random_walk_kl_per_graph(
     pos: Float[Tensor, "n d"], batch: Data, sigma: Float[Tensor, " n"] | None = None
 ) -> Float[Tensor, " b"]:
     """:func:`random_walk_kl` of every graph, shape (b,)."""
-    return _per_graph(pos, batch, sigma, _RowKL.apply)
+    return _per_graph(pos, batch, sigma, _row_kl)
 
 
 def random_walk_js(
@@ -128,7 +129,7 @@ def operator_kl(transition: Float[Tensor, " e"], edge_index: Int[Tensor, "2 e"],
     """
     members = membership(batch, int(batch.num_nodes or 0), transition.device)
     dense = _dense(transition, edge_index, members, int(members.size.max()))
-    return _walk_distance(dense, batch, members, _RowKL.apply).mean()
+    return _walk_distance(dense, batch, members, _row_kl).mean()
 
 
 def _walk_distance(
@@ -169,8 +170,15 @@ def _step_weights(steps: Tensor, members: Membership, dtype: torch.dtype) -> Ten
     return torch.where(step < steps, 0.5**step, 0.0).to(dtype) / members.size.clamp(min=1)
 
 
+def _row_kl(t: Tensor, q: Tensor) -> Tensor:
+    """Sum of ``t log((t + eps) / (q + eps))`` per graph."""
+    if is_transformed():
+        return (t * ((t + EPS) / (q + EPS)).log()).sum(dim=(1, 2))
+    return _RowKL.apply(t, q)
+
+
 class _RowKL(torch.autograd.Function):
-    """Sum of ``t log((t + eps) / (q + eps))`` per graph; saves t and q only and spends one pass on the gradient."""
+    """The same; saves t and q only and spends one pass on the gradient."""
 
     @staticmethod
     def forward(ctx: Any, t: Tensor, q: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ class CoopEBM(StructureModel):
         graphs = read_graphs(batch, edge_index, self.in_channels, self.context.lift.weight)
         n, edges, dtype = graphs.x.size(0), graphs.edge_index, graphs.x.dtype
         sets = pad_sets(graphs.batch, n, graphs.num_graphs)
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
+        std = self.noise_scale(noise)
         z = initial_noise(graphs.x.new_zeros(n, self.latent_channels), std, generator)
         h = sets.gather(self.context(sets.pad(torch.cat([graphs.x, z], dim=1)), sets.mask)).to(dtype)
         pos = gauge_fix(self.embed_pos(h).to(dtype), graphs.batch, graphs.num_graphs)

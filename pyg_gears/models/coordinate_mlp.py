@@ -46,6 +46,6 @@ class CoordinateMLP(StructureModel):
         """Lay out every graph of a batch, see :meth:`StructureModel.forward`; the edges are passed on, not read."""
         graphs = read_graphs(batch, edge_index, self.in_channels, self.embed_pos.first.weight)
         guess = self.embed_pos(graphs.x).to(graphs.x.dtype)
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
+        std = self.noise_scale(noise)
         pos = gauge_fix(guess + initial_noise(guess, std, generator), graphs.batch, graphs.num_graphs)
         return StructureOutput(graphs.edge_index, (pos,))

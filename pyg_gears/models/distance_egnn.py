@@ -126,7 +126,7 @@ class DistanceEGNN(StructureModel):
             rest, weight = found.distance.masked_fill(loop, 0.0), found.precision.masked_fill(loop, 0.0)
             near = best_edges(-found.distance, edges, n, self.neighbors) & ~loop
             sent, ways = edges[:, near], torch.stack([found.distance[near].log(), found.log_variance[near]], dim=1)
-            std = noise if noise is not None else (self.noise if self.training else 0.0)
+            std = self.noise_scale(noise)
             pos = gauge_fix(guess + initial_noise(guess, std, generator), graphs.batch, graphs.num_graphs)
             coordinates, state = [pos], h
             for layer, step, attention in zip(self.layers, self.steps(), self.attention, strict=True):

@@ -47,19 +47,18 @@ def uncertainty_spread(found: PairDistances) -> Float[Tensor, ""]:
 
 
 def triangle_hinge(
-    head: DistanceHead, state: Float[Tensor, "n c"], batch: Any, generator: torch.Generator | None, count: int = TRIPLES
+    head: DistanceHead, state: Float[Tensor, "n c"], batch: Any, generator: torch.Generator | None
 ) -> Float[Tensor, ""]:
-    """Mean of ``max(0, d_ij - d_ik - d_kj)`` over random triples of nodes of one graph, for the worst of the three sides.
+    """Mean of ``max(0, d_ij - d_ik - d_kj)`` over 1000 random triples of nodes of one graph, for the worst of their sides.
 
     Args:
         head: The head.
         state: Node states, shape (n, c).
         batch: Batch or one graph; its membership is read.
         generator: Source of the triples, on the CPU; torch's global one if omitted.
-        count: Triples of the whole batch.
     """
     members = membership(batch, state.size(0), state.device)
-    draw = torch.rand(3, count, generator=generator, dtype=torch.float64).to(state.device)
+    draw = torch.rand(3, TRIPLES, generator=generator, dtype=torch.float64).to(state.device)
     first = (draw[0] * state.size(0)).long()
     graph = members.batch[first]
     size, start = members.size[graph], members.ptr[graph]

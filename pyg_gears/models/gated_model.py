@@ -136,7 +136,7 @@ class GatedModel(StructureModel):
         # Under autocast the networks answer in a narrower type; coordinates and states stay in that of the embedding.
         guess, state = self.embed_pos(graphs.x).to(graphs.x.dtype), self.embed_state(graphs.x).to(graphs.x.dtype)
         checked_results([guess, state], [graphs.x], self)
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
+        std = self.noise_scale(noise)
         guess = guess + initial_noise(guess, std, generator)
         pos = gauge_fix(guess, graphs.batch, graphs.num_graphs)
         return Start(graphs, gate_logits, bias, state, pos)

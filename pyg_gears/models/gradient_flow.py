@@ -85,7 +85,7 @@ class GradientFlow(MovingModel):
         Returns:
             The state after every step, each in the gauge; h as ``state``.
         """
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
+        std = self.noise_scale(noise)
         given = self._begin(batch, edge_index, std, generator)
         pos, coordinates = given.pos, [given.pos]
         with torch.autocast(pos.device.type, enabled=False):

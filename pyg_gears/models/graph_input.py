@@ -30,6 +30,11 @@ class GraphInput:
     batch: Int[Tensor, " n"] | None
     num_graphs: int | None
 
+    @property
+    def member(self) -> Int[Tensor, " n"]:
+        """Graph of each node, also where there is only one, shape (n,)."""
+        return self.edge_index.new_zeros(self.x.size(0)) if self.batch is None else self.batch
+
 
 def read_graphs(batch: Any, edge_index: Any, in_channels: int, weight: Tensor | None = None) -> GraphInput:
     """Read embedding, edges and membership from a Batch or a single Data.

@@ -108,13 +108,17 @@ class LayoutSDE(MovingModel):
             edge_index: As in :meth:`StructureModel.forward`.
             noise: As in :meth:`StructureModel.forward`.
             generator: As in :meth:`StructureModel.forward`.
-            steps: Steps T of this call; by default the model's, of training or of inference.
+            steps: Steps T of this call, at least 1; by default the model's, of training or of inference.
 
         Returns:
             The state after every step; h as ``state``.
+
+        Raises:
+            InputError: for fewer than one step.
         """
-        scale = noise if noise is not None else (self.noise if self.training else 0.0)
-        count = steps or (self.steps if self.training else self.inference_steps)
+        scale = self.noise_scale(noise)
+        count = (self.steps if self.training else self.inference_steps) if steps is None else steps
+        expect(count >= 1, f"expected at least one step, found {count}; ask for one or more.")
         given = self._begin(batch, edge_index, 0.0, generator)
         pos, coordinates = given.pos, [given.pos]
         with torch.autocast(pos.device.type, enabled=False):

@@ -56,7 +56,7 @@ class MovingModel(StructureModel):
         graphs = read_graphs(batch, edge_index, self.in_channels, self.embed_pos.first.weight)
         state, guess = self.embed_state(graphs.x).to(graphs.x.dtype), self.embed_pos(graphs.x).to(graphs.x.dtype)
         pos = gauge_fix(guess + initial_noise(guess, std, generator), graphs.batch, graphs.num_graphs)
-        member = graphs.edge_index.new_zeros(len(pos)) if graphs.batch is None else graphs.batch
+        member = graphs.member
         count = 1 if graphs.batch is None else graphs.num_graphs or int(member.max()) + 1
         travel = travel_edges(graphs.x, graphs.edge_index, member, count, self.neighbors, self.landmarks)
         return Moving(state, graphs.edge_index, travel, member, count, pos)

@@ -121,14 +121,13 @@ class OperatorNet(StructureModel):
         graphs = read_graphs(batch, edge_index, self.in_channels, self.context.lift.weight)
         n, edges, dtype = graphs.x.size(0), graphs.edge_index, graphs.x.dtype
         sets = pad_sets(graphs.batch, n, graphs.num_graphs)
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
+        std = self.noise_scale(noise)
         z = initial_noise(graphs.x.new_zeros(n, self.latent_channels), std, generator)
         h = sets.gather(self.context(sets.pad(torch.cat([graphs.x, z], dim=1)), sets.mask)).to(dtype)
-        member = edges.new_zeros(n) if graphs.batch is None else graphs.batch
         with torch.autocast(graphs.x.device.type, enabled=False):
             log_weight = LIMIT * torch.tanh(self.pairs(h, edges)[:, 0] / LIMIT)
             operator = operator_weights(log_weight, edges, n)
-            start, spectrum = spectral_coordinates(operator, edges, member, sets, self.decoder)
+            start, spectrum = spectral_coordinates(operator, edges, graphs.member, sets, self.decoder)
             coordinates = [gauge_fix(start, graphs.batch, graphs.num_graphs)]
             if self.decoder == "springs":
                 length = implied_distance(log_weight, self.bandwidths(h), edges)

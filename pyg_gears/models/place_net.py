@@ -100,11 +100,10 @@ class PlaceNet(StructureModel):
         graphs = read_graphs(batch, edge_index, self.in_channels, self.context.lift.weight)
         n, dtype = graphs.x.size(0), graphs.x.dtype
         sets = pad_sets(graphs.batch, n, graphs.num_graphs)
-        scale = noise if noise is not None else (self.noise if self.training else 0.0)
-        member = graphs.edge_index.new_zeros(n) if graphs.batch is None else graphs.batch
+        scale = self.noise_scale(noise)
         padded = self.context(sets.pad(graphs.x), sets.mask).to(dtype)
         with torch.autocast(graphs.x.device.type, enabled=False):
-            keys = placement_keys(graphs.x, graphs.edge_index, member, sets.num_sets, generator, drawn=scale > 0)
+            keys = placement_keys(graphs.x, graphs.edge_index, graphs.member, sets.num_sets, generator, drawn=scale > 0)
             draw = sets.pad(initial_noise(graphs.x.new_zeros(n, 2), scale, generator))
             late = sets.pad(keys) if sets.mask is None else sets.pad(keys).masked_fill(~sets.mask, torch.inf)
             order = late.argsort(dim=1, stable=True)
@@ -151,6 +150,8 @@ class PlaceNet(StructureModel):
             shaken = torch.stack([high * e[..., 0], 0.1 * cross * e[..., 0] + low * e[..., 1]], dim=2)
             parts.append(guess[:, now] + self.place(torch.cat([seen, moved], dim=2)) + shaken)
             widths.append((high.log() + low.log())[..., None])
+        if not parts:  # no node at all
+            return guess, guess, guess[..., :1]
         return guess, torch.cat(parts, dim=1), torch.cat(widths, dim=1)
 
 

@@ -30,12 +30,14 @@ class StructureModel(torch.nn.Module, ABC):
         samples: Whether repeated calls on one input differ (with ``noise`` above 0), so that their spread has a meaning.
         reads_edges: Whether messages travel on the edges; without, one graph is as good as another, the true one too.
         needs: Fields of the batch, beside ``x`` and ``edge_index``, that the model's own terms need in training.
+        noise: Scale of the noise in training and of further samples, where the model draws any.
     """
 
     generates: ClassVar[Literal["coordinates", "operator", "distances"]] = "coordinates"
     samples: ClassVar[bool] = False
     reads_edges: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset()
+    noise: float
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -61,6 +63,12 @@ class StructureModel(torch.nn.Module, ABC):
         Returns:
             The geometry.
         """
+
+    def noise_scale(self, noise: float | None) -> float:
+        """The ``noise`` of a call; if omitted the model's in training mode, 0 otherwise."""
+        if noise is not None:
+            return noise
+        return self.noise if self.training else 0.0
 
     def loss_terms(
         self, output: StructureOutput, batch: Any, generator: torch.Generator | None = None

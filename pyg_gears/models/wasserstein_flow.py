@@ -101,7 +101,7 @@ class WassersteinFlow(StructureModel):
         padded = self.context(sets.pad(graphs.x), sets.mask)
         h = sets.gather(padded).to(graphs.x.dtype)
         guess = self.embed_pos(h).to(h.dtype)
-        std = noise if noise is not None else (self.noise if self.training else 0.0)
+        std = self.noise_scale(noise)
         pos = gauge_fix(guess + initial_noise(guess, std, generator), graphs.batch, graphs.num_graphs)
         coordinates = [pos]
         for step in range(self.steps):

@@ -29,7 +29,8 @@ class AttentionBias:
     looked for, see :meth:`refuse_nan`.
 
     Layers that work on the same graph share one, so that edges are laid out for the dense layout once;
-    ``dataclasses.replace`` with other terms keeps that layout (the edges themselves must stay).
+    ``dataclasses.replace`` with other terms keeps that layout (the edges themselves must stay). Of terms that take a gradient
+    make one for every step: what is laid out belongs to the graph of the first backward pass.
 
     Attributes:
         edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); whatever :func:`pyg_gears.graphs.checked_edges`
@@ -60,7 +61,7 @@ class AttentionBias:
     kept: Bool[Tensor, " e"] | None = None
     _padded: dict[bool, PaddedGraphs | None] = field(default_factory=dict, repr=False, compare=False)
     _rows: list[EdgeRows] = field(default_factory=list, repr=False, compare=False)
-    _dense: dict[torch.dtype, Tensor] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _dense: dict[tuple[torch.dtype, bool], Tensor] = field(init=False, default_factory=dict, repr=False, compare=False)
     _reached: list[Tensor | None] = field(init=False, default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,17 +91,23 @@ class AttentionBias:
             if values is not None and bool(values.isnan().any()):
                 raise InputError(f"expected {name} without NaN, found some; to leave an edge out, set it to -inf.")
 
-    def check(self, edge_index: Tensor, heads: int) -> None:
-        """Raise unless this is a bias of as many edges, and per head for as many heads.
+    def check(self, edge_index: Tensor, num_nodes: int, heads: int) -> None:
+        """Raise unless this is a bias of these nodes and edges, and per head for as many heads.
 
         Raises:
-            InputError: when it is not.
+            InputError: when it is not. Which edges they are is looked at on the CPU only.
         """
         # A message is written only where it is needed: sizes are symbols to a compiler.
         e = edge_index.size(1)
-        if self.edge_index.size(1) != e:
+        if self.edge_index.size(1) != e or self.num_nodes != num_nodes:
             raise InputError(
-                f"expected a bias of the {e} edges given, found {self.edge_index.size(1)}; build it on these."
+                f"expected a bias of the {num_nodes} nodes and {e} edges given, found one of {self.num_nodes} and "
+                f"{self.edge_index.size(1)}; build it on this graph."
+            )
+        same = edge_index is self.edge_index or not values_are_known(edge_index)
+        if not same and not torch.equal(edge_index, self.edge_index):
+            raise InputError(
+                "expected a bias of the edges given, found one of other edges or of another order; build it on these."
             )
         given: list[tuple[str, Tensor | None, list[tuple[int, ...]]]] = [
             ("gate logits", self.gate_logits, [(e,), (e, heads)]),
@@ -178,13 +185,14 @@ class AttentionBias:
 
     def dense(self, graphs: PaddedGraphs, dtype: torch.dtype) -> Float[Tensor, "b a m m"]:
         """The bias for every pair of every padded graph, masked where there is no edge; laid out once."""
-        if dtype not in self._dense:
+        key = dtype, torch.is_grad_enabled()  # what was laid out without a gradient has none to give
+        if key not in self._dense:
             logits = self.logits(dtype)
             if logits is None:
                 logits = torch.zeros(self.edge_index.size(1), 1, dtype=dtype, device=self.edge_index.device)
             # A row without an edge has to stay finite here; see reached for what becomes of it.
-            self._dense[dtype] = graphs.spread(logits.clamp(min=mask_value(dtype)))
-        return self._dense[dtype]
+            self._dense[key] = graphs.spread(logits.clamp(min=mask_value(dtype)))
+        return self._dense[key]
 
 
 def _per_head(logits: Tensor) -> Tensor:

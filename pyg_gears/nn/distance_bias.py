@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.known_values import is_transformed
 
 
 class DistanceBias(torch.nn.Module):
@@ -66,12 +67,13 @@ class DistanceBias(torch.nn.Module):
         Args:
             pos: Points of padded sets, shape (b, m, d).
         """
-        pos = pos.detach()
+        pos = pos.detach().to(torch.promote_types(pos.dtype, torch.float32))  # torch has no half distances
         distance = torch.cdist(pos, pos)
         first, last = self.log_range.to(distance.dtype)
         step = (last - first) / (self.bins - 2)
         place = ((distance.clamp_(min=1e-12).log_() - first) / step).floor_().add_(1).clamp_(0, self.bins - 1).long()
-        return _Lookup.apply(self.scale * self.bin @ self.weight, place)
+        values = self.scale * self.bin @ self.weight
+        return values[place] if is_transformed() else _Lookup.apply(values, place)
 
 
 class _Lookup(torch.autograd.Function):
@@ -85,5 +87,7 @@ class _Lookup(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        (place,) = ctx.saved_tensors
-        return torch.bincount(place.flatten(), grad_outputs[0].flatten(), minlength=ctx.bins), None
+        (place,), (grad,) = ctx.saved_tensors, grad_outputs
+        if torch.is_grad_enabled():  # of a gradient that is differentiated again; counting has no derivative
+            return grad.new_zeros(ctx.bins).index_add(0, place.flatten(), grad.flatten()), None
+        return torch.bincount(place.flatten(), grad.flatten(), minlength=ctx.bins), None

@@ -73,6 +73,9 @@ class DistanceHead(torch.nn.Module):
         Args:
             state: Node states h, shape (n, c).
             pairs: Two nodes each, shape (2, e).
+
+        Raises:
+            InputError: as :class:`PairHead` does.
         """
         out, spread = self.pairs(state, pairs).unbind(dim=1)
         return PairDistances(softplus(out) + FLOOR, LIMIT * torch.tanh(spread / LIMIT))

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pyg_gears.geometry.known_values import is_transformed
 from pyg_gears.graphs.second_order import second_order_backward
 from pyg_gears.nn.edge_pairs import EdgePairs
 from pyg_gears.nn.pair_mlp import CHUNK, CHUNK_ELSEWHERE
@@ -44,7 +45,7 @@ def edge_embedding(
     """
     norm = torch.linalg.vector_norm(x, dim=1)
     inverse = torch.where(norm > 1e-8, norm.clamp(min=1e-8).reciprocal(), 0.0)
-    if torch.compiler.is_compiling():
+    if is_transformed():
         return _at_once(x, inverse, as_target, as_source, weight, project, pairs=pairs)
     return _EdgeEmbedding.apply(x, inverse, as_target, as_source, weight, project, pairs)
 

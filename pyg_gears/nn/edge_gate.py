@@ -13,7 +13,7 @@ from pyg_gears.errors import expect
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_results
 from pyg_gears.nn.edge_pairs import edge_pairs
-from pyg_gears.nn.observed import is_observed
+from pyg_gears.nn.observed import sends_messages
 from pyg_gears.nn.pair_mlp import pair_mlp
 
 
@@ -27,8 +27,8 @@ class EdgeGate(MessagePassing):
 
     Evaluated without per-edge features: the first layer acts on nodes where it can, and on the two symmetric features
     once per pair of nodes. Directed graphs, repeated edges and edges in any order are allowed; a symmetric graph is
-    about twice as fast per edge. Under ``torch.compile``, and while an explainer watches, the same function runs edge by
-    edge; an edge mask of PyG multiplies the logits. Under autocast it runs in the type of its weights.
+    about twice as fast per edge. Under ``torch.compile`` or ``torch.func``, and while an explainer watches, the same
+    function runs edge by edge; an edge mask of PyG multiplies the logits. Under autocast it runs in the type of its weights.
 
     Args:
         in_channels: Channels c of the embedding.
@@ -83,7 +83,7 @@ class EdgeGate(MessagePassing):
 
     def _gate(self, x: Tensor, edge_index: Tensor) -> Tensor:
         """The logits, shape (e, heads or 1)."""
-        if torch.compiler.is_compiling() or is_observed(self):
+        if sends_messages(self):
             as_target = x @ self.first.weight[:, : self.in_channels].T + self.first.bias
             as_source = x @ self.first.weight[:, self.in_channels : 2 * self.in_channels].T
             logits = self.edge_updater(edge_index, x=x, as_target=as_target, as_source=as_source)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import gelu, linear
 
+from pyg_gears.geometry.known_values import is_transformed
 from pyg_gears.graphs.second_order import second_order_backward
 from pyg_gears.nn.pair_mlp import CHUNK, CHUNK_ELSEWHERE
 from pyg_gears.nn.row_norm import row_norm, row_norm_backward
@@ -40,7 +41,7 @@ def edge_mlp(
     Returns:
         Shape (e, o).
     """
-    if torch.compiler.is_compiling():
+    if is_transformed():
         return _at_once(edge, as_target, as_source, edge_index, first, *last, None)[0]
     return _EdgeMLP.apply(edge, as_target, as_source, edge_index, first, *last, None)[0]
 
@@ -72,7 +73,7 @@ def edge_update(
     Returns:
         New features (e, d) and their projection (e, h).
     """
-    if torch.compiler.is_compiling():
+    if is_transformed():
         return _at_once(edge, as_target, as_source, edge_index, first, *last, project)
     return _EdgeMLP.apply(edge, as_target, as_source, edge_index, first, *last, project)
 
@@ -88,7 +89,8 @@ def _at_once(
     project: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The same functions as they are written."""
-    output = linear(gelu(_hidden(edge, as_target, as_source, edge_index, w1)), w2, b2)
+    hidden = linear(edge, w1) + as_target[edge_index[1]] + as_source[edge_index[0]]
+    output = linear(gelu(hidden), w2, b2)
     if project is None:
         return output, edge.new_empty(edge.size(0), 0)
     updated, _ = row_norm(edge + output)

@@ -18,7 +18,7 @@ from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.edge_embedding import edge_embedding
 from pyg_gears.nn.edge_mlp import edge_mlp, edge_update
 from pyg_gears.nn.edge_pairs import EdgePairs, edge_pairs
-from pyg_gears.nn.observed import is_observed
+from pyg_gears.nn.observed import sends_messages
 from pyg_gears.nn.padded_graphs import PaddedGraphs, pad_graphs
 from pyg_gears.nn.row_norm import centered
 from pyg_gears.typing import GateBound
@@ -42,8 +42,8 @@ class GateFormer(MessagePassing):
     graph's logits do not depend on the other graphs of a batch. At c = 128 with the defaults: 126,657 parameters.
 
     Per edge only the features live in memory; see :func:`edge_embedding` and :func:`edge_update` for how. Under
-    ``torch.compile``, and while an explainer watches, plain functions run edge by edge; an edge mask of PyG multiplies
-    the messages and the logits. Under autocast it runs in the type of its weights.
+    ``torch.compile`` or ``torch.func``, and while an explainer watches, plain functions run edge by edge; an edge mask of
+    PyG multiplies the messages and the logits. Under autocast it runs in the type of its weights.
 
     Args:
         in_channels: Channels c of the embedding.
@@ -132,7 +132,7 @@ class GateFormer(MessagePassing):
 
     def _gate(self, x: Tensor, edge_index: Tensor, batch: Tensor | None) -> Tensor:
         n, e = x.size(0), edge_index.size(1)
-        in_order = torch.compiler.is_compiling() or is_observed(self)
+        in_order = sends_messages(self)
         if in_order:
             # Self-loops stay in the list, which then has a known length, and are masked where they would count.
             pairs = EdgePairs(edge_index, torch.arange(e, device=edge_index.device)[None])

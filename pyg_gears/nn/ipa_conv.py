@@ -19,7 +19,7 @@ from pyg_gears.nn.attention_terms import AttentionTerms, attention_terms
 from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
-from pyg_gears.nn.observed import is_observed
+from pyg_gears.nn.observed import sends_messages
 from pyg_gears.nn.qk_scale import MAX_TAU, qk_scale, starting_tau
 from pyg_gears.nn.sparse_attention import sparse_attention, sparse_attention_applies
 from pyg_gears.typing import Frame, QKMode
@@ -44,7 +44,7 @@ class IPAConv(MessagePassing):
 
     Two layouts, equal up to rounding: ``edge`` (O(e), any graph; sparse products on a CPU, elsewhere messages) and
     ``dense`` (padded matrix products, for graphs of at most about 2000 nodes that are well filled). ``auto`` chooses by
-    size and filling. Under ``torch.compile`` and while an explainer watches every layout sends messages.
+    size and filling. Under ``torch.compile`` or ``torch.func`` and while an explainer watches every layout sends messages.
 
     Args:
         channels: Channels of the state s.
@@ -225,7 +225,7 @@ class IPAConv(MessagePassing):
             raise InputError(
                 "expected gate logits, pair bias and batch inside bias, found them beside it; leave them out."
             )
-        bias.check(edge_index, self.heads)
+        bias.check(edge_index, n, self.heads)
 
         z = self.norm(s)
         # Under autocast the projection is of a narrower type than the coordinates, and the attention runs in theirs.
@@ -240,7 +240,7 @@ class IPAConv(MessagePassing):
         # The coordinates ride along with the values: sum_j a_ij (x_j - x_i) = (A x)_i - x_i sum_j a_ij.
         carried = torch.cat([value, pos[:, None].expand(-1, self.heads, -1)], dim=-1)
 
-        watched = return_terms or torch.compiler.is_compiling() or is_observed(self)
+        watched = return_terms or sends_messages(self)
         padded = None if self.layout == "edge" or watched else bias.padded(auto=self.layout == "auto")
         if padded is not None:
             geo = None if geometry is None else geometry.dense(z, pos, edge_index, padded)

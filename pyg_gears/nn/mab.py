@@ -20,7 +20,8 @@ class MAB(torch.nn.Module):
         x' = \mathrm{LN}(o + \mathrm{ReLU}(W o))
 
     with :math:`k = W_k y`, :math:`v = W_v y` and c_h channels per head. The residual is on the *projected* query. Padded: see
-    :class:`SAB` and :class:`ISAB` for the layers that take PyG batches.
+    :class:`SAB` and :class:`ISAB` for the layers that take PyG batches. torch's fused attention has no second derivative;
+    under ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)`` there is one.
 
     Args:
         channels: Channels c of both sets.

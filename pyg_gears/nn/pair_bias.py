@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Linear
 from torch.nn.functional import gelu
 
+from pyg_gears.geometry.known_values import is_transformed
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_results
 from pyg_gears.nn.edge_pairs import edge_pairs
@@ -69,7 +70,7 @@ class PairBias(torch.nn.Module):
         """
         x = checked_nodes(x, self.in_channels, self.first.weight)
         edge_index = checked_edges(edge_index, x.size(0))
-        if torch.compiler.is_compiling():
+        if is_transformed():
             x_j, x_i = x[edge_index[0]], x[edge_index[1]]
             pair = torch.cat([x_i, x_j, (x_i - x_j).abs(), x_i * x_j], dim=-1)
             bias = self.last(gelu(self.second(gelu(self.first(pair)))))

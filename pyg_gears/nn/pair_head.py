@@ -8,6 +8,9 @@ from torch import Tensor
 from torch.nn import Linear
 from torch.nn.functional import silu
 
+from pyg_gears.graphs.checked_edges import checked_edges
+from pyg_gears.nn.checked_nodes import checked_nodes
+
 
 class PairHead(torch.nn.Module):
     r"""Values of any two nodes, symmetric in them, :math:`\mathrm{MLP}(|u_i - u_j|, u_i u_j, u_i + u_j)` with :math:`u = W h`.
@@ -42,7 +45,13 @@ class PairHead(torch.nn.Module):
         Args:
             state: Node states h, shape (n, c).
             pairs: Two nodes each, shape (2, e).
+
+        Raises:
+            InputError: when ``state`` has another number of channels or another type, or when a pair names none of its
+                nodes.
         """
+        state = checked_nodes(state, self.embed.in_features, self.embed.weight, "state")
+        pairs = checked_edges(pairs, state.size(0), "pairs")
         u = self.embed(state)
         # The part on a single node is computed once per node, not once per pair.
         one, (i, j) = 0.5 * self.by_sum.bias + u @ self.by_sum.weight.T, pairs

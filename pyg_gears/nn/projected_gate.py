@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from pyg_gears.errors import expect
+from pyg_gears.nn.checked_nodes import checked_nodes
 
 
 class ProjectedGate(Module):
@@ -67,6 +68,12 @@ class ProjectedGate(Module):
 
         Returns:
             The gate's logits.
+
+        Raises:
+            InputError: when ``x`` has another number of channels or another type.
         """
-        logits: Tensor = self.gate(x @ self.projection, edge_index, batch)
+        x = checked_nodes(x, self.projection.size(0), self.projection)
+        with torch.autocast(x.device.type, enabled=False):
+            projected = x @ self.projection
+        logits: Tensor = self.gate(projected, edge_index, batch)
         return logits

@@ -13,18 +13,17 @@ from pyg_gears.graphs import edge_lookup
 TOP = 30
 
 
-def gate_precision(gate_logits: Float[Tensor, " e"], batch: Data, top: int = TOP) -> Tensor:
+def gate_precision(gate_logits: Float[Tensor, " e"], batch: Data) -> Tensor:
     r"""Mean over nodes of the share of true neighbours among the candidates with the largest logits.
 
     .. math:: \frac1n \sum_i |A_i \cap N_i| / |A_i|
 
-    A_i are the ``top`` candidates of node i by logit, without the self-loop (all of them where it has fewer), N_i its
+    A_i are the 30 candidates of node i by logit, without the self-loop (all of them where it has fewer), N_i its
     neighbours on the support of the random walk.
 
     Args:
         gate_logits: One logit per candidate edge, shape (e,); of logits per head, their mean.
         batch: Batch of minisets with candidates and geometric targets.
-        top: Candidates counted per node.
 
     Returns:
         A number in 0..1.
@@ -38,7 +37,7 @@ def gate_precision(gate_logits: Float[Tensor, " e"], batch: Data, top: int = TOP
     order = order[target[order].argsort(stable=True)]
     count = torch.bincount(target, minlength=n)
     rank = torch.arange(order.numel(), device=order.device) - (count.cumsum(0) - count)[target[order]]
-    best = order[rank < top]
+    best = order[rank < TOP]
     true = edge_lookup(torch.stack([source[best], target[best]]), batch.rw_edge_index, n).present
     hits = scatter(true.float(), target[best], 0, n, reduce="sum")
-    return (hits / count.clamp(min=1, max=top)).mean()
+    return (hits / count.clamp(min=1, max=TOP)).mean()

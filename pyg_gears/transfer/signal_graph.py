@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -27,7 +27,7 @@ class SignalGraph(NamedTuple):
     size: tuple[int, int] | None = None
 
 
-def picture_graph(picture: Float[Tensor, "h w c"], neighbors: int = 8) -> SignalGraph:
+def picture_graph(picture: Float[Tensor, "h w c"], neighbors: Literal[4, 8] = 8) -> SignalGraph:
     """A picture as the graph of its pixels.
 
     Args:
@@ -39,7 +39,8 @@ def picture_graph(picture: Float[Tensor, "h w c"], neighbors: int = 8) -> Signal
         The graph; a pixel's place is (column, row).
 
     Raises:
-        InputError: for a picture that is empty, too large, of one colour, not finite or of another shape.
+        InputError: for a picture that is empty, too large, of one colour, not finite or of another shape, or for another number
+            of neighbours.
     """
     expect(
         picture.dim() == 3 and picture.numel() > 0,
@@ -47,11 +48,10 @@ def picture_graph(picture: Float[Tensor, "h w c"], neighbors: int = 8) -> Signal
     )
     height, width, channels = picture.shape
     check_size(height * width, f"{width} x {height} pixels")
-    assert neighbors in (4, 8)
     graph = SignalGraph(
         picture.reshape(-1, channels).double(),
         grid_positions(height, width),
-        grid_edges(height, width, 4 if neighbors == 4 else 8),
+        grid_edges(height, width, neighbors),
         (height, width),
     )
     _check_signal(graph.signal)

@@ -12,3 +12,11 @@ def test_is_the_gradient_and_a_graph() -> None:
     assert none is absent is None
     (second,) = torch.autograd.grad(first, a)
     assert second.item() == 36.0
+
+
+def test_an_input_made_from_another_one_keeps_its_gradient_to_itself() -> None:
+    a = torch.tensor(2.0, requires_grad=True)
+    b = 3 * a
+    by_a, by_b = second_order_backward(lambda a, b: a * b**2, (a, b), (torch.tensor(1.0),))
+    assert (by_a.item(), by_b.item()) == (36.0, 24.0)
+    assert torch.autograd.grad(by_a + by_b, a)[0].item() == 2 * 6 * 3 + 2 * (6 + 2 * 3)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from scipy.sparse.linalg import cg
 
-from pyg_gears.layout import PatchesOutput, VotesOutput, collect_votes, group_factor, synchronize_scales
+from pyg_gears.layout import PatchesOutput, VotesOutput, collect_votes, group_factor, scales, synchronize_scales
 from pyg_gears.layout.scales import GLOBAL_PRIOR, VOTE_NOISE
 
 
@@ -105,3 +107,22 @@ def test_the_equations_are_those_of_all_votes_however_they_are_cut():
         for block in (2**18, 200, 7):  # one block, and many that do not make a power of two
             found = synchronize_scales(votes, np.full(len(patches), wide), block)
             assert np.abs(found - slow).max() < 1e-7
+
+
+def test_a_chain_too_long_for_conjugate_gradients_is_factorised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hundred patches in a row, each with one distance in common with the next."""
+    count, rng, ends = 300, np.random.default_rng(0), []
+    links = np.arange(count - 1)
+    value = rng.uniform(-3, 1, links.size)[:, None] + rng.normal(size=(links.size, 2))
+    patch = np.stack([links, links + 1], axis=1).ravel()
+    votes = VotesOutput(np.stack([links, links + 1]), 2 * np.arange(count), patch, value.ravel().astype(np.float32))
+
+    def few_steps(system, right, start, **options):
+        found, unsolved = cg(system, right, start, **{**options, "maxiter": 150})
+        ends.append(unsolved)
+        return found, unsolved
+
+    monkeypatch.setattr(scales, "cg", few_steps)
+    found = synchronize_scales(votes, np.zeros(count, dtype=bool))
+    assert ends[0] > 0
+    assert np.abs(found - slow_scales(votes, count, 1e-6)).max() < 1e-6

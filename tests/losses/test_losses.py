@@ -91,6 +91,17 @@ def test_losses_batch_keep_the_dtype_and_differentiate(loss, dtype) -> None:
     assert pos.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("loss", [random_walk_kl, log_stress, linear_stress, ratio_stress, local_stress, walk_entropy])
+def test_many_layouts_are_differentiated_at_once(loss) -> None:
+    data, truth = graphs(sizes=(22, 9))
+    batch, pos = Batch.from_data_list(data), torch.cat([t.flip(0) for t in truth])
+    layouts = torch.stack([pos, 2 * pos.square()])
+    found = torch.func.vmap(torch.func.grad(lambda pos: loss(pos, batch)))(layouts)
+    for layout, gradient in zip(layouts, found, strict=True):
+        leaf = layout.clone().requires_grad_()
+        torch.testing.assert_close(gradient, torch.autograd.grad(loss(leaf, batch), leaf)[0])
+
+
 @pytest.mark.parametrize(
     "loss", [random_walk_kl, log_stress, linear_stress, ratio_stress, local_stress, geometric_energy]
 )

@@ -157,7 +157,7 @@ def test_gradients_are_right(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_odd_graphs_stay_finite(kind: str) -> None:
-    """A single node, duplicates, a node without an edge, and no node that differs."""
+    """No node, a single one, duplicates, a node without an edge, and no node that differs."""
     model = build(kind, dtype=torch.float32)
     pair = random_graphs([2], C)[0]
     same = random_graphs([7], C)[0]
@@ -165,7 +165,8 @@ def test_odd_graphs_stay_finite(kind: str) -> None:
     lonely = random_graphs([9], C)[0]
     lonely.x[3] = lonely.x[5]
     lonely.edge_index = lonely.edge_index[:, (lonely.edge_index != 2).all(dim=0)]
-    for graph in (random_graphs([1], C)[0], pair, same, lonely):
+    none = Data(x=torch.zeros(0, C), edge_index=torch.zeros(2, 0, dtype=torch.long))
+    for graph in (none, random_graphs([1], C)[0], pair, same, lonely):
         for training in (False, True):
             model.train(training).zero_grad()
             pos = model(graph, noise=0.0, generator=torch.Generator().manual_seed(0)).pos

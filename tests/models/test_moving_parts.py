@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses import linear_stress
 from pyg_gears.models import CoopEBM, GradientFlow, LayoutSDE, PlaceNet, StochasticIPA, WassersteinFlow
@@ -106,6 +107,8 @@ def test_noise_of_the_dynamics_fades_and_steps_can_be_others() -> None:
     quiet = model(graph, steps=9)
     assert len(quiet.trajectory) == 9
     torch.testing.assert_close(quiet.pos, quiet.initial)  # a new drift stands still
+    with pytest.raises(InputError, match="expected at least one step, found 0"):
+        model(graph, steps=0)
     shaken = model(graph, noise=1.0, generator=torch.Generator().manual_seed(0), steps=40).coordinates
     moves = [float((b - a).detach().square().mean()) for a, b in pairwise(shaken)]
     assert sum(moves[:10]) > 3 * sum(moves[-10:])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pyg_gears.errors import InputError
-from pyg_gears.nn import AttentionBias, attention_bias
+from pyg_gears.nn import AttentionBias, IPAConv, attention_bias
 
 EDGES = torch.tensor([[0, 1, 2, 4], [1, 0, 0, 5]])
 BATCH = torch.tensor([0, 0, 0, 1, 2, 2])
@@ -100,3 +100,29 @@ def test_terms_follow_the_values_given() -> None:
     assert first is state
     assert torch.equal(gate, bias.gate)
     assert torch.equal(pair, bias.pair)
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense", "auto"])
+def test_a_bias_of_another_graph_is_refused(layout: str) -> None:
+    conv, s, pos = IPAConv(4, heads=2, head_channels=2, layout=layout), torch.randn(6, 4), torch.randn(6, 2)
+    conv(s, pos, EDGES.clone(), bias=AttentionBias(EDGES, 6, BATCH, GATE))
+    with pytest.raises(InputError, match="expected a bias of the 6 nodes and 4 edges given, found one of 7 and 4"):
+        conv(s, pos, EDGES, bias=AttentionBias(EDGES, 7, None, GATE))
+    with pytest.raises(InputError, match="expected a bias of the 6 nodes and 3 edges given, found one of 6 and 4"):
+        conv(s, pos, EDGES[:, :3], bias=AttentionBias(EDGES, 6, BATCH, GATE))
+    with pytest.raises(InputError, match="found one of other edges or of another order; build it on these"):
+        conv(s, pos, EDGES.flip(1), bias=AttentionBias(EDGES, 6, BATCH, GATE))
+
+
+@pytest.mark.parametrize("layout", ["edge", "dense"])
+def test_a_call_without_gradients_takes_none_from_the_next(layout: str) -> None:
+    torch.manual_seed(0)
+    conv, s, pos = IPAConv(4, heads=2, head_channels=2, layout=layout), torch.randn(6, 4), torch.randn(6, 2)
+    for parameter in conv.parameters():
+        torch.nn.init.normal_(parameter)
+    edges, gate = torch.cat([EDGES, EDGES.new_tensor([[2], [1]])], dim=1), torch.randn(5, requires_grad=True)
+    bias = AttentionBias(edges, 6, BATCH, gate)
+    with torch.no_grad():
+        conv(s, pos, edges, bias=bias)
+    conv(s, pos, edges, bias=bias)[0].sum().backward()
+    assert gate.grad.abs().sum() > 0

@@ -79,6 +79,24 @@ def test_the_bias_is_that_of_the_bin_and_leaves_the_points_alone() -> None:
     assert all(parameter.grad.abs().max() > 0 for parameter in bias.parameters())
 
 
+def test_the_bias_can_be_differentiated_twice_and_takes_half_precision() -> None:
+    torch.manual_seed(0)
+    bias, place = DistanceBias(bins=5, channels=3).double(), points(1, 6, 2)
+    names, values = zip(*bias.named_parameters(), strict=True)
+
+    def of_weights(*values: Tensor) -> Tensor:
+        return torch.func.functional_call(bias, dict(zip(names, values, strict=True)), (place,)).square()
+
+    assert torch.autograd.gradgradcheck(of_weights, values)
+    plain, followed = (
+        torch.autograd.grad(of_weights(*values).sum(), values, create_graph=more) for more in (False, True)
+    )
+    torch.testing.assert_close(followed, plain)
+    found = torch.func.grad(lambda scale: of_weights(scale, *values[1:]).sum())(values[0])
+    torch.testing.assert_close(found, plain[0])
+    assert bias.bfloat16()(place.bfloat16()).dtype == torch.bfloat16
+
+
 def test_film_starts_as_the_identity_and_modulates_by_its_condition() -> None:
     torch.manual_seed(0)
     film = FiLM(4, 3).double()

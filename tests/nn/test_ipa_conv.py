@@ -481,6 +481,6 @@ def test_bad_input() -> None:
     bias = AttentionBias(edges, given["s"].size(0), batch)
     with pytest.raises(InputError, match="inside bias, found them beside it"):
         layer()(**given, bias=bias)
-    with pytest.raises(InputError, match=r"a bias of the \d+ edges given, found \d+"):
+    with pytest.raises(InputError, match=r"a bias of the \d+ nodes and \d+ edges given, found one of \d+ and \d+"):
         layer()(given["s"], given["pos"], edges[:, :-1], bias=bias)
     assert repr(layer()) == "IPAConv(6, heads=3, head_channels=4, layout='auto')"

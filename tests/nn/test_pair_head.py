@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from pyg_gears.nn import PairHead, Perceptron
+from pyg_gears.errors import InputError
+from pyg_gears.nn import DistanceHead, PairHead, Perceptron
 
 
 def test_a_pair_is_what_its_formula_says_and_has_no_order() -> None:
@@ -16,6 +18,20 @@ def test_a_pair_is_what_its_formula_says_and_has_no_order() -> None:
     torch.testing.assert_close(head(state, pairs.flip(0)), head(state, pairs))
     x = state.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: head(x, pairs[:, :2]), x)
+
+
+@pytest.mark.parametrize("head", [PairHead(4, 6, 3), DistanceHead(4, 6)], ids=["values", "distances"])
+def test_states_and_pairs_of_another_kind_are_refused(head: torch.nn.Module) -> None:
+    state, pairs = torch.randn(3, 4), torch.tensor([[0, 1], [1, 2]])
+    for wrong, message in (
+        ((state[:, :2], pairs), "expected 4 channels, found 2 in state"),
+        ((state.double(), pairs), r"expected state in the layer's torch.float32, found torch.float64"),
+        (((state, state), pairs), "expected state of one set of nodes, found a tuple of 2"),
+        ((state, pairs + 1), r"expected nodes 0..2 in pairs, found 1..3"),
+        ((state, pairs.float()), "expected pairs of integers, found torch.float32"),
+    ):
+        with pytest.raises(InputError, match=message):
+            head(*wrong)
 
 
 def test_a_still_network_begins_at_zero_and_learns() -> None:

@@ -37,6 +37,23 @@ def test_reset_draws_the_gate_again_and_keeps_the_projection() -> None:
     assert torch.equal(gate.projection, torch.full((6, 2), 0.5))
 
 
+def test_autocast_leaves_the_logits_as_they_are() -> None:
+    torch.manual_seed(0)
+    gate = ProjectedGate(EdgeGate(2), 6, 2)
+    gate.set_projection(torch.randn(6, 2))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = gate(X, EDGES)
+    assert torch.equal(found, gate(X, EDGES))
+
+
+def test_embeddings_of_another_kind_are_refused() -> None:
+    gate = ProjectedGate(EdgeGate(2), 6, 2)
+    with pytest.raises(InputError, match="expected 6 channels, found 5 in x"):
+        gate(X[:, :5], EDGES)
+    with pytest.raises(InputError, match="expected x of one set of nodes, found a tuple of 2"):
+        gate((X, X), EDGES)
+
+
 def test_a_projection_of_another_shape_is_refused() -> None:
     with pytest.raises(InputError, match=r"expected a projection of shape \(6, 2\), found \(2, 6\)"):
         ProjectedGate(EdgeGate(2), 6, 2).set_projection(torch.zeros(2, 6))

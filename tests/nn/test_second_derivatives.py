@@ -51,6 +51,18 @@ def test_gates(make, edges: torch.Tensor) -> None:
     assert gradgradcheck(function, inputs, atol=1e-4, rtol=1e-4, fast_mode=True)
 
 
+@pytest.mark.parametrize("edges", [SYMMETRIC, DIRECTED], ids=["symmetric", "directed"])
+@pytest.mark.parametrize("make", [lambda: EdgeGate(3, 4), lambda: PairBias(3, 2), lambda: GateFormer(3, 4, heads=2)])
+def test_the_first_derivative_is_the_same_where_a_second_one_follows(make, edges: torch.Tensor) -> None:
+    module, x = layer(make()), normal(5, 3)
+    inputs = [x, *module.parameters()]
+    plain, followed = (
+        torch.autograd.grad(module(x, edges).square().sum(), inputs, create_graph=more, materialize_grads=True)
+        for more in (False, True)
+    )
+    torch.testing.assert_close(followed, plain)
+
+
 @pytest.mark.parametrize("layout", ["edge", "dense"])
 @pytest.mark.parametrize("options", [{}, {"geo": "rbf", "qk": "published", "qk_clip": 0.5}], ids=["plain", "rbf"])
 def test_attention(layout: str, options: dict) -> None:

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch_geometric.data import Data
 
 from pyg_gears.errors import InputError
@@ -122,6 +123,19 @@ def test_gradients(name: str) -> None:
     layer(same, batch).sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in layer.parameters())
     assert torch.isfinite(same.grad).all()
+
+
+@pytest.mark.parametrize("layer", [lambda: SAB(C, H), lambda: ISAB(C, 5, H)], ids=["sab", "isab"])
+def test_padded_sets_compile_and_the_plain_kernel_differentiates_twice(layer) -> None:
+    torch._dynamo.reset()
+    module, x = moved(layer()), torch.randn(2, 6, C, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    mask = torch.arange(6) < torch.tensor([[6], [4]])
+    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend="aot_eager")
+    for size in (6, 5):
+        part, held = x[:, :size], mask[:, :size]
+        torch.testing.assert_close(compiled(part, mask=held), module(part, mask=held))
+    with sdpa_kernel(SDPBackend.MATH):
+        assert torch.autograd.gradgradcheck(lambda x: module(x, mask=mask), x.requires_grad_(), fast_mode=True)
 
 
 def test_pad_and_gather_are_inverse_and_no_padding_costs_nothing() -> None:

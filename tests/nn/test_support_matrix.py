@@ -84,6 +84,38 @@ def compiles(name: str) -> None:
         torch.testing.assert_close(call(name, compiled, x, pos, edges, batch), expected, atol=1e-5, rtol=1e-4)
 
 
+def functions(name: str) -> None:
+    """Gradients of two sets of weights at once are those one after the other, and so are directional derivatives."""
+    x, pos, edges, batch = example()
+    members = [build(name) for _ in range(2)]
+    for parameter in members[1].parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+
+    class Called(torch.nn.Module):
+        def __init__(self, layer: torch.nn.Module) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x: Tensor) -> Tensor:
+            return call(name, self.layer, x, pos, edges, batch)
+
+    called = [Called(layer) for layer in members]
+    weights, buffers = torch.func.stack_module_state(called)
+
+    def loss(weights: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        return torch.func.functional_call(called[0], (weights, buffers), (x,)).square().sum()
+
+    found = torch.func.vmap(torch.func.grad(loss), in_dims=(0, 0, None))(weights, buffers, x)
+    for member, layer in enumerate(called):
+        layer(x).square().sum().backward()
+        for key, parameter in layer.named_parameters():
+            torch.testing.assert_close(found[key][member], parameter.grad, atol=1e-4, rtol=1e-3)
+    direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    _, along = torch.func.jvp(called[0], (x,), (direction,))
+    expected = torch.autograd.functional.jvp(called[0], x, direction)[1]
+    torch.testing.assert_close(along, expected, atol=1e-4, rtol=1e-3)
+
+
 def autocast(name: str) -> None:
     x, pos, edges, batch = example()
     layer = build(name)
@@ -128,9 +160,10 @@ def explains(name: str) -> None:
 def second_derivative(name: str) -> None:
     x, pos, edges, batch = example(torch.float64)
     x.requires_grad_()
-    (first,) = torch.autograd.grad(
-        call(name, build(name).double(), x, pos, edges, batch).square().sum(), x, create_graph=True
-    )
+    loss = call(name, build(name).double(), x, pos, edges, batch).square().sum()
+    (plain,) = torch.autograd.grad(loss, x, retain_graph=True)
+    (first,) = torch.autograd.grad(loss, x, create_graph=True)
+    torch.testing.assert_close(first, plain)
     (second,) = torch.autograd.grad(first.square().sum(), x)
     assert second.isfinite().all()
     assert second.abs().sum() > 0
@@ -155,6 +188,7 @@ COLUMNS: dict[str, Callable[[str], None]] = {
     "batch": batches,
     "`EdgeIndex`": edge_index_class,
     "`torch.compile`": compiles,
+    "`torch.func`": functions,
     "autocast": autocast,
     "half, bfloat16": half,
     "float64": double,

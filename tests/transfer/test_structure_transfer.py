@@ -217,6 +217,10 @@ def test_what_cannot_be_transferred_is_refused_in_a_sentence(curves, boxes) -> N
     loose = boxes._replace(edge_index=torch.empty(2, 0, dtype=torch.long))
     with pytest.raises(InputError, match="expected contours in the sample, found none along its edges"):
         transfer(curves, loose)
+    with pytest.raises(InputError, match="expected 4 or 8 neighbours of a pixel, found 6"):
+        picture_graph(draw_boxes(), 6)
+    small = picture_graph(torch.eye(3)[..., None], 4)
+    assert small.edge_index.size(1) == 24
     small = picture_graph(torch.eye(3)[..., None])
     with pytest.raises(InputError, match="expected more than 13 nodes in the sample, found 9"):
         transfer(small, small)

@@ -34,7 +34,7 @@ def edge_log_error(
 
 
 def local_scale_error(
-    v: Float[Tensor, "b m d"], target: Float[Tensor, "b m e"], edges: TrueEdges, limit: float = 2.0
+    v: Float[Tensor, "b m d"], target: Float[Tensor, "b m e"], edges: TrueEdges
 ) -> Float[Tensor, " b"]:
     r"""Mean over these edges of :math:`\mathrm{clip}(\log |v_i - v_j|^2 - \log |y_i - y_j|^2, \pm 2)^2`: sizes as they are.
 
@@ -42,9 +42,8 @@ def local_scale_error(
         v: Points of padded sets, shape (b, m, d), in the unit of the target.
         target: True factors, shape (b, m, e).
         edges: The true edges.
-        limit: Where the difference is cut off.
     """
-    return edges.mean(_log_ratio(v, target, edges).clamp(-limit, limit).square())
+    return edges.mean(_log_ratio(v, target, edges).clamp(-2.0, 2.0).square())
 
 
 def _log_ratio(v: Tensor, target: Tensor, edges: TrueEdges) -> Tensor:
