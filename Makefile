@@ -17,7 +17,7 @@ WORKERS ?= 2
 demo: .venv/.ready
 	$(BIN)/pyg-gears demo --out demo
 
-# All tests but those that train for long; `test-all` runs these too.
+# All tests but the slowest; `test-all` runs these too.
 test: .venv/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 

@@ -21,6 +21,7 @@ def calls():
     del sys.modules[spec.name]
 
 
+@pytest.mark.slow
 def test_random_calls_give_a_right_result_or_one_sentence(calls) -> None:
     failed = [found for seed in range(1000, 1040) if (found := calls.attempt(seed))]
     assert not failed, "\n".join(failed)

@@ -14,6 +14,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SMALL = {"train_and_reconstruct": ["--cells", "80", "--spots", "80", "--minisets", "8"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_example(file: Path) -> None:
     assert len(file.read_text().splitlines()) < 80

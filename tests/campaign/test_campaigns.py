@@ -13,7 +13,9 @@ def test_random_recipes_are_accepted_whole_or_refused_in_one_sentence() -> None:
     assert recipes.describe(0).startswith("LayoutSettings with ")
 
 
-@pytest.mark.parametrize("seed", [3, 9, 101, 110])
+@pytest.mark.parametrize(
+    "seed", [9, 110, pytest.param(3, marks=pytest.mark.slow), pytest.param(101, marks=pytest.mark.slow)]
+)
 def test_a_run_that_is_stopped_goes_on_to_the_same_bytes(seed) -> None:
     assert kills.attempt(seed) is None
 

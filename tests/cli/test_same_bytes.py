@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.campaign.kills import TINY, contents
 
 COMMANDS = """
@@ -24,6 +26,7 @@ for words in (
 """
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_of_every_file(tmp_path) -> None:
     """In two processes whose sets have another order, in folders of other names."""
     found = []

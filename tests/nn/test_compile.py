@@ -33,6 +33,7 @@ def graphs(sizes: list[int]) -> tuple[torch.Tensor, ...]:
     return x, pos, candidate_graph(x, 4, batch=batch), batch
 
 
+@pytest.mark.slow
 def test_one_graph_for_all_sizes_forward_and_backward() -> None:
     torch._dynamo.reset()
     model = Gated("rbf")
@@ -49,6 +50,7 @@ def test_one_graph_for_all_sizes_forward_and_backward() -> None:
         torch.testing.assert_close(run(compiled, second), run(model, second), atol=2e-5, rtol=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="the default backend needs a C++ compiler")
 def test_the_default_backend_compiles_the_attention() -> None:
     torch._dynamo.reset()

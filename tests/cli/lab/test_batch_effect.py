@@ -21,6 +21,7 @@ def files(tmp_path_factory) -> list[Path]:
     return write_simulation(tmp_path_factory.mktemp("files"), tissue="layers", slides=3, cells=40, seed=0, spots=45)
 
 
+@pytest.mark.slow
 def test_slides_in_folder_and_table_out(files, tmp_path, capsys) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "report"

@@ -277,6 +277,7 @@ def test_undefined_numbers_are_dashes(found) -> None:
     assert heights[0] == record.embeddings["raw PCA-50"].summary["fitted"]["probe"]
 
 
+@pytest.mark.slow
 def test_files_in_one_folder_out(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     slides = write_simulation(tmp_path, tissue="layers", slides=3, cells=60, seed=0, spots=60)
