@@ -22,20 +22,44 @@ if TYPE_CHECKING:
     from pyg_gears.fitted_gears import FittedGears
 
 
-@click.command()
-@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--cells", help="Cells whose expression joins the fit of the embedding (.h5ad).")
-@click.option(
-    "--validate", metavar="NAME", help="Slide held out (its name or file's stem) for early stopping and confidence."
+PRESET_HELP = (
+    "How much is computed. quick: one model, minutes; standard: the mean of three, many times as long; thorough: longer "
+    "still; the others are for comparisons (docs/recipe.md)."
 )
-@click.option("--preset", default="standard", type=PresetName(), help="Recipe.")
-@click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")
+
+
+@click.command(short_help="Learn from slides: a model.")
+@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option(
-    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One recipe field, e.g. training.seed=1."
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder for the model."
+)
+@click.option(
+    "--cells",
+    metavar="CELLS.h5ad",
+    help="Cells to lay out later, if you have them: the fit keeps to genes that they have, and learns from their expression too.",
+)
+@click.option(
+    "--validate",
+    metavar="NAME",
+    help="Slide that stops the training and calibrates confidence: its file's name without .h5ad. Default: the last of three or "
+    "more, else a block of each.",
+)
+@click.option("--preset", default="standard", type=PresetName(), help=PRESET_HELP)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Recipe fields as YAML; docs/recipe.md lists them.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One recipe field, e.g. training.seed=1; repeatable.",
 )
 @click.option("--device", default="auto", metavar="DEVICE", help="Where networks are trained: auto, cpu or cuda.")
-@click.option("--resume", is_flag=True, help="Go on with a fit that was stopped.")
+@click.option("--resume", is_flag=True, help="Go on with a fit that was stopped: the same command with this.")
 @read_options(spatial=True)
 def fit(
     slides: tuple[str, ...],
@@ -49,7 +73,10 @@ def fit(
     resume: bool,
     reading: ReadOptions,
 ) -> None:
-    """Learn how expression relates to geometry from one or more slides.
+    """Learn from slides how expression relates to place, and write a model folder.
+
+    A slide is an .h5ad with raw counts in X and positions in obsm["spatial"], a folder of Space Ranger, or another format of
+    docs/files.md. NAME= names it otherwise than its file. One is enough; three or more are better.
 
     Started by torchrun or srun, several processes train each model together (training.devices); see docs/cluster.md.
     """
@@ -59,7 +86,9 @@ def fit(
     from pyg_gears.data.cell_differences import check_cells_differ
     from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data.io.checked_files import checked_files
+    from pyg_gears.data.io.given import check_once
     from pyg_gears.data.leftovers import remove_parts
+    from pyg_gears.data.slide import check_slide_names
     from pyg_gears.data.whole_file import whole_file
     from pyg_gears.devices import check_device_name, meet_processes
     from pyg_gears.ranks import by_first
@@ -75,7 +104,9 @@ def fit(
     def read_files() -> tuple[list[Slide], Slide | None]:
         _check_output(out, resume)  # another run may have had it until now
         remove_parts(out)
+        check_once(slides)
         with checked_files(slides, cells, reading) as files:
+            check_slide_names(files.names)
             check_held_out(files.names, validate)
             read, query = files()
         if query is not None:
@@ -134,9 +165,10 @@ def _check_output(out: Path, resume: bool) -> None:
         f"expected a new folder for --out, found {out} in use; choose another, or --resume a stopped fit.",
     )
     existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+    problem = "not writable" if existing.is_dir() else "to be a file"
     expect(
         existing.is_dir() and os.access(existing, os.W_OK),
-        f"expected a place to write for --out, found {existing} not writable; choose another folder.",
+        f"expected a place to write for --out, found {existing} {problem}; choose another folder.",
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from pyg_gears.errors import expect, nearest_name
+
 
 class LazyGroup(click.Group):
     """Commands by name; each lives in the module of that name (``-`` becomes ``_``) and bears it.
@@ -27,6 +29,28 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, without loading a command."""
         return list(self.names)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words after the group's name; none ask for the help page."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names.
+
+        Raises:
+            InputError: when there is none of that name.
+        """
+        expect(
+            ctx.resilient_parsing or args[0] in self.names,
+            f"expected a command among {', '.join(self.names)}, found {args[0]!r}{nearest_name(args[0], self.names)}; "
+            f"see {ctx.command_path} --help.",
+        )
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""

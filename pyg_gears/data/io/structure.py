@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyg_gears.data.io.anndata_source import AnnDataSource
 from pyg_gears.data.io.counts import read_counts, table_key
 from pyg_gears.data.io.gene_names import gene_names
 from pyg_gears.data.io.on_tissue import rows_on_tissue
@@ -14,7 +15,16 @@ from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.io.sections import Section, split_sections
 from pyg_gears.data.io.several_sections import refuse_several_sections
 from pyg_gears.data.io.source import Source
-from pyg_gears.data.slide import MIN_CELLS, MIN_GENES, MIN_SPOTS, Slide, check_cells, check_places, check_slide
+from pyg_gears.data.slide import (
+    MIN_CELLS,
+    MIN_GENES,
+    MIN_SPOTS,
+    Slide,
+    check_cells,
+    check_places,
+    check_slide,
+    check_unique,
+)
 from pyg_gears.errors import expect
 from pyg_gears.typing import FloatArray
 
@@ -48,14 +58,14 @@ class Structure(NamedTuple):
         """The slides, or the cells (without positions) as one, with their counts."""
         rows = np.concatenate([section.rows for section in self.sections])
         counts = read_counts(self.source, self.options.layer, rows)
+        shared = isinstance(self.source, AnnDataSource)  # its matrix is the caller's, and that of a file ours
         slides, start = [], 0
         for name, section in zip(self.names, self.sections, strict=True):
             stop = start + len(section.rows)
             cells = tuple(self.cells[row] for row in section.rows)
             pos = None if self.pos is None else self.pos[section.rows]
-            slides.append(
-                Slide(name, counts if len(rows) == stop - start else counts[start:stop], self.genes, cells, pos)
-            )
+            part = counts if len(rows) == stop - start else counts[start:stop]
+            slides.append(Slide(name, part, self.genes, cells, pos, copy=part is counts and shared))
             (check_cells if pos is None else check_slide)(slides[-1])
             start = stop
         return slides
@@ -81,6 +91,7 @@ def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> S
     expect(len(cells) >= least, f"{name}: expected at least {least} {what}, found {len(cells)}; use a larger sample.")
     expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
     if not spatial:
+        check_unique(name, genes, cells)
         return Structure(source, options, genes, cells, (Section("", np.arange(len(cells))),), None)
     pos, rows = read_positions(source, options.spatial_key), rows_on_tissue(source)
     expect(
@@ -96,4 +107,5 @@ def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> S
     found = Structure(source, options, genes, cells, tuple(sections), pos)
     for slide, section in zip(found.names, sections, strict=True):
         check_places(slide, pos[section.rows])
+        check_unique(slide, genes, [cells[row] for row in section.rows])
     return found
