@@ -139,6 +139,7 @@ def fit(
         page = _write_page(out, fitted, read)
         shutil.rmtree(work)  # last of all: as long as it is there, the fit can be resumed
     click.echo(f"wrote {out}: {fit_verdict(fitted.report)}")
+    click.echo("(A rank correlation of 1 is perfect, 0 is chance. E_geo is an error of the geometry, lower is better.)")
     click.echo(page)
 
 

@@ -62,6 +62,7 @@ def test_everything_of_a_file_stands_on_its_page(layout_file: Callable[..., Path
         "spearman",
         "No reference slide was named",
         "Median of the absolute residual",
+        "A residual is what is left between",
         "0.125",
         '"epochs": 3',
         "9.9",
@@ -86,6 +87,7 @@ def test_rivals_stand_beside_the_layout(small_adata: AnnData) -> None:
     assert "In spearman kNN is better: 0.750 against 0.500." in seen
     assert "<td><strong>0.750</strong></td>" in html
     assert "<td>0.500</td>" in html
+    assert "trust_20: 1 where the 20 nearest neighbours in the layout are near in truth" in seen
 
 
 def test_cells_without_a_place_are_listed_and_not_drawn(small_adata: AnnData) -> None:
