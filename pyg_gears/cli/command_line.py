@@ -33,11 +33,16 @@ def group() -> None:
     """Give dissociated cells their place back: learn from spatial slides, lay out cells by expression alone."""
 
 
+_SAID: set[str] = set()
+"""Warnings of this command: files that are opened again are warned of once."""
+
+
 def _say(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning as one line for a reader of the terminal, without file and line of ours; of several processes one says it."""
-    if not current_ranks().first:
-        return
-    click.echo(f"pyg-gears: warning: {' '.join(str(message).split())}", err=True)
+    line = f"pyg-gears: warning: {' '.join(str(message).split())}"
+    if current_ranks().first and line not in _SAID:
+        _SAID.add(line)
+        click.echo(line, err=True)
 
 
 def run(arguments: list[str] | None = None) -> Any:
@@ -46,6 +51,7 @@ def run(arguments: list[str] | None = None) -> Any:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.showwarning = _say
+    _SAID.clear()
     try:
         group.main(arguments, prog_name="pyg-gears", standalone_mode=False)
     except click.exceptions.Exit as stop:

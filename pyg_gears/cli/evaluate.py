@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     help="Slides of the fit, from which simple rivals learn.",
 )
 @click.option(
+    "--label-key",
+    metavar="COLUMN",
+    help="Column of obs with cell types, to compare communities with. Default: cell_type, label, cluster or the like.",
+)
+@click.option(
     "--community-neighbors",
     default=15,
     type=click.IntRange(1),
@@ -42,6 +47,7 @@ def evaluate(
     files: tuple[str, ...],
     truth: str,
     references: tuple[str, ...],
+    label_key: str | None,
     community_neighbors: int,
     community_resolution: float,
     json_path: str | None,
@@ -64,6 +70,7 @@ def evaluate(
         references=slides,
         json_path=json_path,
         figures_dir=figures_dir,
+        label_key=label_key,
         community_neighbors=community_neighbors,
         community_resolution=community_resolution,
         seed=seed,

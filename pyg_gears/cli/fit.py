@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,7 @@ def fit(
     from pyg_gears.data import shared_genes
     from pyg_gears.data.cell_differences import check_cells_differ
     from pyg_gears.data.folder_lock import locked_folder
+    from pyg_gears.data.gene_overlap import check_overlap
     from pyg_gears.data.io.checked_files import checked_files
     from pyg_gears.data.io.given import check_once
     from pyg_gears.data.leftovers import remove_parts
@@ -92,7 +94,7 @@ def fit(
     from pyg_gears.data.whole_file import whole_file
     from pyg_gears.devices import check_device_name, meet_processes
     from pyg_gears.ranks import by_first
-    from pyg_gears.training.held_out import check_held_out
+    from pyg_gears.training.held_out import check_held_out, held_out_slide
     from pyg_gears.training.recipe import Recipe
 
     check_device_name(device)
@@ -109,13 +111,30 @@ def fit(
             check_slide_names(files.names)
             check_held_out(files.names, validate)
             read, query = files()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said by the fit itself
+            check_overlap(read if query is None else [*read, query])
         if query is not None:
             check_cells_differ(query.subset_genes(shared_genes([*read, query])))
         return list(read), query
 
+    def summary(read: Sequence[Slide], query: Slide | None) -> str:
+        """What was understood, before hours of work are spent on it."""
+        chosen = held_out_slide([slide.name for slide in read], validate)
+        shown = [f"{slide.name} ({len(slide)} spots{', held out' * (slide.name == chosen)})" for slide in read]
+        more = [f"and {len(shown) - 8} more slides"] * (len(shown) > 8)
+        files = [*read, *([] if query is None else [query])]
+        genes = len(set(files[0].genes).intersection(*(file.genes for file in files)))
+        return (
+            f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else ', a block of each held out'}; "
+            f"{f'{len(query)} cells; ' if query is not None else ''}{genes} genes that all have; preset {preset}"
+        )
+
     # Of several processes the first one holds the folder, reads, writes and speaks.
     with locked_folder(out) if ranks.first else nullcontext():
         read, query = by_first(read_files)
+        if ranks.first:
+            click.echo(summary(read, query), err=True)  # as the lines of progress
 
         from pyg_gears.gears import Gears
         from pyg_gears.report import fit_verdict
@@ -181,11 +200,23 @@ def _read_config(config: Path | None) -> dict[str, Any]:
     expect(config.is_file(), f"expected a recipe file at {config}, found none; check the path.")
     try:
         fields = yaml.safe_load(config.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML in {config}, found {str(error).splitlines()[0]}; correct the file.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"expected YAML in {config}, found text that is not UTF-8 ({error}); correct the file."
+        ) from None
+    except yaml.YAMLError as error:
+        problem, mark = (
+            getattr(error, "problem", None) or str(error).splitlines()[0],
+            getattr(error, "problem_mark", None),
+        )
+        where = "" if mark is None else f" in line {mark.line + 1}"
+        raise InputError(
+            f"expected YAML in {config}, found {problem.removeprefix('found ')}{where}; correct the file."
+        ) from None
     expect(
         isinstance(fields, dict),
-        f"expected 'key: value' lines in {config}, found {type(fields).__name__}; correct the file.",
+        f"expected 'key: value' lines in {config}, found {'nothing' if fields is None else type(fields).__name__}; correct "
+        "the file.",
     )
     assert isinstance(fields, dict)
     return fields

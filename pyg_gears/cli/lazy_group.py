@@ -43,14 +43,17 @@ class LazyGroup(click.Group):
         """The command that the first word names.
 
         Raises:
-            InputError: when there is none of that name.
+            InputError: when there is none of that name, or an option of one value is given several.
         """
         expect(
             ctx.resilient_parsing or args[0] in self.names,
             f"expected a command among {', '.join(self.names)}, found {args[0]!r}{nearest_name(args[0], self.names)}; "
             f"see {ctx.command_path} --help.",
         )
-        return super().resolve_command(ctx, args)
+        name, command, words = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing:
+            _check_repeats(ctx, command, words)
+        return name, command, words
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
@@ -60,3 +63,18 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"{self.package}.{name}"), name)
         assert isinstance(command, click.Command)
         return command
+
+
+ONCE = ("--cells", "--validate", "--paired", "--config")
+"""Options of which someone may expect that several values add up. Of others the last one counts, as everywhere."""
+
+
+def _check_repeats(ctx: click.Context, command: click.Command, words: list[str]) -> None:
+    """Of two files after --cells the first would have no effect."""
+    try:
+        given = command.make_parser(click.Context(command, parent=ctx)).parse_args(args=list(words))[2]
+    except click.UsageError:  # click says so when the command itself is asked
+        return
+    single = [option.opts[0] for option in given if isinstance(option, click.Option) and not option.multiple]
+    twice = [option for option in ONCE if single.count(option) > 1]
+    expect(not twice, f"expected {', '.join(twice)} once, found more; leave all but one out.")

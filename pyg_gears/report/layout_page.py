@@ -137,7 +137,10 @@ def _panels(
         return [("Layout", pos)]
     from pyg_gears.report.layout_figures import drawn_together
 
-    aligned, true = drawn_together(pos, np.asarray(adata.obsm[truth_key], dtype=np.float64)[placed])
+    true = np.asarray(adata.obsm[truth_key], dtype=np.float64)[placed]
+    if not np.isfinite(true).all():  # of some cells alone
+        return [("Layout", pos)]
+    aligned, true = drawn_together(pos, true)
     return [("Layout, turned onto the truth", aligned), (f"Truth, obsm[{truth_key!r}]", true)]
 
 

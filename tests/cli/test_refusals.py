@@ -46,6 +46,7 @@ CASES = {
     FIT + "--set training.lr=inf": "expected training.lr to be a finite number",
     FIT + "--config odd.yaml": "expected training.epochs to be",
     FIT + "--config none.yaml": "expected a recipe file",
+    FIT + "--validate slide_0 --validate slide_1": "expected --validate once, found more; leave all but one out",
     FIT + "--device gpu": "expected a device among auto, cpu and cuda, found 'gpu'",
     FIT + "--preset fast": "fast",
     FIT + "--cells alike.h5ad": "expected cells that differ, found 30 with the same expression",

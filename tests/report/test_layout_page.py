@@ -99,6 +99,13 @@ def test_cells_without_a_place_are_listed_and_not_drawn(small_adata: AnnData) ->
     assert "mean confidence 0.50" in page.seen
 
 
+def test_a_truth_of_some_cells_is_not_drawn(small_adata: AnnData) -> None:
+    report = {**NO_REPORT, "truth_key": "spatial"}
+    assert len(data_of(Reader(layout_page(small_adata, "x", report)))["panels"]) == 2
+    small_adata.obsm["spatial"][5] = np.nan
+    assert len(data_of(Reader(layout_page(small_adata, "x", report)))["panels"]) == 1
+
+
 def test_a_layout_of_batches_is_warned_about(small_adata: AnnData) -> None:
     small_adata.obs["batch"] = np.where(small_adata.obsm["spatial"][:, 0] < 0.5, "a", "b")
     small_adata.obsm["X_gears"][:, 0] += 5 * (small_adata.obs["batch"] == "b")

@@ -8,6 +8,7 @@ import numpy as np
 
 from pyg_gears.data.io.anndata_source import AnnDataSource
 from pyg_gears.data.io.counts import read_counts, table_key
+from pyg_gears.data.io.gene_features import gene_features
 from pyg_gears.data.io.gene_names import gene_names
 from pyg_gears.data.io.on_tissue import rows_on_tissue
 from pyg_gears.data.io.positions import read_positions
@@ -26,7 +27,7 @@ from pyg_gears.data.slide import (
     check_unique,
 )
 from pyg_gears.errors import expect
-from pyg_gears.typing import FloatArray
+from pyg_gears.typing import FloatArray, IntArray
 
 
 class Structure(NamedTuple):
@@ -35,7 +36,8 @@ class Structure(NamedTuple):
     Attributes:
         source: The table.
         options: How it is understood.
-        genes: Names of its genes.
+        features: Its features that are genes; None for all.
+        genes: Names of the genes.
         cells: Names of all its spots or cells.
         sections: Its sections and their rows; of cells there is one.
         pos: Positions of all spots, float64 (n, 2); None for cells.
@@ -43,6 +45,7 @@ class Structure(NamedTuple):
 
     source: Source
     options: ReadOptions
+    features: IntArray | None
     genes: tuple[str, ...]
     cells: tuple[str, ...]
     sections: tuple[Section, ...]
@@ -59,6 +62,8 @@ class Structure(NamedTuple):
         rows = np.concatenate([section.rows for section in self.sections])
         counts = read_counts(self.source, self.options.layer, rows)
         shared = isinstance(self.source, AnnDataSource)  # its matrix is the caller's, and that of a file ours
+        if self.features is not None:
+            counts, shared = counts[:, self.features], False
         slides, start = [], 0
         for name, section in zip(self.names, self.sections, strict=True):
             stop = start + len(section.rows)
@@ -86,13 +91,16 @@ def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> S
     """
     name = source.name
     cells = source.row_names("obs")
-    genes = gene_names(source, options.gene_column, table_key(source, options.layer))
+    key = table_key(source, options.layer)
+    genes, features = gene_names(source, options.gene_column, key), gene_features(source, key)
+    if features is not None:
+        genes = tuple(genes[feature] for feature in features)
     least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
     expect(len(cells) >= least, f"{name}: expected at least {least} {what}, found {len(cells)}; use a larger sample.")
     expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
     if not spatial:
         check_unique(name, genes, cells)
-        return Structure(source, options, genes, cells, (Section("", np.arange(len(cells))),), None)
+        return Structure(source, options, features, genes, cells, (Section("", np.arange(len(cells))),), None)
     pos, rows = read_positions(source, options.spatial_key), rows_on_tissue(source)
     expect(
         len(pos) == len(cells),
@@ -104,7 +112,7 @@ def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> S
         sections = [Section("", rows)]
     else:
         sections = split_sections(source, options.section_key, rows)
-    found = Structure(source, options, genes, cells, tuple(sections), pos)
+    found = Structure(source, options, features, genes, cells, tuple(sections), pos)
     for slide, section in zip(found.names, sections, strict=True):
         check_places(slide, pos[section.rows])
         check_unique(slide, genes, [cells[row] for row in section.rows])
