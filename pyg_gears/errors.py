@@ -38,13 +38,14 @@ def expect(condition: bool, message: str) -> None:
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
-    """The hint " (did you mean 'x'?)" with the known name that is closest to ``name``, or an empty string.
+    """The hint " (did you mean 'x'?)" with the known name that is closest to ``name``, whatever the case, or an empty string.
 
-    >>> nearest_name("epoch", ["epochs", "seed"])
-    " (did you mean 'epochs'?)"
+    >>> nearest_name("epoch", ["epochs", "seed"]), nearest_name("erbb2", ["ACTB", "ERBB2"])
+    (" (did you mean 'epochs'?)", " (did you mean 'ERBB2'?)")
     """
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    names = {other.casefold(): other for other in reversed(list(known))}  # of names that differ by case the first
+    close = difflib.get_close_matches(name.casefold(), list(reversed(names)), n=1, cutoff=0.5)
+    return f" (did you mean {names[close[0]]!r}?)" if close else ""
 
 
 def storage_reason(error: BaseException | None) -> str | None:

@@ -19,7 +19,7 @@ from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.devices import find_device
 from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes, encoder_from_state, readable_cells
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, expect
 from pyg_gears.layout import (
     ConfidenceCalibration,
     LayoutSettings,
@@ -142,10 +142,18 @@ class FittedGears:
 
         Raises:
             InputError: when the cells lack a tenth of the model's genes, fewer than 3 have counts in them, all are alike,
-                for another ``adapt``, spots that cannot be paired, or a ``shard_dir`` in use,
+                for another ``adapt``, a seed below 0, spots that cannot be paired, or a ``shard_dir`` in use,
                 or a ``max_memory`` below what cannot be cut.
         """
         where = find_device(device)
+        expect(
+            isinstance(seed, int | np.integer) and seed >= 0,
+            f"expected a seed of a whole number of at least 0, found {seed!r}; give another.",
+        )
+        expect(
+            settings is None or isinstance(settings, LayoutSettings),
+            f"expected settings as LayoutSettings, found {type(settings).__name__}; make them with LayoutSettings(...).",
+        )
         cells = given_cells(cells)
         block = BLOCK if max_memory is None else self._block(max_memory, cells, settings or LayoutSettings())
         spots = None if paired is None else given_slides([paired])[0]
@@ -240,7 +248,7 @@ class FittedGears:
             "training_genes": None if self.training_genes is None else self.training_genes._asdict(),
             "report": dict(self.report),
         }
-        save_checkpoint(Path(folder), content)
+        save_checkpoint(Path(folder).expanduser(), content)
 
     @classmethod
     def load(cls, folder: FilePath) -> FittedGears:
@@ -249,7 +257,7 @@ class FittedGears:
         Raises:
             InputError: when there is no readable model.
         """
-        content = load_checkpoint(Path(folder))
+        content = load_checkpoint(Path(folder).expanduser())
         try:
             return cls._from_content(content)
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:

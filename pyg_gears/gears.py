@@ -107,6 +107,7 @@ class Gears:
                 not divide ``training.devices``.
         """
         where = find_device(device)
+        work_dir = None if work_dir is None else Path(work_dir).expanduser()
         first = join_ranks(cuda=where.type == "cuda").first
         build_model(self.recipe, 8, seed=0)  # refuses, before any work, fields that cannot be combined
         check_devices(self.recipe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 __all__ = ["main"]
@@ -24,5 +25,6 @@ def main(arguments: list[str] | None = None) -> Any:
 
             choose_threads(os.environ)
         from pyg_gears.cli.command_line import run
+        from pyg_gears.cli.home_folder import home_expanded
 
-        run(arguments)
+        run([home_expanded(word) for word in (sys.argv[1:] if arguments is None else arguments)])

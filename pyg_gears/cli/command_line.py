@@ -19,18 +19,30 @@ from pyg_gears.ranks import OtherProcessFailed, current_ranks
 
 COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "report", "demo", "transfer", "lab")
 
+EXAMPLE = """\b
+For example, and each command has a --help of its own:
+pyg-gears fit A.h5ad B.h5ad C.h5ad --cells CELLS.h5ad --out MODEL
+pyg-gears reconstruct MODEL CELLS.h5ad --out LAYOUT.h5ad
+pyg-gears report LAYOUT.h5ad --out report.html
+"""
 
-@click.group(cls=LazyGroup, package="pyg_gears.cli", commands=COMMANDS)
+
+@click.group(cls=LazyGroup, package="pyg_gears.cli", commands=COMMANDS, epilog=EXAMPLE)
 @click.version_option(__version__)
 def group() -> None:
     """Give dissociated cells their place back: learn from spatial slides, lay out cells by expression alone."""
 
 
+_SAID: set[str] = set()
+"""Warnings of this command: files that are opened again are warned of once."""
+
+
 def _say(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning as one line for a reader of the terminal, without file and line of ours; of several processes one says it."""
-    if not current_ranks().first:
-        return
-    click.echo(f"pyg-gears: warning: {' '.join(str(message).split())}", err=True)
+    line = f"pyg-gears: warning: {' '.join(str(message).split())}"
+    if current_ranks().first and line not in _SAID:
+        _SAID.add(line)
+        click.echo(line, err=True)
 
 
 def run(arguments: list[str] | None = None) -> Any:
@@ -39,12 +51,15 @@ def run(arguments: list[str] | None = None) -> Any:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.showwarning = _say
+    _SAID.clear()
     try:
         group.main(arguments, prog_name="pyg-gears", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except (InputError, click.ClickException) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            message = f"{message.rstrip('.')}; see {error.ctx.command_path} --help."
         number = current_ranks().number
         click.echo(f"pyg-gears{f' (process {number})' if number else ''}: {' '.join(message.split())}", err=True)
         sys.exit(2)

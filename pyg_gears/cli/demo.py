@@ -14,8 +14,10 @@ from pyg_gears.cli.simulate import simulate
 from pyg_gears.errors import expect
 
 
-@click.command()
-@click.option("--out", default="demo", type=click.Path(path_type=Path), help="New folder for everything.")
+@click.command(short_help="All of these on simulated data, in minutes.")
+@click.option(
+    "--out", default="demo", type=click.Path(path_type=Path), metavar="FOLDER", help="New folder for everything."
+)
 @click.pass_context
 def demo(context: click.Context, out: Path) -> None:
     """Simulate three slides and 1200 cells, fit, reconstruct, evaluate, draw, write a page."""

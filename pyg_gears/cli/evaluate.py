@@ -12,27 +12,42 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command()
+@click.command(short_help="Compare a layout with the truth and simple rivals.")
 @click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
-@click.option("--truth", default="spatial", help="Field of obsm with the true positions.")
+@click.option("--truth", default="spatial", metavar="KEY", help="Name in obsm of the true positions.")
 @click.option(
-    "--reference", "references", multiple=True, metavar="[NAME=]SLIDE.h5ad ...", help="Training slides for the rivals."
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="[NAME=]SLIDE.h5ad ...",
+    help="Slides of the fit, from which simple rivals learn.",
 )
-@click.option("--community-neighbors", default=15, type=click.IntRange(1), help="Neighbours per cell of communities.")
+@click.option(
+    "--label-key",
+    metavar="COLUMN",
+    help="Column of obs with cell types, to compare communities with. Default: cell_type, label, cluster or the like.",
+)
+@click.option(
+    "--community-neighbors",
+    default=15,
+    type=click.IntRange(1),
+    help="Neighbours per cell for the communities that are compared with cell types.",
+)
 @click.option(
     "--community-resolution",
     default=0.2,
     type=click.FloatRange(0, min_open=True),
     help="Resolution of the communities; larger finds more.",
 )
-@click.option("--json", "json_path", help="File for all numbers.")
-@click.option("--figures", "figures_dir", help="Folder for figures.")
-@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs.")
+@click.option("--json", "json_path", metavar="FILE", help="New file for all numbers.")
+@click.option("--figures", "figures_dir", metavar="FOLDER", help="New folder for figures.")
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs: same seed, same numbers.")
 @read_options(spatial=True)
 def evaluate(
     files: tuple[str, ...],
     truth: str,
     references: tuple[str, ...],
+    label_key: str | None,
     community_neighbors: int,
     community_resolution: float,
     json_path: str | None,
@@ -40,7 +55,11 @@ def evaluate(
     seed: int,
     reading: ReadOptions,
 ) -> None:
-    """Compare a layout with the truth, and with ridge, kNN and spectral layouts of the same cells."""
+    """Compare a layout with the true positions, where the file holds them, and with simple rivals.
+
+    The rivals are ridge and kNN regressions on the slides after --reference, and a spectral layout. Without true positions only
+    what needs none is measured.
+    """
     from pyg_gears.report import evaluate as run
     from pyg_gears.report import format_table
 
@@ -51,6 +70,7 @@ def evaluate(
         references=slides,
         json_path=json_path,
         figures_dir=figures_dir,
+        label_key=label_key,
         community_neighbors=community_neighbors,
         community_resolution=community_resolution,
         seed=seed,

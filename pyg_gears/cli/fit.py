@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,20 +23,44 @@ if TYPE_CHECKING:
     from pyg_gears.fitted_gears import FittedGears
 
 
-@click.command()
-@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder to write.")
-@click.option("--cells", help="Cells whose expression joins the fit of the embedding (.h5ad).")
-@click.option(
-    "--validate", metavar="NAME", help="Slide held out (its name or file's stem) for early stopping and confidence."
+PRESET_HELP = (
+    "How much is computed. quick: one model, minutes; standard: the mean of three, many times as long; thorough: longer "
+    "still; the others are for comparisons (docs/recipe.md)."
 )
-@click.option("--preset", default="standard", type=PresetName(), help="Recipe.")
-@click.option("--config", type=click.Path(path_type=Path), help="YAML file of recipe fields.")
+
+
+@click.command(short_help="Learn from slides: a model.")
+@click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option(
-    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One recipe field, e.g. training.seed=1."
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder for the model."
+)
+@click.option(
+    "--cells",
+    metavar="CELLS.h5ad",
+    help="Cells to lay out later, if you have them: the fit keeps to genes that they have, and learns from their expression too.",
+)
+@click.option(
+    "--validate",
+    metavar="NAME",
+    help="Slide that stops the training and calibrates confidence: its file's name without .h5ad. Default: the last of three or "
+    "more, else a block of each.",
+)
+@click.option("--preset", default="standard", type=PresetName(), help=PRESET_HELP)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Recipe fields as YAML; docs/recipe.md lists them.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One recipe field, e.g. training.seed=1; repeatable.",
 )
 @click.option("--device", default="auto", metavar="DEVICE", help="Where networks are trained: auto, cpu or cuda.")
-@click.option("--resume", is_flag=True, help="Go on with a fit that was stopped.")
+@click.option("--resume", is_flag=True, help="Go on with a fit that was stopped: the same command with this.")
 @read_options(spatial=True)
 def fit(
     slides: tuple[str, ...],
@@ -49,7 +74,10 @@ def fit(
     resume: bool,
     reading: ReadOptions,
 ) -> None:
-    """Learn how expression relates to geometry from one or more slides.
+    """Learn from slides how expression relates to place, and write a model folder.
+
+    A slide is an .h5ad with raw counts in X and positions in obsm["spatial"], a folder of Space Ranger, or another format of
+    docs/files.md. NAME= names it otherwise than its file. One is enough; three or more are better.
 
     Started by torchrun or srun, several processes train each model together (training.devices); see docs/cluster.md.
     """
@@ -58,12 +86,15 @@ def fit(
     from pyg_gears.data import shared_genes
     from pyg_gears.data.cell_differences import check_cells_differ
     from pyg_gears.data.folder_lock import locked_folder
+    from pyg_gears.data.gene_overlap import check_overlap
     from pyg_gears.data.io.checked_files import checked_files
+    from pyg_gears.data.io.given import check_once
     from pyg_gears.data.leftovers import remove_parts
+    from pyg_gears.data.slide import check_slide_names
     from pyg_gears.data.whole_file import whole_file
     from pyg_gears.devices import check_device_name, meet_processes
     from pyg_gears.ranks import by_first
-    from pyg_gears.training.held_out import check_held_out
+    from pyg_gears.training.held_out import check_held_out, held_out_slide
     from pyg_gears.training.recipe import Recipe
 
     check_device_name(device)
@@ -75,16 +106,35 @@ def fit(
     def read_files() -> tuple[list[Slide], Slide | None]:
         _check_output(out, resume)  # another run may have had it until now
         remove_parts(out)
+        check_once(slides)
         with checked_files(slides, cells, reading) as files:
+            check_slide_names(files.names)
             check_held_out(files.names, validate)
             read, query = files()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said by the fit itself
+            check_overlap(read if query is None else [*read, query])
         if query is not None:
             check_cells_differ(query.subset_genes(shared_genes([*read, query])))
         return list(read), query
 
+    def summary(read: Sequence[Slide], query: Slide | None) -> str:
+        """What was understood, before hours of work are spent on it."""
+        chosen = held_out_slide([slide.name for slide in read], validate)
+        shown = [f"{slide.name} ({len(slide)} spots{', held out' * (slide.name == chosen)})" for slide in read]
+        more = [f"and {len(shown) - 8} more slides"] * (len(shown) > 8)
+        files = [*read, *([] if query is None else [query])]
+        genes = len(set(files[0].genes).intersection(*(file.genes for file in files)))
+        return (
+            f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else ', a block of each held out'}; "
+            f"{f'{len(query)} cells; ' if query is not None else ''}{genes} genes that all have; preset {preset}"
+        )
+
     # Of several processes the first one holds the folder, reads, writes and speaks.
     with locked_folder(out) if ranks.first else nullcontext():
         read, query = by_first(read_files)
+        if ranks.first:
+            click.echo(summary(read, query), err=True)  # as the lines of progress
 
         from pyg_gears.gears import Gears
         from pyg_gears.report import fit_verdict
@@ -108,6 +158,7 @@ def fit(
         page = _write_page(out, fitted, read)
         shutil.rmtree(work)  # last of all: as long as it is there, the fit can be resumed
     click.echo(f"wrote {out}: {fit_verdict(fitted.report)}")
+    click.echo("(A rank correlation of 1 is perfect, 0 is chance. E_geo is an error of the geometry, lower is better.)")
     click.echo(page)
 
 
@@ -134,9 +185,10 @@ def _check_output(out: Path, resume: bool) -> None:
         f"expected a new folder for --out, found {out} in use; choose another, or --resume a stopped fit.",
     )
     existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+    problem = "not writable" if existing.is_dir() else "to be a file"
     expect(
         existing.is_dir() and os.access(existing, os.W_OK),
-        f"expected a place to write for --out, found {existing} not writable; choose another folder.",
+        f"expected a place to write for --out, found {existing} {problem}; choose another folder.",
     )
 
 
@@ -148,11 +200,23 @@ def _read_config(config: Path | None) -> dict[str, Any]:
     expect(config.is_file(), f"expected a recipe file at {config}, found none; check the path.")
     try:
         fields = yaml.safe_load(config.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML in {config}, found {str(error).splitlines()[0]}; correct the file.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"expected YAML in {config}, found text that is not UTF-8 ({error}); correct the file."
+        ) from None
+    except yaml.YAMLError as error:
+        problem, mark = (
+            getattr(error, "problem", None) or str(error).splitlines()[0],
+            getattr(error, "problem_mark", None),
+        )
+        where = "" if mark is None else f" in line {mark.line + 1}"
+        raise InputError(
+            f"expected YAML in {config}, found {problem.removeprefix('found ')}{where}; correct the file."
+        ) from None
     expect(
         isinstance(fields, dict),
-        f"expected 'key: value' lines in {config}, found {type(fields).__name__}; correct the file.",
+        f"expected 'key: value' lines in {config}, found {'nothing' if fields is None else type(fields).__name__}; correct "
+        "the file.",
     )
     assert isinstance(fields, dict)
     return fields

@@ -12,15 +12,17 @@ from pyg_gears.errors import expect
 
 OPTIONS = {
     "layer": click.option(
-        "--layer", metavar="NAME", help="Layer of raw counts; X or raw for these. Default: X, if it holds counts."
+        "--layer",
+        metavar="NAME",
+        help="Layer with the raw counts; X and raw name these two. Default: X, if it holds counts.",
     ),
     "gene_column": click.option(
-        "--gene-column", metavar="COLUMN", help="Column of var with the names of genes. Default: the index."
+        "--gene-column", metavar="COLUMN", help="Column of var with the names of genes. Default: var_names."
     ),
     "section_key": click.option(
         "--section-key",
         metavar="COLUMN",
-        help="Column of obs that tells sections apart, each its own slide; none: a file is one section.",
+        help="Column of obs that tells the sections of a file apart, each a slide of its own; none: one section.",
     ),
     "spatial_key": click.option(
         "--spatial-key",

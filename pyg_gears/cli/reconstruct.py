@@ -16,27 +16,35 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command()
+@click.command(short_help="Lay out cells with a model.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("cells", metavar="CELLS.h5ad")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.h5ad).")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="New file, layout.h5ad.")
 @click.option(
     "--layout",
     "choices",
     default="default",
     type=click.Choice(["default", "published"]),
-    help="Settings that --set changes: the package's, or those of the published system.",
+    help="Settings that --set changes: this package's, or those of the published system.",
 )
-@click.option("--samples", default=1, type=click.IntRange(1), help="Noisy predictions per model and patch.")
 @click.option(
-    "--patch-size", type=click.IntRange(8), help="Cells per patch.  [default: 256, published 192]", show_default=False
+    "--samples",
+    default=1,
+    type=click.IntRange(1),
+    help="Predictions that are averaged, per model and patch: all but the first with noise.",
+)
+@click.option(
+    "--patch-size",
+    type=click.IntRange(8),
+    help="Cells that are predicted at once.  [default: 256, published 192]",
+    show_default=False,
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Same seed, same layout.")
 @click.option(
     "--adapt",
     default="auto",
     type=click.Choice(["auto", "none", "match"]),
-    help="Match the cells to the spots: where they differ by their depth alone, never, or in any case.",
+    help="Match the cells' expression to the slides' spots: where only their depth differs, never, or in any case.",
 )
 @click.option(
     "--paired",
@@ -52,7 +60,9 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="Scheduler of a Dask cluster whose workers predict the patches, e.g. tcp://host:8786.",
 )
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One layout setting, e.g. fill=0.5.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One layout setting, e.g. fill=0.5; repeatable."
+)
 @read_options(spatial=False)
 def reconstruct(
     model: Path,
@@ -70,7 +80,7 @@ def reconstruct(
     assignments: tuple[str, ...],
     reading: ReadOptions,
 ) -> None:
-    """Lay out cells by their expression; coordinates in the file, if any, are not read.
+    """Lay out cells by their expression, with a model of fit; coordinates in the file, if any, are not read.
 
     Started by torchrun or srun, several processes share the prediction of patches; so do the workers of --dask.
 
@@ -88,6 +98,9 @@ def reconstruct(
     from pyg_gears.training.model_genes import check_model_genes
 
     def check_paths() -> None:
+        expect(
+            out.suffix.lower() == ".h5ad", f"expected --out to end in .h5ad, found {out}; a layout is an AnnData file."
+        )
         found = (model / "model.pt").is_file()
         expect(found, f"expected a model folder at {model}, found none; run `pyg-gears fit` first.")
         check_output(out)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pyg_gears.cli.read_options import layout_and_references, read_options
+from pyg_gears.errors import expect
 
 if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command()
+@click.command(short_help="A page to look at a layout in a browser.")
 @click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
-@click.option("--out", required=True, help="File to write (.html).")
-@click.option("--truth", default="spatial", help="Field of obsm with the true positions, shown where it exists.")
+@click.option("--out", required=True, metavar="FILE", help="New file, page.html.")
 @click.option(
-    "--reference", "references", multiple=True, metavar="[NAME=]SLIDE.h5ad ...", help="Training slides for the rivals."
+    "--truth", default="spatial", metavar="KEY", help="Name in obsm of the true positions, shown if there are any."
+)
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="[NAME=]SLIDE.h5ad ...",
+    help="Slides of the fit, from which simple rivals learn.",
 )
 @click.option("--gene", "genes", multiple=True, metavar="NAME", help="A gene that is to be on the page; repeatable.")
-@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs and cells.")
+@click.option(
+    "--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs and cells: same seed, same page."
+)
 @read_options(spatial=True)
 def report(
     files: tuple[str, ...],
@@ -32,6 +42,8 @@ def report(
     reading: ReadOptions,
 ) -> None:
     """Write a page to look at a layout: genes, confidence, selected cells, metrics; it needs no network."""
+    ending = Path(out).suffix.lower() in (".html", ".htm")
+    expect(ending, f"expected --out to end in .html, found {out}; a report is a page for a browser.")
     layout, slides = layout_and_references(files, references)
     from pyg_gears.report.page_file import plotly_source
 

@@ -15,7 +15,7 @@ INVENTED = ("tissue", "slides", "cells")
 POOLED = ("grid", "core", "min_cells", "shift", "halves", *OPTIONS)
 
 
-@click.command()
+@click.command(short_help="Invented slides and cells, to try everything out.")
 @click.option("--out", required=True, type=click.Path(), help="Folder to write into.")
 @click.option("--tissue", default="lobules", type=click.Choice(["lobules", "layers", "gradient"]), help="Pattern.")
 @click.option("--slides", default=3, type=click.IntRange(1), help="Slides of spots.")

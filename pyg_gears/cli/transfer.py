@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Shapes of one picture at matching places of another.")
 @click.argument("target", type=click.Path(path_type=Path), metavar="TARGET")
 @click.argument("sample", type=click.Path(path_type=Path), metavar="SAMPLE")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write: .png, .jpg, .npz or .pt.")

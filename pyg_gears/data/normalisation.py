@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from pyg_gears.typing import FloatArray
 
 ROWS = 300
+BLOCK = 1 << 20
 EQUAL_SUMS = 2e-3
 LARGEST_RATIO = 20.0
 NEAR = 0.04
@@ -47,10 +48,17 @@ INVERSES = (
 
 def is_integer(counts: csr_array) -> bool:
     """Whether all entries are whole numbers, up to the rounding of what passed through a float."""
-    values = counts.data
-    if (values == np.rint(values)).all():
+    parts = (
+        counts.data[start : start + BLOCK] for start in range(0, len(counts.data), BLOCK)
+    )  # not all rounded at once
+    return all(_are_rounded_wholes(part) for part in parts)
+
+
+def _are_rounded_wholes(values: FloatArray) -> bool:
+    whole = np.rint(values)
+    if (values == whole).all():
         return True
-    return bool((np.abs(values - np.rint(values)) <= np.minimum(1e-3, 1e-4 * np.abs(values))).all())
+    return bool((np.abs(values - whole) <= np.minimum(1e-3, 1e-4 * np.abs(values))).all())
 
 
 def normalisation(counts: csr_array) -> str | None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
 from pyg_gears.data.normalisation import normalisation
-from pyg_gears.errors import expect
+from pyg_gears.errors import InputError, expect
 
 MIN_SPOTS = 30
 MIN_CELLS = 3
@@ -35,6 +35,10 @@ class Slide:
         cells: Names of spots or cells, n of them, unique.
         pos: Coordinates, shape (n, 2) float64, any unit, finite; ``None`` for cells whose place is unknown.
 
+    Args:
+        copy: Whether the slide keeps counts of its own. False hands a sparse matrix over: it is not held twice, but its entries
+            may be sorted, and must not be changed any more.
+
     Raises:
         InputError: when shapes disagree, a name occurs twice or cannot be part of a file's name, or values are negative,
             NaN or infinite.
@@ -45,11 +49,12 @@ class Slide:
     genes: tuple[str, ...]
     cells: tuple[str, ...]
     pos: np.ndarray | None = None
+    copy: InitVar[bool] = field(default=True, kw_only=True)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, copy: bool) -> None:
         check_slide_name(self.name)
-        genes, cells = tuple(map(str, self.genes)), tuple(map(str, self.cells))
-        counts: Any = self.counts
+        genes, cells = _names(self.name, "genes", self.genes), _names(self.name, "spots or cells", self.cells)
+        counts = _table(self.counts)
         expect(
             len(counts.shape) == 2 and np.dtype(counts.dtype).kind in "fiub",
             f"{self.name}: expected a numeric table of counts, found {counts.dtype} of shape {counts.shape}; "
@@ -60,30 +65,23 @@ class Slide:
             f"{self.name}: expected counts of shape {(len(cells), len(genes))} (names of spots x genes), "
             f"found {counts.shape}; check the names.",
         )
-        # A copy: sorting the entries must not touch the caller's matrix.
         with np.errstate(over="ignore"):  # what exceeds float32 becomes infinite, and is refused as that
-            counts = csr_array(counts, dtype=np.float32, copy=True)
+            counts = csr_array(counts, dtype=np.float32, copy=copy)
         counts.sum_duplicates()
         expect(
             bool(np.isfinite(counts.data).all()),
             f"{self.name}: expected raw counts, found NaN or infinite values; remove or refill those entries of X.",
         )
         expect(
-            not (counts.data < 0).any(),
+            bool(counts.data.min(initial=0) >= 0),
             f"{self.name}: expected raw non-negative counts, found {counts.data.min(initial=0):g}; "
             "put raw counts instead of scaled values into X.",
         )
         counts.eliminate_zeros()
-        for what, names in (("spot or cell", cells), ("gene", genes)):
-            repeated = [name for name, times in Counter(names).items() if times > 1]
-            expect(
-                not repeated,
-                f"{self.name}: expected unique {what} names, found {len(repeated)} that repeat, "
-                f"for instance {repeated[:1]}; make them unique.",
-            )
+        check_unique(self.name, genes, cells)
         pos = self.pos if self.pos is None else _checked_positions(self.name, self.pos, len(cells))
-        for field, value in (("counts", counts), ("genes", genes), ("cells", cells), ("pos", pos)):
-            object.__setattr__(self, field, value)
+        for attribute, value in (("counts", counts), ("genes", genes), ("cells", cells), ("pos", pos)):
+            object.__setattr__(self, attribute, value)
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -103,7 +101,8 @@ class Slide:
             f"{self.name}: expected all {len(genes)} genes, found {len(missing)} missing, for instance {missing[:1]}; "
             "refit on the shared genes.",
         )
-        return replace(self, counts=self.counts[:, [column[gene] for gene in genes]], genes=tuple(genes))
+        kept = self.counts[:, [column[gene] for gene in genes]]
+        return replace(self, counts=kept, genes=tuple(genes), copy=False)
 
     def select(self, index: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"] | Sequence[int]) -> Slide:
         """The slide of the spots at ``index`` (numbers or a mask), in that order."""
@@ -113,6 +112,7 @@ class Slide:
             counts=self.counts[rows],
             cells=tuple(self.cells[i] for i in rows),
             pos=None if self.pos is None else self.pos[rows],
+            copy=False,
         )
 
 
@@ -129,7 +129,38 @@ def check_slide_name(name: str) -> None:
         and name.isprintable()
         and not set(name) & set("/\\"),
         f"expected the name of a slide to fit into the name of a file ({LONGEST_NAME} bytes, no slash or line break), "
-        f"found {str(name)[:40]!r}; give another, on the command line as NAME=path.",
+        f"found {repr(name)[:60]}; give another, on the command line as NAME=path.",
+    )
+
+
+def check_unique(name: str, genes: Sequence[str], cells: Sequence[str]) -> None:
+    """Check that genes, and spots or cells, can be told apart by their names.
+
+    Raises:
+        InputError: when a name repeats.
+    """
+    for what, names, remedy in (
+        ("spot or cell", cells, "adata.obs_names_make_unique()"),
+        ("gene", genes, "adata.var_names_make_unique(), or name a column of var with --gene-column"),
+    ):
+        if len(set(names)) == len(names):
+            continue
+        repeated = [one for one, times in Counter(names).items() if times > 1]
+        raise InputError(
+            f"{name}: expected unique {what} names, found {len(repeated)} that repeat, for instance {repeated[:1]}; make them "
+            f"unique with {remedy}."
+        )
+
+
+def check_slide_names(names: Sequence[str]) -> None:
+    """Check that slides can be told apart by their names.
+
+    Raises:
+        InputError: when two have the same.
+    """
+    expect(
+        len(set(names)) == len(names),
+        f"expected slides with different names, found {', '.join(names)}; name them NAME=path.",
     )
 
 
@@ -222,6 +253,22 @@ def _check_expression(slide: Slide) -> None:
     expect(slide.counts.nnz > 0, f"{slide.name}: expected counts, found only zeros; put raw counts into X.")
     found = normalisation(slide.counts)
     expect(found is None, f"{slide.name}: expected raw counts, found {found}; use counts before normalisation.")
+
+
+def _names(slide: str, what: str, names: Any) -> tuple[str, ...]:
+    expect(
+        isinstance(names, Iterable) and not isinstance(names, str | bytes),
+        f"{slide}: expected a list of the names of {what}, found {type(names).__name__}; give one name each.",
+    )
+    return tuple(map(str, names))
+
+
+def _table(counts: Any) -> Any:
+    """Counts as something with a shape and a type of NumPy's."""
+    try:
+        return counts if issparse(counts) else np.asarray(counts)
+    except (ValueError, TypeError, RuntimeError):  # rows of different length, tensors of other kinds
+        return np.empty(0, dtype=object)
 
 
 def _checked_positions(name: str, pos: object, n: int) -> Float[np.ndarray, "n 2"]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyg_gears.data.gene_overlap import SMALL_SHARE, check_overlap
 from pyg_gears.data.io.anndata_in import DEFAULT, cells_from_anndata
 from pyg_gears.data.io.anndata_out import check_output
 from pyg_gears.data.io.checked_files import checked_files
@@ -64,9 +65,9 @@ def evaluate(
     Returns:
         The report:
 
-        * ``layout``, ``cells`` (those that have a place), ``unplaced``, ``truth_key`` (None without truth), ``references``,
-          ``label_key``,
-          ``community_neighbors``, ``community_resolution``, ``seed`` and ``notes`` (sentences);
+        * ``layout``, ``cells`` (those that have a place and, where some have a true one, that), ``unplaced``,
+          ``truth_key`` (None without truth), ``references``, ``label_key``, ``community_neighbors``,
+          ``community_resolution``, ``seed`` and ``notes`` (sentences);
         * ``methods``: name -> metrics of ``metrics.evaluate_layout``, ours under "gears";
         * ``confidence``: rho of ``metrics.confidence_agreement``;
         * ``label_free``: name -> purity and the mean Moran's I of the 50 most variable genes. Neither is to be maximised:
@@ -81,8 +82,10 @@ def evaluate(
     with open_source(layout_path) as source:
         adata = source.to_anndata()
     adata, unplaced = _placed(adata, Path(layout_path).stem)
-    cells = cells_from_anndata(adata, Path(layout_path).stem, reading)
     truth = _truth(adata, truth_key, Path(layout_path).stem)
+    adata, truth, unknown = _with_truth(adata, truth)
+    cells = cells_from_anndata(adata, Path(layout_path).stem, reading)
+    _check_shared([*slides, cells])
     labels, label_key = _labels(adata, label_key)
 
     from pyg_gears import metrics
@@ -94,6 +97,10 @@ def evaluate(
         layouts |= simple_rivals(slides, cells, seed=seed)
     confidence = np.asarray(adata.obs["gears_confidence"], dtype=np.float64)
     notes = _notes(truth, truth_key, slides, labels, unplaced)
+    if truth is not None and unknown:
+        notes.append(
+            f"{unknown} cells have no true position (NaN in obsm[{truth_key!r}]): they are in none of the numbers."
+        )
     report: dict[str, Any] = {
         "layout": os.fspath(layout_path),
         "cells": adata.n_obs,
@@ -155,6 +162,17 @@ def _check_files(
         return [slide for file in files.slides for slide in file.read()], files.cells.options
 
 
+def _check_shared(files: Sequence[Slide]) -> None:
+    """Warn of rivals that learn from hardly any gene: they are no comparison.
+
+    Raises:
+        InputError: when layout and slides share fewer than 10 genes.
+    """
+    common = set(files[0].genes).intersection(*(file.genes for file in files))
+    if len(common) < SMALL_SHARE * min(len(file.genes) for file in files):
+        check_overlap(files, stacklevel=3)
+
+
 def _check_outputs(json_path: FilePath | None, figures_dir: FilePath | None) -> None:
     if json_path is not None:
         check_output(json_path)
@@ -179,6 +197,14 @@ def _truth(adata: AnnData, key: str, name: str) -> FloatArray | None:
         f"{truth.shape}; keep the two coordinates in the plane of the section.",
     )
     return truth.astype(np.float64)
+
+
+def _with_truth(adata: AnnData, truth: FloatArray | None) -> tuple[AnnData, FloatArray | None, int]:
+    """The cells whose true place is known, that truth, and the number of the others; all cells where none is known."""
+    known = np.zeros(0, dtype=bool) if truth is None else np.isfinite(truth).all(axis=1)
+    if truth is None or not known.any():
+        return adata, None, 0
+    return (adata, truth, 0) if known.all() else (adata[known].copy(), truth[known], int((~known).sum()))
 
 
 def _labels(adata: AnnData, key: str | None) -> tuple[np.ndarray | None, str | None]:
@@ -216,7 +242,7 @@ def _notes(
     if not slides:
         notes.append("No reference slide was named: no rivals were computed.")
     if labels is None:
-        notes.append("No column of cell types was found: no purity was computed.")
+        notes.append("No column of cell types was found: no purity was computed (name one with --label-key).")
     return notes
 
 

@@ -29,6 +29,10 @@ LABEL_FREE_NOTE = (
     "exceed the tissue's own values."
 )
 HEADLINE = ("spearman", "trust_20")
+HEADLINE_NOTE = (
+    "spearman: rank correlation of predicted and true distances, 1 is perfect, 0 is chance; trust_20: 1 where the 20 nearest "
+    "neighbours in the layout are near in truth, about 0.5 for random places."
+)
 
 
 def format_table(report: Mapping[str, Any]) -> str:
@@ -50,7 +54,7 @@ def format_table(report: Mapping[str, Any]) -> str:
 
         rho = report["confidence"]
         parts += [
-            _table(report["methods"], BETTER, f"against {report['truth_key']}"),
+            _table(report["methods"], BETTER, f"against {report['truth_key']}") + f"\n({HEADLINE_NOTE})",
             verdict(report["methods"], BETTER),
             f"Confidence against accuracy, Spearman's rho: {rho['local_rho']:+.3f} within neighbourhoods, "
             f"{rho['position_rho']:+.3f} in position.",

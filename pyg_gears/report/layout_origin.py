@@ -10,6 +10,10 @@ import numpy as np
 
 from pyg_gears.report.fit_verdict import TITLES, fit_verdict
 
+RANK_AND_ENERGY = (
+    "How good it is on what was held out: a rank correlation of predicted and true distances is 1 where they are perfect and 0 "
+    "by chance; E_geo is an error of the geometry."
+)
 GAP_FIELDS = ("coral", "mmd", "covariance")
 
 
@@ -49,6 +53,7 @@ def training_sentences(model: Mapping[str, Any]) -> list[str]:
     if isinstance(model.get("h_gate"), float) and isinstance(model.get("t_edge"), float):
         known = part(model, "rivals")
         rivals = {name: known[name] for name in TITLES if isinstance(known.get(name), float)}
+        lines.append(RANK_AND_ENERGY)
         energies = {**model, "held_out": held_out, "held_out_is_block": is_block, "rivals": rivals}
         lines.append(f"{fit_verdict(energies)}. A lower E_geo is better.")
     return lines

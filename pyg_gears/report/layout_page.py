@@ -137,7 +137,10 @@ def _panels(
         return [("Layout", pos)]
     from pyg_gears.report.layout_figures import drawn_together
 
-    aligned, true = drawn_together(pos, np.asarray(adata.obsm[truth_key], dtype=np.float64)[placed])
+    true = np.asarray(adata.obsm[truth_key], dtype=np.float64)[placed]
+    if not np.isfinite(true).all():  # of some cells alone
+        return [("Layout", pos)]
+    aligned, true = drawn_together(pos, true)
     return [("Layout, turned onto the truth", aligned), (f"Truth, obsm[{truth_key!r}]", true)]
 
 
@@ -171,7 +174,14 @@ def _head(
 
 def _metrics(report: Mapping[str, Any]) -> str:
     from pyg_gears.metrics import BETTER
-    from pyg_gears.report.evaluation_table import ARROWS, LABEL_FREE, LABEL_FREE_NOTE, score_text, verdict
+    from pyg_gears.report.evaluation_table import (
+        ARROWS,
+        HEADLINE_NOTE,
+        LABEL_FREE,
+        LABEL_FREE_NOTE,
+        score_text,
+        verdict,
+    )
 
     parts = []
     for scores, better, title in (
@@ -187,11 +197,8 @@ def _metrics(report: Mapping[str, Any]) -> str:
             parts.append(table(title, head, rows, bold if len(scores) > 1 else ()))
     if report["methods"]:
         parts.insert(0, items(verdict(report["methods"], BETTER).splitlines()))
-    return section(
-        "Metrics and simple rivals",
-        *parts,
-        items([*([LABEL_FREE_NOTE] if report["label_free"] else []), *report["notes"]]),
-    )
+    explained = [HEADLINE_NOTE] * bool(report["methods"]) + [LABEL_FREE_NOTE] * bool(report["label_free"])
+    return section("Metrics and simple rivals", *parts, items([*explained, *report["notes"]]))
 
 
 def _residuals(
@@ -208,6 +215,7 @@ def _residuals(
             paragraph(
                 f"Median of the absolute residual {np.median(np.abs(found.residual)):.3g}, of the distances "
                 f"{np.median(found.distance):.3g}, over {len(found.residual):,} entries of the table of distances.",
+                "A residual is what is left between the distance of two cells in the layout and the one predicted for them.",
                 "Large residuals mean that the predicted distances do not fit into a plane: the layout is a compromise.",
             ),
         ]

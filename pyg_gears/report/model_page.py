@@ -162,6 +162,10 @@ def _calibration(
     charts: dict[str, Any],
 ) -> str:
     parts = []
+    intro = paragraph(
+        "Confidence says what rank correlation a cell's distances are expected to have with the true ones. It is read from how "
+        "far apart the training spots that resemble the cell lie: the scatter, in units of the section's radius (RMS)."
+    )
     if calibration.calibrated:
         curve = {"confidence": (calibration.spread, calibration.confidence)}
         charts["calibration"] = lines(curve, "scatter (RMS radii)", "confidence")
@@ -174,7 +178,7 @@ def _calibration(
             chart("reached", "Confidence and rank correlation reached on the held-out slide, tenths of the spots")
         )
         parts.append(paragraph("Confidence was fitted to this slide: that the two agree on it is no test."))
-    return section("Calibration of the confidence", f'<div class="row">{"".join(parts)}</div>')
+    return section("Calibration of the confidence", intro, f'<div class="row">{"".join(parts)}</div>')
 
 
 def _tenths(confidence: Float[np.ndarray, " n"], quality: Float[np.ndarray, " n"]) -> tuple[list[float], list[float]]:
@@ -194,14 +198,23 @@ def _gate(report: Mapping[str, Any], logs: Sequence[Mapping[str, Any]], charts: 
         parts.append(
             paragraph(f"The inferred graph costs {cost:+.3f}; what the true graph leaves is the structure model's own.")
         )
-    return section("The gate", *parts, _chart(GATE, logs, charts))
+    intro = paragraph(
+        "The gate tells which cells of similar expression are neighbours in the tissue: with it the model works on an inferred "
+        "graph; for comparison, with the true neighbours. E_geo is an error of the geometry, lower is better; gate precision is "
+        "the share of true neighbours among the 30 that the gate ranks first."
+    )
+    return section("The gate", intro, *parts, _chart(GATE, logs, charts))
 
 
 def _curves(logs: Sequence[Mapping[str, Any]], charts: dict[str, Any]) -> str:
     if not logs:
         return section("Training", paragraph("The folder holds no training log."))
     drawn = "".join(_chart(curve, logs, charts) for curve in TRAINING)
-    return section("Training", items(_kept(logs)), f'<div class="row">{drawn}</div>')
+    intro = paragraph(
+        "An epoch is one pass over the minisets, small sets of spots that are laid out at once. Training lowers the loss on "
+        "those of the training slides; E_geo is measured on those of what was held out: its lowest value chooses the epoch."
+    )
+    return section("Training", intro, items(_kept(logs)), f'<div class="row">{drawn}</div>')
 
 
 def _kept(logs: Sequence[Mapping[str, Float[np.ndarray, " e"]]]) -> list[str]:

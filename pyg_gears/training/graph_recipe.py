@@ -13,8 +13,8 @@ class GraphRecipe(Configuration):
 
     k: int = Field(default=40, ge=1)
     """Nearest neighbours in H per node, before symmetrising. Recall of true neighbours 0.83 and 0.94 at 60 and 100 on an
-    unseen hippocampus section; published 0.91, 0.95, 0.97 at 60, 80, 100. With 40 the gate reads half the pairs of 100, and layouts
-    of 13 unseen sections and cells are as good (Spearman -0.014 to +0.018, mean 0.000; Trust@20 -0.002; quick, seed 0)."""
+    unseen hippocampus section; published 0.91, 0.95, 0.97 at 60, 80, 100. With 40 the gate reads half the pairs, and layouts of
+    13 unseen sections and cells are as good (Spearman -0.014 to +0.018, mean 0.000; Trust@20 -0.002; quick, seed 0)."""
     metric: Metric = "cosine"
     """"cosine" or "euclidean"."""
     mutual: bool = False

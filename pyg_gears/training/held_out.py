@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pyg_gears.errors import expect, nearest_name
 
@@ -24,7 +25,7 @@ def check_held_out(names: Sequence[str], validate: str | None) -> None:
         expect(
             validate in names,
             f"expected --validate to name one of the slides {', '.join(names)}, found {validate!r}"
-            f"{nearest_name(str(validate), names)}; use the file's stem.",
+            f"{nearest_name(Path(str(validate)).stem, names)}; use the name of its file without .h5ad.",
         )
         expect(
             len(names) > 1,

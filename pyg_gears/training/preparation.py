@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pyg_gears.data import EmbeddedSlide, MinisetDataset, Slide, SlidePart
 from pyg_gears.data.gene_overlap import check_overlap
+from pyg_gears.data.slide import check_slide_names
 from pyg_gears.encoders import Encoder, fit_candidate_projection
 from pyg_gears.errors import expect
 from pyg_gears.seeds import child_seed
@@ -72,10 +73,7 @@ def check_slides(slides: Sequence[Slide], cells: Slide | None, validate: str | N
     """
     expect(len(slides) > 0, "expected at least one slide, found none; pass slides with positions.")
     names = [slide.name for slide in slides]
-    expect(
-        len(set(names)) == len(names),
-        f"expected slides with different names, found {', '.join(names)}; name them NAME=path.",
-    )
+    check_slide_names(names)
     check_overlap([*slides, cells] if cells is not None else slides, stacklevel=3)
     check_held_out(names, validate)
 

@@ -40,10 +40,13 @@ CASES = {
     "--help": "Commands:",
     "fit --help": "--resume",
     FIT + "--validate slide_9": "expected --validate to name one of the slides slide_0, slide_1, found 'slide_9'",
+    FIT
+    + "--validate x/slide_1.h5ad": "found 'x/slide_1.h5ad' (did you mean 'slide_1'?); use the name of its file without .h5ad",
     FIT + "--set training.epochz=3": "did you mean 'epochs'?",
     FIT + "--set training.lr=inf": "expected training.lr to be a finite number",
     FIT + "--config odd.yaml": "expected training.epochs to be",
     FIT + "--config none.yaml": "expected a recipe file",
+    FIT + "--validate slide_0 --validate slide_1": "expected --validate once, found more; leave all but one out",
     FIT + "--device gpu": "expected a device among auto, cpu and cuda, found 'gpu'",
     FIT + "--preset fast": "fast",
     FIT + "--cells alike.h5ad": "expected cells that differ, found 30 with the same expression",
@@ -52,6 +55,10 @@ CASES = {
     RECONSTRUCT + "--device cuda:x": "expected a device",
     RECONSTRUCT + "--max-memory much": "expected an amount of memory, found 'much'",
     "reconstruct none cells.h5ad --out l.h5ad": "expected a model folder at none, found none",
+    FIT + "again=slide_0.h5ad": "expected every slide once, found the same one in places 0 and 2",
+    "fit slide_0.h5ad slide_0=slide_1.h5ad --out m": "expected slides with different names, found slide_0, slide_0",
+    "reconstruct model cells.h5ad --out l.csv": "expected --out to end in .h5ad, found l.csv; a layout is",
+    "report cells.h5ad --out l.pdf": "expected --out to end in .html, found l.pdf; a report is",
     "reconstruct model foreign.h5ad --out l.h5ad": "genes of the model, found",
 }
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 
 from pyg_gears.data import Slide, check_cells, check_slide, shared_genes
@@ -43,6 +47,23 @@ def test_the_callers_matrix_and_positions_are_not_touched() -> None:
         slide.pos[0] = 1.0
 
 
+@pytest.mark.parametrize("form", [np.ndarray.tolist, pd.DataFrame, torch.from_numpy])
+def test_counts_may_be_any_table_of_numbers(form) -> None:
+    values = np.random.default_rng(1).poisson(1.0, (40, 5))
+    np.testing.assert_array_equal(make(counts=form(values)).counts.toarray(), values)
+
+
+def test_a_matrix_is_held_once_where_it_is_handed_over() -> None:
+    given = csr_array(np.random.default_rng(1).poisson(1.0, (40, 5)).astype(np.float32))
+    assert not np.shares_memory(make(counts=given).counts.data, given.data)
+    handed_over = make(counts=given, copy=False)
+    assert np.shares_memory(handed_over.counts.data, given.data)
+    # What is cut out of a slide is its own, and checked as ever.
+    assert not np.shares_memory(handed_over.subset_genes(("g3", "g0")).counts.data, given.data)
+    unsorted = csr_array((np.ones(3), np.array([2, 0, 1]), np.array([0, 2, 3] + [3] * 38)), shape=(40, 5))
+    assert make(counts=unsorted, copy=False).counts.has_canonical_format
+
+
 def test_subset_and_select_follow_names() -> None:
     slide = make()
     part = slide.subset_genes(("g3", "g0")).select([7, 2])
@@ -69,8 +90,16 @@ BAD = [
     ({"counts": csr_array(np.full((40, 5), -0.5))}, "non-negative counts, found -0.5"),
     ({"counts": csr_array(np.full((40, 4), 1.0))}, r"shape \(40, 5\).*found \(40, 4\)"),
     ({"counts": csr_array(np.full((40, 5), 1j))}, "numeric table of counts, found complex128"),
-    ({"cells": ("c",) * 40}, "unique spot or cell names, found 1 that repeat"),
-    ({"genes": ("a", "b", "a", "b", "c")}, "unique gene names, found 2 that repeat, for instance \\['a'\\]"),
+    ({"counts": None}, r"numeric table of counts, found object of shape \(\)"),
+    ({"counts": [[1, 2], [3]]}, r"numeric table of counts, found object of shape \(0,\)"),
+    ({"cells": ("c",) * 40}, r"unique spot or cell names, found 1 that repeat.* with adata.obs_names_make_unique\(\)"),
+    (
+        {"genes": ("a", "b", "a", "b", "c")},
+        r"unique gene names, found 2 that repeat, for instance \['a'\]; .*var_names_make_unique\(\), or .*--gene-column",
+    ),
+    ({"genes": None}, "list of the names of genes, found NoneType; give one name each"),
+    ({"cells": "forty"}, "list of the names of spots or cells, found str"),
+    ({"name": Path("a")}, r"found PosixPath\('a'\); give another"),
     ({"pos": np.zeros((40, 3))}, "two-dimensional positions.*found 3 columns"),
     ({"pos": np.zeros(40)}, r"two-dimensional positions.*found shape \(40,\)"),
     ({"pos": np.zeros((39, 2))}, "expected 40 positions, found 39"),

@@ -283,6 +283,11 @@ def test_a_run_folder_is_claimed_before_the_encoder_is_trained(tissue, recipe, t
 
 
 def test_devices_are_checked_first(tissue, recipe, fitted) -> None:
+    for seed in ("a", -1, 1.5):
+        with pytest.raises(InputError, match=f"expected a seed of a whole number of at least 0, found {seed!r}"):
+            fitted.reconstruct(tissue.cells, seed=seed, progress=False)
+    with pytest.raises(InputError, match="expected settings as LayoutSettings, found dict; make them"):
+        fitted.reconstruct(tissue.cells, settings={}, progress=False)
     with pytest.raises(ValueError, match="expected a device among auto, cpu and cuda, found 'gpu'"):
         Gears(recipe).fit(tissue.slides, device="gpu", progress=False)
     with pytest.raises(ValueError, match="expected a device among auto, cpu and cuda, found 'gpu'"):
@@ -355,3 +360,11 @@ def test_cells_that_are_all_alike_are_refused_before_any_work(tissue, recipe, tm
     with pytest.raises(InputError, match="expected cells that differ, found 150 with the same expression"):
         Gears(recipe).fit(tissue.slides, alike, work_dir=tmp_path / "work", progress=False)
     assert not (tmp_path / "work").exists()
+
+
+def test_a_model_in_the_home_folder(fitted, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    fitted.save("~/model")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+    assert FittedGears.load("~/model").report == fitted.report

@@ -201,3 +201,21 @@ def test_truth_of_another_shape(tmp_path: Path) -> None:
     adata.write_h5ad(tmp_path / "three.h5ad")
     with pytest.raises(InputError, match=r"expected true positions of shape \(n, 2\).*\(90, 3\)"):
         evaluate(tmp_path / "three.h5ad")
+
+
+def test_cells_whose_true_place_is_unknown_are_left_out_of_the_numbers(tmp_path: Path) -> None:
+    path, pos, truth = _layout_file(tmp_path, types=False)
+    known = np.arange(90) >= 20
+    found = anndata.read_h5ad(path)
+    found.obsm["spatial"] = np.where(known[:, None], truth, np.nan)
+    found.write_h5ad(tmp_path / "some.h5ad")
+    report = evaluate(tmp_path / "some.h5ad")
+    assert report["cells"] == 70
+    assert report["methods"]["gears"]["spearman"] == evaluate_layout(pos[known], truth[known])["spearman"]
+    assert (
+        "20 cells have no true position (NaN in obsm['spatial']): they are in none of the numbers." in report["notes"]
+    )
+    found.obsm["spatial"] = np.full((90, 2), np.nan)
+    found.write_h5ad(tmp_path / "none.h5ad")
+    report = evaluate(tmp_path / "none.h5ad")
+    assert (report["cells"], report["truth_key"], report["methods"]) == (90, None, {})

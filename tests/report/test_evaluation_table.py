@@ -38,6 +38,7 @@ def test_stars_follow_the_direction_and_a_better_rival_is_named() -> None:
     assert "In spearman t-SNE is better: 0.700 against 0.600." in table
     assert "In trust_20" not in table
     assert "+0.250 within neighbourhoods, -0.500 in position" in table
+    assert "spearman: rank correlation of predicted and true distances, 1 is perfect, 0 is chance" in table
     assert table.endswith("A note.\n")
 
 

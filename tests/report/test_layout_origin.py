@@ -46,6 +46,7 @@ def test_the_energy_of_the_model_stands_beside_the_regressions() -> None:
     assert training_sentences(model)[-1].startswith("E_geo on b, where the truth has 0: 0.500 with the inferred graph")
     rivals = {"ridge": 0.8, "knn_regression": "text of a stranger", "unknown": 0.1}
     last = training_sentences({**model, "rivals": rivals})[-1]
+    assert "1 where they are perfect and 0 by chance; E_geo is an error of" in training_sentences(model)[-2]
     assert last.endswith("; better than ridge regression (0.800). A lower E_geo is better.")
     foreign = training_sentences({**model, "held_out_quality": "text of a stranger"})[-1]
     assert foreign.startswith("E_geo on b")

@@ -62,6 +62,7 @@ def test_everything_of_a_file_stands_on_its_page(layout_file: Callable[..., Path
         "spearman",
         "No reference slide was named",
         "Median of the absolute residual",
+        "A residual is what is left between",
         "0.125",
         '"epochs": 3',
         "9.9",
@@ -86,6 +87,7 @@ def test_rivals_stand_beside_the_layout(small_adata: AnnData) -> None:
     assert "In spearman kNN is better: 0.750 against 0.500." in seen
     assert "<td><strong>0.750</strong></td>" in html
     assert "<td>0.500</td>" in html
+    assert "trust_20: 1 where the 20 nearest neighbours in the layout are near in truth" in seen
 
 
 def test_cells_without_a_place_are_listed_and_not_drawn(small_adata: AnnData) -> None:
@@ -95,6 +97,13 @@ def test_cells_without_a_place_are_listed_and_not_drawn(small_adata: AnnData) ->
     assert "38 cells" in page.seen
     assert data_of(page)["count"] == 38
     assert "mean confidence 0.50" in page.seen
+
+
+def test_a_truth_of_some_cells_is_not_drawn(small_adata: AnnData) -> None:
+    report = {**NO_REPORT, "truth_key": "spatial"}
+    assert len(data_of(Reader(layout_page(small_adata, "x", report)))["panels"]) == 2
+    small_adata.obsm["spatial"][5] = np.nan
+    assert len(data_of(Reader(layout_page(small_adata, "x", report)))["panels"]) == 1
 
 
 def test_a_layout_of_batches_is_warned_about(small_adata: AnnData) -> None:

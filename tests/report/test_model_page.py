@@ -37,6 +37,8 @@ def test_everything_that_a_model_knows(fitted_model: Fitted) -> None:
         in html
     )
     assert "Trained on 2 slides: s0, s1." in html
+    for words in ("The gate tells which cells", "An epoch is one pass", "Confidence says what rank correlation"):
+        assert words in html
     assert cells["count"] == len(slides[2])
     assert [column["name"] for column in cells["columns"]] == ["rank correlation reached"]
     log = read_log(folder / "training_0.csv")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command("batch-effect")
+@click.command("batch-effect", short_help="How far slides differ in expression.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--cells", help="Dissociated cells to compare with the spots (.h5ad).")
 @click.option("--model", type=click.Path(path_type=Path), metavar="MODEL_DIR", help="Fitted model to compare too.")

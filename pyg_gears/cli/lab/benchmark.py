@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command()
+@click.command(short_help="Methods side by side on the same cells.")
 @click.argument("sections", nargs=-1, required=True, metavar="[NAME=]SECTION.h5ad...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write, or to go on in.")
 @click.option(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command()
+@click.command(short_help="Variants of the method side by side.")
 @click.argument("name", required=False)
 @click.argument("slides", nargs=-1, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--out", type=click.Path(path_type=Path), help="New folder, or one to resume.")

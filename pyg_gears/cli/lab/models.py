@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command()
+@click.command(short_help="Structure models side by side.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--validate", required=True, metavar="NAME", help="Slide among them that chooses each model's epoch.")
 @click.option("--query", required=True, metavar="SLIDE.h5ad", help="Section with positions that no model sees.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command("patch-size")
+@click.command("patch-size", short_help="Quality by the size of patches.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("section", metavar="SECTION.h5ad")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for table and figure.")

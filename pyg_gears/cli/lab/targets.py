@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command()
+@click.command(short_help="Whether what is learned from suffices.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,7 +51,7 @@ def named_source(path: FilePath) -> Iterator[Source]:
     """
     name, file_path = named_path(path)
     with open_source(file_path) as source:
-        if file_path != Path(path):
+        if file_path != Path(os.path.expanduser(path)):
             source.name = name
         yield source
 
@@ -104,7 +105,7 @@ def slides_from_anndata(
     adata: AnnData, name: str, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]
 ) -> list[Slide]:
     """The same as ``read_slides`` for an ``AnnData`` in memory, which is not changed."""
-    return check_structure(AnnDataSource(adata, name), replace(options, **choices), spatial=True).read()
+    return check_structure(_in_memory(adata, name), replace(options, **choices), spatial=True).read()
 
 
 def slide_from_anndata(
@@ -118,7 +119,7 @@ def cells_from_anndata(
     adata: AnnData, name: str, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]
 ) -> Slide:
     """The same as ``read_cells`` for an ``AnnData`` in memory: coordinates in it are not read."""
-    return check_structure(AnnDataSource(adata, name), replace(options, **choices), spatial=False).read()[0]
+    return check_structure(_in_memory(adata, name), replace(options, **choices), spatial=False).read()[0]
 
 
 def check_h5ad(
@@ -141,6 +142,16 @@ def check_h5ad(
     with named_source(path) as source:
         found = check_structure(source, replace(options, **choices), spatial=spatial)
         return H5adSummary(source.name, found.genes, found.names)
+
+
+def _in_memory(adata: AnnData, name: str) -> AnnDataSource:
+    from anndata import AnnData
+
+    expect(
+        isinstance(adata, AnnData),
+        f"expected an AnnData, found {type(adata).__name__}; read a file with read_slides or read_cells.",
+    )
+    return AnnDataSource(adata, name)
 
 
 def _one(slides: list[Slide]) -> Slide:

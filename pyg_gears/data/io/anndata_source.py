@@ -43,8 +43,10 @@ class AnnDataSource:
         return getattr(self._element(key), "shape", None)
 
     def read(self, key: str) -> Any:
-        """The element in memory; a backed matrix is read."""
+        """The element in memory; a backed matrix is read, one of dask computed."""
         found = self._element(key)
+        if hasattr(found, "compute"):
+            return found.compute()
         if hasattr(found, "to_memory"):
             return found.to_memory()
         return found[()] if isinstance(found, h5py.Dataset) else found

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import expect
 from pyg_gears.typing import IntArray
 
 
@@ -25,11 +25,6 @@ def count_matrix(name: str, where: str, table: Any, rows: IntArray) -> csr_array
     Raises:
         InputError: for another type, masked entries, or a table that is not two-dimensional.
     """
-    if hasattr(table, "compute"):
-        raise InputError(
-            f"{name}: expected {where} in memory, found {type(table).__name__}, whose values are still to be computed; "
-            "call compute() on it first."
-        )
     expect(
         not np.ma.is_masked(table),
         f"{name}: expected a value in every entry of {where}, found masked ones; fill them.",

@@ -140,7 +140,7 @@ def _problem(counts: csr_array, *, logged: bool = False) -> str | None:
     """
     if not np.isfinite(counts.data).all():
         return "NaN or infinite values"
-    if (counts.data < 0).any():
+    if counts.data.min(initial=0) < 0:
         return f"{counts.data.min():g}, so scaled or centred values"
     if counts.nnz == 0:
         return "only zeros"

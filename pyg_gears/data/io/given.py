@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyg_gears.data import cells_from_anndata, read_cells, read_slide, slide_from_anndata
+from pyg_gears.data.io.named_path import named_path
 from pyg_gears.data.slide import Slide, check_cells, check_slide
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
@@ -48,15 +48,24 @@ def given_slides(slides: Iterable[Given] | Mapping[str, Given]) -> list[Slide]:
     else:
         named = [(None, slide) for slide in slides]
     expect(len(named) > 0, f"expected at least one slide, found none; {remedy}.")
+    check_once([slide for _, slide in named])
+    return [_slide(slide, name, number) for number, (name, slide) in enumerate(named)]
+
+
+def check_once(slides: Sequence[Given]) -> None:
+    """Check that no slide is given twice, be it under two names: held out, it would have been trained on.
+
+    Raises:
+        InputError: for the same object, or the same file.
+    """
     first: dict[object, int] = {}
-    for number, (_, slide) in enumerate(named):
-        key = Path(slide).resolve() if isinstance(slide, str | os.PathLike) else id(slide)
+    for number, slide in enumerate(slides):
+        key = named_path(slide).path.resolve() if isinstance(slide, str | os.PathLike) else id(slide)
         expect(
             key not in first,
             f"expected every slide once, found the same one in places {first.get(key)} and {number}; leave one out.",
         )
         first[key] = number
-    return [_slide(slide, name, number) for number, (name, slide) in enumerate(named)]
 
 
 def given_cells(cells: Given) -> Slide:
@@ -97,7 +106,7 @@ def _slide(slide: Any, name: str | None, number: int) -> Slide:
         raise InputError(
             f"expected slides as AnnData, paths or Slide, found {_kind(slide)} in place {number}; pass one of these."
         )
-    return found if name is None else replace(found, name=name)
+    return found if name is None else replace(found, name=name, copy=False)
 
 
 def _kind(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,11 +82,30 @@ def _open_folder(path: Path) -> Iterator[Source]:
         bins = sorted(entry.name for root in (path, path / "outs") for entry in root.glob("binned_outputs/square_*"))
         raise InputError(
             f"expected an .h5ad file at {path}{_OR}, found a folder"
-            + (f" with bins of several sizes ({', '.join(bins)}); pass one of these folders." if bins else _EMPTY_HINT)
+            + (
+                f" with bins of several sizes ({', '.join(bins)}); pass one of these folders."
+                if bins
+                else _inside(path)
+            )
         )
 
 
-_EMPTY_HINT = " of none of these; check the path."
+def _inside(path: Path) -> str:
+    """What a folder of no format holds instead, and the remedy."""
+    names = sorted(entry.name for entry in path.iterdir())
+    files = [name for name in names if name.endswith(".h5ad")]
+    if files:
+        return f" with {', '.join(files[:3])}{', ...' * (len(files) > 3)}; pass the files."
+    for name in names:
+        found = _PREFIXED.fullmatch(name)
+        if found is not None:  # as in archives of several samples
+            return f" with {name}; rename it to {found[1]}, and what belongs to it likewise."
+    return " of none of these; check the path."
+
+
+_PREFIXED = re.compile(
+    r".+?[-_.]?((?:filtered|raw)_feature_bc_matrix(?:\.h5)?|(?:matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(?:\.gz)?)"
+)
 
 
 def _in_memory(adata: AnnData, name: str, path: Path) -> AnnDataSource:

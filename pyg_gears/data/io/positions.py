@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyg_gears.data.io.obs_words import read_column
 from pyg_gears.data.io.source import Source
+from pyg_gears.data.io.space_ranger import ranger_folder
 from pyg_gears.errors import InputError, expect, nearest_name
 
 TABLES = ("x_spatial", "spatial_coords", "spatial_coordinates", "coords", "coordinates", "xy", "xy_loc", "positions")
@@ -105,7 +107,10 @@ def _number(value: Any) -> float:
 
 
 def _remedy(source: Source, tables: list[str], columns: list[str]) -> str:
-    """The way out: positions under another name, if there are any."""
+    """The way out: the folder around a matrix of Space Ranger, or positions under another name, if there are any."""
+    where = Path(source.where)
+    if not tables and where.exists() and (where.parent / "spatial").is_dir() and ranger_folder(where.parent):
+        return f"pass the folder {where.parent}, whose spatial/ holds them"
     names = {column.lower(): column for column in columns}
     flat = [key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)]
     others = [key for key in flat if key.lower() in TABLES or "spatial" in key.lower() or "coord" in key.lower()]
@@ -113,5 +118,8 @@ def _remedy(source: Source, tables: list[str], columns: list[str]) -> str:
     if not others and "spatialdata_attrs" in source.keys("uns"):
         return "put those of the shapes there with spatialdata.get_centroids, since shapes and points are not read"
     if not others:
-        return "add them (spots x 2), or name them with --spatial-key"
+        folder = "pass the folder of Space Ranger that has this matrix and spatial/ in it, or " * (
+            where.suffix == ".h5"
+        )
+        return f"{folder}add them (spots x 2), or name them with --spatial-key"
     return f"name them with --spatial-key {others[0]}" + (f" (or {', '.join(others[1:3])})" if others[1:] else "")

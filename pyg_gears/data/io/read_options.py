@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
+from pyg_gears.errors import expect
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -17,12 +19,22 @@ class ReadOptions:
             one section whatever its columns say.
         spatial_key: Positions: a name in ``obsm``, or two columns of ``obs`` as ``"x,y"``. By default ``"spatial"``.
         gene_column: Column of ``var`` with the names of genes. By default the index.
+
+    Raises:
+        InputError: for a value that is not text.
     """
 
     layer: str | None = None
     section_key: str | None = None
     spatial_key: str | None = None
     gene_column: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            expect(
+                value is None or isinstance(value, str),
+                f"expected {name} as text, found {value!r}; write a name (two columns of obs as 'x,y').",
+            )
 
 
 class ReadChoices(TypedDict, total=False):

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyg_gears.data.io.anndata_source import AnnDataSource
 from pyg_gears.data.io.counts import read_counts, table_key
+from pyg_gears.data.io.gene_features import gene_features
 from pyg_gears.data.io.gene_names import gene_names
 from pyg_gears.data.io.on_tissue import rows_on_tissue
 from pyg_gears.data.io.positions import read_positions
@@ -14,9 +16,18 @@ from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.io.sections import Section, split_sections
 from pyg_gears.data.io.several_sections import refuse_several_sections
 from pyg_gears.data.io.source import Source
-from pyg_gears.data.slide import MIN_CELLS, MIN_GENES, MIN_SPOTS, Slide, check_cells, check_places, check_slide
+from pyg_gears.data.slide import (
+    MIN_CELLS,
+    MIN_GENES,
+    MIN_SPOTS,
+    Slide,
+    check_cells,
+    check_places,
+    check_slide,
+    check_unique,
+)
 from pyg_gears.errors import expect
-from pyg_gears.typing import FloatArray
+from pyg_gears.typing import FloatArray, IntArray
 
 
 class Structure(NamedTuple):
@@ -25,7 +36,8 @@ class Structure(NamedTuple):
     Attributes:
         source: The table.
         options: How it is understood.
-        genes: Names of its genes.
+        features: Its features that are genes; None for all.
+        genes: Names of the genes.
         cells: Names of all its spots or cells.
         sections: Its sections and their rows; of cells there is one.
         pos: Positions of all spots, float64 (n, 2); None for cells.
@@ -33,6 +45,7 @@ class Structure(NamedTuple):
 
     source: Source
     options: ReadOptions
+    features: IntArray | None
     genes: tuple[str, ...]
     cells: tuple[str, ...]
     sections: tuple[Section, ...]
@@ -48,14 +61,16 @@ class Structure(NamedTuple):
         """The slides, or the cells (without positions) as one, with their counts."""
         rows = np.concatenate([section.rows for section in self.sections])
         counts = read_counts(self.source, self.options.layer, rows)
+        shared = isinstance(self.source, AnnDataSource)  # its matrix is the caller's, and that of a file ours
+        if self.features is not None:
+            counts, shared = counts[:, self.features], False
         slides, start = [], 0
         for name, section in zip(self.names, self.sections, strict=True):
             stop = start + len(section.rows)
             cells = tuple(self.cells[row] for row in section.rows)
             pos = None if self.pos is None else self.pos[section.rows]
-            slides.append(
-                Slide(name, counts if len(rows) == stop - start else counts[start:stop], self.genes, cells, pos)
-            )
+            part = counts if len(rows) == stop - start else counts[start:stop]
+            slides.append(Slide(name, part, self.genes, cells, pos, copy=part is counts and shared))
             (check_cells if pos is None else check_slide)(slides[-1])
             start = stop
         return slides
@@ -76,12 +91,16 @@ def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> S
     """
     name = source.name
     cells = source.row_names("obs")
-    genes = gene_names(source, options.gene_column, table_key(source, options.layer))
+    key = table_key(source, options.layer)
+    genes, features = gene_names(source, options.gene_column, key), gene_features(source, key)
+    if features is not None:
+        genes = tuple(genes[feature] for feature in features)
     least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
     expect(len(cells) >= least, f"{name}: expected at least {least} {what}, found {len(cells)}; use a larger sample.")
     expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")
     if not spatial:
-        return Structure(source, options, genes, cells, (Section("", np.arange(len(cells))),), None)
+        check_unique(name, genes, cells)
+        return Structure(source, options, features, genes, cells, (Section("", np.arange(len(cells))),), None)
     pos, rows = read_positions(source, options.spatial_key), rows_on_tissue(source)
     expect(
         len(pos) == len(cells),
@@ -93,7 +112,8 @@ def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> S
         sections = [Section("", rows)]
     else:
         sections = split_sections(source, options.section_key, rows)
-    found = Structure(source, options, genes, cells, tuple(sections), pos)
+    found = Structure(source, options, features, genes, cells, tuple(sections), pos)
     for slide, section in zip(found.names, sections, strict=True):
         check_places(slide, pos[section.rows])
+        check_unique(slide, genes, [cells[row] for row in section.rows])
     return found

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from pyg_gears.data.io.gene_features import EXPRESSION
 from pyg_gears.data.io.open_h5ad import reading
 from pyg_gears.errors import expect
 from pyg_gears.typing import FilePath
@@ -17,7 +18,6 @@ from pyg_gears.typing import FilePath
 if TYPE_CHECKING:
     from anndata import AnnData
 
-EXPRESSION = "Gene Expression"
 _REMEDY = "pass the matrix that Cell Ranger or Space Ranger wrote"
 
 

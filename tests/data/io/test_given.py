@@ -109,6 +109,7 @@ TWICE = adata()
         ([TWICE, TWICE], "expected every slide once, found the same one in places 0 and 1"),
         ({"a": TWICE, "b": TWICE}, "expected every slide once"),
         (["a.h5ad", Path("./a.h5ad")], "expected every slide once"),
+        (["a.h5ad", "b=a.h5ad"], "expected every slide once"),
         ([TWICE, COUNTS], r"expected slides as AnnData, paths or Slide, found ndarray of shape \(40, 12\) in place 1"),
         ([None], r"found nothing \(None\) in place 0"),
         ([AnnData(COUNTS)], r"slide_0: expected positions"),

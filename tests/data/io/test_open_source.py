@@ -168,9 +168,17 @@ def test_folders_and_pipes_that_are_no_data(tmp_path: Path) -> None:
         InputError, match=r"expected an .h5ad file at .*, a folder of Space Ranger\), found a folder of none of these"
     ):
         read_cells(tmp_path)
+    (tmp_path / "GSM1_features.tsv.gz").touch()
+    (tmp_path / "GSM1_matrix.mtx.gz").touch()
+    with pytest.raises(
+        InputError, match=r"found a folder with GSM1_features.tsv.gz; rename it to features.tsv.gz, and"
+    ):
+        read_cells(tmp_path)
     os.mkfifo(tmp_path / "pipe.h5ad")
     with pytest.raises(InputError, match="found nothing"):
         read_cells(tmp_path / "pipe.h5ad")
+    with pytest.raises(InputError, match=r"found a folder with pipe.h5ad; pass the files"):
+        read_cells(tmp_path)
 
 
 def test_files_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

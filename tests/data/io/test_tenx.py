@@ -206,6 +206,20 @@ def test_a_folder_of_space_ranger_with_a_matrix_market_folder(tmp_path: Path) ->
         assert read_slide(folder).counts.shape == (N - 1, G)
 
 
+def test_a_matrix_alone_is_told_of_the_folder_with_its_positions(tmp_path: Path) -> None:
+    ranger(tmp_path / "sample")
+    matrix = next((tmp_path / "sample").rglob("filtered_feature_bc_matrix*"))
+    with pytest.raises(
+        InputError, match=rf"positions in obsm\['spatial'\], found .*; pass the folder {matrix.parent}, whose"
+    ):
+        read_slide(matrix)
+    alone = tenx(tmp_path)
+    with pytest.raises(
+        InputError, match=r"found \[\]; pass the folder of Space Ranger that has this matrix and spatial/ in it"
+    ):
+        read_slide(alone)
+
+
 def test_a_folder_of_cell_ranger_holds_cells_alone(tmp_path: Path) -> None:
     (tmp_path / "sample").mkdir()
     tenx(tmp_path / "sample")
