@@ -101,6 +101,10 @@ def fit(
     ranks = meet_processes(device)
     by_first(lambda: _check_output(out, resume))
     recipe = Recipe.preset(preset).change(_read_config(config)).change(parse_assignments(assignments))
+    if ranks.count > 1:
+        from pyg_gears.training.dealt_minisets import check_devices
+
+        check_devices(recipe)  # before anything is read
     work = out / "work"
 
     def read_files() -> tuple[list[Slide], Slide | None]:
