@@ -20,6 +20,6 @@ def test_example(file: Path) -> None:
     assert len(file.read_text().splitlines()) < 80
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(file), *SMALL.get(file.stem, [])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
