@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pyg_gears.cli.read_options import layout_and_references, read_options
+from pyg_gears.cli.read_options import layout_and_references, read_options, reference_option
 
 if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Compare a layout with the truth and simple rivals.")
 @click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
 @click.option("--truth", default="spatial", metavar="KEY", help="Name in obsm of the true positions.")
-@click.option(
-    "--reference",
-    "references",
-    multiple=True,
-    metavar="[NAME=]SLIDE.h5ad ...",
-    help="Slides of the fit, from which simple rivals learn.",
-)
+@reference_option
 @click.option(
     "--label-key",
     metavar="COLUMN",

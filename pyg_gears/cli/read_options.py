@@ -54,6 +54,16 @@ def read_options(*, spatial: bool) -> Callable[[Callable[..., None]], Callable[.
     return decorate
 
 
+reference_option = click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="[NAME=]SLIDE.h5ad ...",
+    help="Slides of the fit, from which simple rivals learn.",
+)
+"""Of `evaluate` and `report`; what follows it is told apart by :func:`layout_and_references`."""
+
+
 def layout_and_references(files: tuple[str, ...], references: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """The layout and the reference slides of ``LAYOUT --reference A B C``, of which B and C arrive as further files."""
     layout, more = files[0], files[1:]

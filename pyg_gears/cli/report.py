@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pyg_gears.cli.read_options import layout_and_references, read_options
+from pyg_gears.cli.read_options import layout_and_references, read_options, reference_option
 from pyg_gears.errors import expect
 
 if TYPE_CHECKING:
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--truth", default="spatial", metavar="KEY", help="Name in obsm of the true positions, shown if there are any."
 )
-@click.option(
-    "--reference",
-    "references",
-    multiple=True,
-    metavar="[NAME=]SLIDE.h5ad ...",
-    help="Slides of the fit, from which simple rivals learn.",
-)
+@reference_option
 @click.option("--gene", "genes", multiple=True, metavar="NAME", help="A gene that is to be on the page; repeatable.")
 @click.option(
     "--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs and cells: same seed, same page."

@@ -48,10 +48,9 @@ INVERSES = (
 
 def is_integer(counts: csr_array) -> bool:
     """Whether all entries are whole numbers, up to the rounding of what passed through a float."""
-    parts = (
-        counts.data[start : start + BLOCK] for start in range(0, len(counts.data), BLOCK)
-    )  # not all rounded at once
-    return all(_are_rounded_wholes(part) for part in parts)
+    # In blocks: the rounded values need not be held all at once.
+    starts = range(0, len(counts.data), BLOCK)
+    return all(_are_rounded_wholes(counts.data[start : start + BLOCK]) for start in starts)
 
 
 def _are_rounded_wholes(values: FloatArray) -> bool:
