@@ -14,34 +14,27 @@ import torch
 from jaxtyping import Float
 
 from pyg_gears import __version__
-from pyg_gears.data import Slide
 from pyg_gears.data.folder_lock import locked_folder
-from pyg_gears.data.io.given import Given, given_cells, given_slides
+from pyg_gears.data.io.given import Given
 from pyg_gears.devices import find_device
-from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes, encoder_from_state, readable_cells
-from pyg_gears.errors import InputError, expect
+from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes, encoder_from_state
+from pyg_gears.errors import InputError
 from pyg_gears.layout import (
     ConfidenceCalibration,
     LayoutSettings,
     Regressions,
     TrainingSupport,
-    adapt_query,
-    embed_query,
     layout_verdict,
-    own_components,
-    paired_genes,
     paired_layout,
     reconstruct_layout,
-    votes_at_a_time,
     weigh_by_agreement,
     with_unplaced,
 )
-from pyg_gears.layout.memory import BLOCK
 from pyg_gears.model_trial import try_model
 from pyg_gears.models import StructureModel
+from pyg_gears.prepared_query import PreparedQuery, block_of_votes, prepare_query
 from pyg_gears.ranks import join_ranks
 from pyg_gears.reconstruction import Reconstruction
-from pyg_gears.seeds import child_seed
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import load_checkpoint, save_checkpoint
 from pyg_gears.training.preparation import candidate_search
@@ -146,76 +139,87 @@ class FittedGears:
                 or a ``max_memory`` below what cannot be cut.
         """
         where = find_device(device)
-        expect(
-            isinstance(seed, int | np.integer) and seed >= 0,
-            f"expected a seed of a whole number of at least 0, found {seed!r}; give another.",
+        prepared = self.prepare(cells, settings=settings, seed=seed, adapt=adapt, paired=paired, max_memory=max_memory)
+        return self.lay_out(prepared, shard_dir=shard_dir, progress=progress, device=where)
+
+    def prepare(
+        self,
+        cells: Given,
+        *,
+        settings: LayoutSettings | None = None,
+        seed: int = 0,
+        adapt: str = "auto",
+        paired: Given | None = None,
+        max_memory: str | float | None = None,
+    ) -> PreparedQuery:
+        """The first step of :meth:`reconstruct`, after which the cells' counts are no longer needed.
+
+        For many cells: drop what holds their counts before :meth:`lay_out`, which takes the most memory.
+
+        Args:
+            cells: As in :meth:`reconstruct`.
+            settings: As in :meth:`reconstruct`.
+            seed: As in :meth:`reconstruct`.
+            adapt: As in :meth:`reconstruct`.
+            paired: As in :meth:`reconstruct`.
+            max_memory: As in :meth:`reconstruct`; without the counts, unless ``paired`` needs them.
+
+        Raises:
+            InputError: as :meth:`reconstruct`.
+        """
+        return prepare_query(
+            self, cells, settings=settings, seed=seed, adapt=adapt, paired=paired, max_memory=max_memory
         )
-        expect(
-            settings is None or isinstance(settings, LayoutSettings),
-            f"expected settings as LayoutSettings, found {type(settings).__name__}; make them with LayoutSettings(...).",
-        )
-        cells = given_cells(cells)
-        block = BLOCK if max_memory is None else self._block(max_memory, cells, settings or LayoutSettings())
-        spots = None if paired is None else given_slides([paired])[0]
-        if spots is not None:
-            paired_genes(cells, spots)
-        query, kept, share = readable_cells(cells, self.encoder.genes, self.training_genes)
-        depth_ratio = self.encoder.depth_ratio(query)
-        embedded, gap, borrowed = embed_query(
-            self.encoder, query, self.support.features, depth_ratio=depth_ratio, seed=child_seed(seed, "gap")
-        )
-        x, adapted = adapt_query(
-            embedded.x,
-            torch.cat(self.support.x),
-            gap,
-            self.adapter,
-            depth_ratio=depth_ratio,
-            adapt=adapt,
-            seed=child_seed(seed, "adapter"),
-        )
-        # Missing genes shorten the features as well: the lower of the two, so that their loss does not count twice.
-        signal = min(self.support.signal(embedded.features), share)
-        genes = self.training_genes
-        depth = np.ones(len(x)) if genes is None else genes.trust(self.encoder.depths(query))
-        confidence = np.zeros(len(kept))
-        confidence[kept] = self.calibration.predict(self.support.scatter(x)) * signal * depth
-        regressions = () if self.regressions is None else self.regressions.layouts(query, x, borrow=borrowed)
-        own = own_components(query) if settings is None or settings.refinement_rounds else None
-        del query, embedded  # what follows needs the room
+
+    def lay_out(
+        self,
+        prepared: PreparedQuery,
+        *,
+        shard_dir: FilePath | None = None,
+        progress: bool = True,
+        device: str | torch.device = "auto",
+    ) -> Reconstruction:
+        """The second step of :meth:`reconstruct`: from embedding to layout.
+
+        Args:
+            prepared: What :meth:`prepare` gave.
+            shard_dir: As in :meth:`reconstruct`.
+            progress: As in :meth:`reconstruct`.
+            device: As in :meth:`reconstruct`.
+
+        Raises:
+            InputError: for a ``shard_dir`` in use, or if the counts are still held and ``max_memory`` leaves no room for them.
+        """
+        where, kept, gap = find_device(device), prepared.kept, prepared.gap
         first = join_ranks(cuda=where.type == "cuda").first
         with nullcontext() if shard_dir is None or not first else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,
-                x,
+                prepared.x,
                 candidates=self.candidates,
-                settings=settings,
-                seed=seed,
+                settings=prepared.settings,
+                seed=prepared.seed,
                 shard_dir=shard_dir,
                 progress=progress,
                 device=where,
-                regressions=regressions,
-                own=own,
-                block=block,
-                confidence=1.0 if gap.near else float(confidence[kept].mean()),
+                regressions=prepared.regressions,
+                own=prepared.own,
+                block=block_of_votes(self, prepared.max_memory, len(kept), prepared.settings),
+                confidence=1.0 if gap.near else float(prepared.confidence.mean()),
             )
-        confidence[kept] = weigh_by_agreement(confidence[kept], layout.pos, regressions)
-        if spots is not None:
-            layout = paired_layout(layout, cells.select(kept), spots, seed=seed)
+        confidence = np.zeros(len(kept))
+        confidence[kept] = weigh_by_agreement(prepared.confidence, layout.pos, prepared.regressions)
+        if prepared.paired is not None:
+            layout = paired_layout(layout, *prepared.paired, seed=prepared.seed)
         verdict = layout_verdict(
             float(confidence[kept].mean()),
             far=gap.far,
-            depth=float(depth.mean()),
-            signal=signal,
+            depth=prepared.depth,
+            signal=prepared.signal,
             held_out=self.report.get("held_out_quality"),
         )
         layout = with_unplaced(layout, kept)
-        return Reconstruction(layout.pos, confidence, layout, gap, adapted, verdict)
-
-    def _block(self, max_memory: str | float, cells: Slide, settings: LayoutSettings) -> int:
-        """Votes to work on at a time."""
-        regressions = () if self.regressions is None else (self.regressions.knn, self.regressions.kernel_ridge)
-        voters = len(self.members) * settings.samples + sum(one is not None for one in regressions)
-        return votes_at_a_time(max_memory, len(cells), cells.counts.nnz, settings, voters)
+        return Reconstruction(layout.pos, confidence, layout, gap, prepared.adapted, verdict)
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """The origin of a layout, for its file: recipe, versions, residuals, the model's validation."""

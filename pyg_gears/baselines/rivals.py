@@ -133,17 +133,23 @@ def section_pca(
     Returns:
         One float64 embedding per section of ``embed``.
     """
+    generator = np.random.default_rng(seed)
+    blocks = [center(expression[fit_rows(expression.shape[0], generator)], zscore=False) for expression in fit]
+    weight = unit_components(np.concatenate(blocks), count, seed=seed)
+    return [np.asarray(x @ weight - gene_statistics(x).mean @ weight) for x in embed]
+
+
+def fit_rows(n: int, generator: np.random.Generator) -> Int[np.ndarray, " m"]:
+    """Rows of a section of n cells that components are taken from: all, or 20,000 of them."""
+    return np.sort(generator.permutation(n)[:MAX_FIT_CELLS])
+
+
+def unit_components(values: Float[np.ndarray, "n g"], count: int, *, seed: int) -> Float[np.ndarray, "g c"]:
+    """Principal components of centred values, scaled so that projections on them have unit mean square, float64."""
     from sklearn.decomposition import PCA
 
-    generator = np.random.default_rng(seed)
-    blocks = []
-    for expression in fit:
-        rows = np.sort(generator.permutation(expression.shape[0])[:MAX_FIT_CELLS])
-        blocks.append(center(expression[rows], zscore=False))
-    values = np.concatenate(blocks)
     pca = PCA(min(count, *values.shape), random_state=seed).fit(values)
-    weight = pca.components_.T.astype(np.float64) / max(float(np.sqrt(pca.explained_variance_.mean())), 1e-12)
-    return [np.asarray(x @ weight - gene_statistics(x).mean @ weight) for x in embed]
+    return pca.components_.T.astype(np.float64) / max(float(np.sqrt(pca.explained_variance_.mean())), 1e-12)
 
 
 def consensus(outputs: Sequence[RegressionOutput]) -> Layout:

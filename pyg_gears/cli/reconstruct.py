@@ -95,7 +95,7 @@ def reconstruct(
     from pyg_gears.layout.memory import memory_bytes
     from pyg_gears.layout.settings import LayoutSettings
     from pyg_gears.ranks import by_first
-    from pyg_gears.training.model_genes import check_model_genes
+    from pyg_gears.training.model_genes import check_model_genes, model_genes
 
     def check_paths() -> None:
         expect(
@@ -117,9 +117,13 @@ def reconstruct(
     def read_files() -> tuple[Slide, Slide | None]:
         check_output(out)  # another run may have written it until now
         remove_parts(kept)
-        query = read_cells(cells, reading)
+        # A pair of cells and spots is compared in all genes that the two share.
+        genes = model_genes(model / "model.pt") if paired is None else None
+        query = read_cells(cells, reading, genes=genes)
+        if paired is None:
+            return query, None
         check_model_genes(model / "model.pt", query)
-        return query, None if paired is None else read_slide(paired, reading)
+        return query, read_slide(paired, reading)
 
     # A folder beside the output keeps other runs out and, inside, what a stopped one has finished.
     kept = out.with_name(f".{out.name}.shards")
@@ -135,17 +139,10 @@ def reconstruct(
         from pyg_gears import load
 
         fitted = by_first(lambda: load(model))
-        found = fitted.reconstruct(
-            query,
-            settings=settings,
-            seed=seed,
-            adapt=adapt,
-            shard_dir=kept / "patches",
-            device=device,
-            paired=spots,
-            max_memory=max_memory,
-        )
-        del query  # written from the file
+        prepared = fitted.prepare(query, settings=settings, seed=seed, adapt=adapt, paired=spots, max_memory=max_memory)
+        del query  # the layout needs the room; what is written comes from the file
+        found = fitted.lay_out(prepared, shard_dir=kept / "patches", device=device)
+        del prepared
         if not ranks.first:
             return
         write_layout(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from pyg_gears.typing import FloatArray
+from pyg_gears.typing import FloatArray, IntArray
 
 ROWS = 300
 BLOCK = 1 << 20
@@ -81,8 +81,7 @@ def normalisation(counts: csr_array) -> str | None:
     """
     if is_integer(counts):
         return None
-    filled = np.flatnonzero(np.diff(counts.indptr))
-    rows = filled[np.unique(np.linspace(0, len(filled) - 1, ROWS).astype(int))]
+    rows = evenly_filled_rows(counts, ROWS)
     values = [counts.data[counts.indptr[row] : counts.indptr[row + 1]].astype(np.float64) for row in rows]
     if _unit(values) is _Unit.SHARED:
         return None
@@ -96,6 +95,12 @@ def normalisation(counts: csr_array) -> str | None:
         if equal or _unit(undone) is not _Unit.NONE or _are_whole(np.concatenate(undone)):
             return inverse.name
     return None
+
+
+def evenly_filled_rows(counts: csr_array, count: int) -> IntArray:
+    """Numbers of at most ``count`` rows that have entries, spread evenly over all of these."""
+    filled = np.flatnonzero(np.diff(counts.indptr))
+    return filled[np.unique(np.linspace(0, len(filled) - 1, count).astype(int))] if len(filled) else filled
 
 
 def _unit(rows: list[FloatArray]) -> _Unit:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pyg_gears.encoders.base import EmbeddingOutput, Encoder
 from pyg_gears.encoders.candidate_projection import fit_candidate_projection
 from pyg_gears.encoders.centered_genes import CenteredGenes
-from pyg_gears.encoders.centering import GeneStatistics, Normalization, center, gene_statistics, normalize_expression
+from pyg_gears.encoders.centering import (
+    GeneStatistics,
+    Normalization,
+    center,
+    gene_statistics,
+    normalize_counts,
+    normalize_expression,
+    project_expression,
+)
 from pyg_gears.encoders.component_encoder import ComponentEncoder
 from pyg_gears.encoders.domain_adversary import DomainAdversary
 from pyg_gears.encoders.domain_distances import coral, mmd
@@ -71,7 +79,9 @@ __all__ = [
     "neighbor_agreement",
     "neighbor_consistency",
     "neighbors_within",
+    "normalize_counts",
     "normalize_expression",
+    "project_expression",
     "readable_cells",
     "register_encoder",
     "reversal_strength",

@@ -47,12 +47,20 @@ def normalize_expression(slide: Slide, normalization: Normalization | None = Non
     Raises:
         InputError: for another transform.
     """
-    target_sum, transform = normalization or Normalization()
+    return normalize_counts(slide.counts, normalization or Normalization())
+
+
+def normalize_counts(counts: sparse.csr_array, normalization: Normalization) -> sparse.csr_array:
+    """:func:`normalize_expression` of some rows of a slide's counts.
+
+    Raises:
+        InputError: for another transform.
+    """
+    target_sum, transform = normalization
     expect(
         transform in TRANSFORMS,
         f"expected transform among {', '.join(TRANSFORMS)}, found {transform!r}{nearest_name(transform, TRANSFORMS)}; name one.",
     )
-    counts = slide.counts
     # In float64: counts near the largest float32 would sum to infinity, and their spots become empty.
     total = np.asarray(counts.sum(axis=1, dtype=np.float64)).reshape(-1)
     factor = np.divide(target_sum, total, out=np.zeros_like(total), where=total > 0)
@@ -64,6 +72,26 @@ def normalize_expression(slide: Slide, normalization: Normalization | None = Non
         scaled = np.repeat(factor[first : first + ROWS], np.diff(ptr)) * counts.data[rows]
         data[rows] = np.log1p(scaled) if transform == "log1p" else np.sqrt(scaled)
     return sparse.csr_array((data, counts.indices, counts.indptr), shape=counts.shape, copy=False)
+
+
+def project_expression(slide: Slide, weight: FloatArray, normalization: Normalization) -> FloatArray:
+    r"""Normalised expression, centred by gene over the slide, times a matrix: :math:`(X - \bar X)\, W`.
+
+    Some rows at a time, so that nothing is held beside the counts and the result: the mean of X W is that of X, times W.
+
+    Args:
+        slide: Counts of the spots or cells, shape (n, g).
+        weight: W, shape (g, c), float64.
+        normalization: How counts are normalised.
+
+    Returns:
+        Shape (n, c), float64.
+    """
+    values = np.empty((len(slide), weight.shape[1]))
+    for first in range(0, len(slide), ROWS):
+        rows = slice(first, first + ROWS)
+        values[rows] = normalize_counts(slide.counts[rows], normalization) @ weight
+    return values - values.mean(axis=0)
 
 
 def gene_statistics(expression: sparse.csr_array) -> GeneStatistics:

@@ -16,7 +16,7 @@ from torch import Tensor
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import EmbeddingOutput
 from pyg_gears.encoders.centered_operator import centered_operator
-from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression
+from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression, project_expression
 from pyg_gears.encoders.components import (
     LATTICE_NEIGHBORS,
     Block,
@@ -153,15 +153,13 @@ class ComponentEncoder(LinearEncoder):
         return encoder, [torch.from_numpy((part / encoder.scale).astype(np.float32)) for part in parts]
 
     def embed(self, slide: Slide) -> EmbeddingOutput:
-        """Embed every spot or cell, float32; the expression stays sparse throughout. No network: the features are ``x``.
+        """Embed every spot or cell, float32; a few thousand of them are normalised at a time. No network: the features are ``x``.
 
         Raises:
             InputError: when the slide lacks genes of the encoder.
         """
-        slide = slide.subset_genes(self.genes)
-        expression = normalize_expression(slide, self.normalization)
         weight = self.components.double().numpy() / self.scale
-        values = expression @ weight - gene_statistics(expression).mean @ weight
+        values = project_expression(slide.subset_genes(self.genes), weight, self.normalization)
         x = torch.from_numpy(values.astype(np.float32))
         return EmbeddingOutput(x, x)
 

@@ -43,7 +43,7 @@ def readable_cells(cells: Slide, genes: Sequence[str], training: TrainingGenes |
         InputError: when a tenth of the genes is missing (any of them without ``training``), fewer than 3 cells have counts, or
             all cells are alike.
     """
-    check_lacking(cells, genes, allowed=0.0 if training is None else MAX_LACKING)
+    check_lacking(cells.name, cells.genes, genes, allowed=0.0 if training is None else MAX_LACKING)
     known = set(cells.genes)
     measured = [gene for gene in genes if gene in known]
     found, kept = counted(cells.subset_genes(measured))

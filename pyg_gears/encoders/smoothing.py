@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,6 +13,8 @@ from pyg_gears.data.slide import Slide
 from pyg_gears.graphs import knn
 
 MAX_SHARE = 0.7
+ROWS = 2**15
+"""Cells that are averaged at a time."""
 NEIGHBORS = (10, 30)
 
 
@@ -46,7 +49,8 @@ def smooth_shallow(x: Float[Tensor, "n c"], depth_ratio: float) -> Float[Tensor,
     if share == 0.0:
         return x
     neighbors = knn(x, k, metric="cosine").index
-    return (1 - share) * x + share * x[neighbors].mean(dim=1)
+    mean = torch.cat([x[near].mean(dim=1) for near in neighbors.split(ROWS)])  # (n, k, c) is too much for many cells
+    return (1 - share) * x + share * mean
 
 
 def borrowed_depths(depth: Float[np.ndarray, " n"], depth_ratio: float) -> Float[np.ndarray, " n"]:

@@ -23,8 +23,6 @@ PAIR, VOTE = 72, 8
 """Bytes of a pair and of a vote when most of them are held, in stitching."""
 REFINED, KEPT = 5600, 13
 """Bytes of a cell in the refinement of neighbours (90 of them), and of a pair while it lasts: the 16 of those that are kept."""
-ENTRY = 20
-"""Bytes of a count that is not zero while cells are embedded, beside the counts themselves."""
 WORKING = 150
 """Bytes of a vote that is worked on."""
 FIXED = 4e8
@@ -62,22 +60,21 @@ def held_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) -> int:
+def layout_memory(n: int, settings: LayoutSettings, voters: int) -> int:
     r"""Bytes that a layout takes beside what is held before it, without the votes that are worked on.
 
     With c = 1.4 ``min_cover`` patches per cell, a share d = 0.58 + 0.18 log10(n / 10,000), at most 1, of distinct pairs among
     the proposed ones, and p = d c (3/4 ``neighbors`` + 1/2 ``landmarks``) pairs per cell, the most of
 
-    .. math:: 20\, z, \quad n \max(p\, (72 + 2.4 \cdot 8), 5600 + 13 p) + 8 v c\, n
+    .. math:: n \max(p\, (72 + 2.4 \cdot 8), 5600 + 13 p) + 8 v c\, n
 
-    for z counts that are not zero (embedding), and for stitching or refinement of neighbours, beside the predictions of v voters.
+    for stitching or refinement of neighbours, beside the predictions of v voters.
     A pair takes two cells, its votes, and four numbers; what a solve takes is less. Counted array by array, checked against what
     100,000 simulated cells took with the defaults (59 bytes a pair, 4,700 a cell in the refinement), and raised by a fifth; with
     other settings it is a guess of the right order.
 
     Args:
         n: Cells.
-        counts: Counts that are not zero, z.
         settings: Settings of the layout.
         voters: Models times samples, and regressions.
     """
@@ -86,18 +83,15 @@ def layout_memory(n: int, counts: int, settings: LayoutSettings, voters: int) ->
     pairs = distinct * cover * (0.75 * settings.neighbors + 0.5 * settings.landmarks)
     vote = VOTE * (2 if settings.certainty else 1)
     layout = n * (max(pairs * (PAIR + VOTES * vote), REFINED + pairs * KEPT) + 8 * voters * cover)
-    return int(FIXED + max(ENTRY * counts, layout))
+    return int(FIXED + layout)
 
 
-def votes_at_a_time(
-    limit: str | float, n: int, counts: int, settings: LayoutSettings, voters: int, held: int | None = None
-) -> int:
+def votes_at_a_time(limit: str | float, n: int, settings: LayoutSettings, voters: int, held: int | None = None) -> int:
     """How many votes may be worked on at a time, so that the process stays below a limit.
 
     Args:
         limit: The most that the process may hold, see :func:`memory_bytes`.
         n: Cells.
-        counts: Counts that are not zero.
         settings: Settings of the layout.
         voters: Models times samples, and regressions.
         held: Bytes that it holds before the layout; what it holds now if omitted.
@@ -106,7 +100,7 @@ def votes_at_a_time(
         InputError: where what cannot be cut is above the limit.
     """
     most, held = memory_bytes(limit), held_memory() if held is None else held
-    needed = held + layout_memory(n, counts, settings, voters)
+    needed = held + layout_memory(n, settings, voters)
     left = int((most - needed) / WORKING)
     expect(
         left >= LEAST_BLOCK,

@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from pyg_gears.baselines.rivals import NORMALIZATION, section_pca
+from pyg_gears.baselines.rivals import NORMALIZATION, fit_rows, unit_components
 from pyg_gears.data import Slide
-from pyg_gears.encoders import normalize_expression
+from pyg_gears.encoders import center, normalize_counts, project_expression
 
 COMPONENTS = 10
+SEED = 0
+"""Of the draw of cells and of the solver: the components of the same cells are the same."""
 
 
 def own_components(cells: Slide, inside: Bool[np.ndarray, " m"] | None = None) -> Float[torch.Tensor, "n c"]:
@@ -26,6 +28,8 @@ def own_components(cells: Slide, inside: Bool[np.ndarray, " m"] | None = None) -
     Returns:
         Shape (n, c), c = 10 or fewer where genes or cells are few, mean square about 1.
     """
-    expression = normalize_expression(cells, NORMALIZATION)
-    x = torch.from_numpy(section_pca([expression], [expression], COMPONENTS, seed=0)[0])
+    rows = fit_rows(len(cells), np.random.default_rng(SEED))
+    sample = center(normalize_counts(cells.counts[rows], NORMALIZATION))
+    weight = unit_components(sample, COMPONENTS, seed=SEED)
+    x = torch.from_numpy(project_expression(cells, weight, NORMALIZATION))
     return x if inside is None else x[torch.from_numpy(inside)]

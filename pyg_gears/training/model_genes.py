@@ -21,7 +21,7 @@ def check_model_genes(file: FilePath, cells: Slide) -> None:
     """
     genes = model_genes(file)
     if genes is not None:
-        check_lacking(cells, genes)
+        check_lacking(cells.name, cells.genes, genes)
 
 
 def model_genes(file: FilePath) -> tuple[str, ...] | None:

@@ -190,8 +190,8 @@ def test_a_saved_encoder_is_the_same_bit_by_bit(
 def test_embedding_and_features_come_from_one_pass(slides, front, features, graphs, monkeypatch) -> None:
     encoder, _ = LearnedEncoder.assemble(front, networks(2), features, unseen_parts(features, 2), graphs)
     normalised = []
-    real = component_encoder.normalize_expression
-    monkeypatch.setattr(component_encoder, "normalize_expression", lambda *args: (normalised.append(1), real(*args))[1])
+    real = component_encoder.project_expression
+    monkeypatch.setattr(component_encoder, "project_expression", lambda *args: (normalised.append(1), real(*args))[1])
     found = encoder.embed(slides[2])
     assert len(normalised) == 1
     assert torch.equal(found.x, encoder.encode(slides[2]))

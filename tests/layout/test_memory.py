@@ -24,18 +24,18 @@ def test_what_is_no_amount_is_refused(text) -> None:
 
 def test_less_room_means_fewer_votes_at_a_time_and_too_little_is_refused() -> None:
     settings = LayoutSettings()
-    needed = 10**9 + layout_memory(50_000, 10**7, settings, 3)
+    needed = 10**9 + layout_memory(50_000, settings, 3)
     found = [
-        votes_at_a_time(needed + votes * WORKING, 50_000, 10**7, settings, 3, held=10**9)
+        votes_at_a_time(needed + votes * WORKING, 50_000, settings, 3, held=10**9)
         for votes in (LEAST_BLOCK + 1, 50_000, 10**9)
     ]
     assert found == [LEAST_BLOCK + 1, 50_000, BLOCK]
     with pytest.raises(
         InputError, match=r"expected at least .* GB for 50,000 cells by estimate .*\(1.00 GB of it are held"
     ):
-        votes_at_a_time(needed, 50_000, 10**7, settings, 3, held=10**9)
+        votes_at_a_time(needed, 50_000, settings, 3, held=10**9)
     with pytest.raises(InputError, match=r"found a limit of 0\.00 GB; raise max_memory"):
-        votes_at_a_time("1MB", 50, 1000, settings, 3)
+        votes_at_a_time("1MB", 50, settings, 3)
 
 
 def test_what_the_process_holds_follows_its_arrays() -> None:
@@ -58,18 +58,18 @@ def test_the_estimate_counts_the_votes_of_a_layout() -> None:
     votes = collect_votes(patches, truth[cells][None].astype(np.float32))
     held = sum(array.nbytes for array in (votes.pairs, votes.ptr, votes.patch, votes.log_distance))
     assert held == 16 * votes.pairs.shape[1] + 8 * (len(votes.patch) + 1)
-    alone = layout_memory(n, 0, settings, 0) - layout_memory(0, 0, settings, 0)
+    alone = layout_memory(n, settings, 0) - layout_memory(0, settings, 0)
     assert 1.5 * held < alone < 6 * held
 
 
 def test_more_cells_share_fewer_pairs_and_what_was_measured_is_covered() -> None:
     """100,000 simulated cells took 1.03 GB beside what was held before them (docs/speed.md)."""
     settings = LayoutSettings()
-    whole = layout_memory(100_000, 0, settings, 3)
-    fixed = layout_memory(0, 0, settings, 3)
+    whole = layout_memory(100_000, settings, 3)
+    fixed = layout_memory(0, settings, 3)
     assert 1.03e9 < whole < 1.6e9
-    each = [(layout_memory(n, 0, settings, 3) - fixed) / n for n in (10**4, 10**5, 10**6)]
+    each = [(layout_memory(n, settings, 3) - fixed) / n for n in (10**4, 10**5, 10**6)]
     assert each[1] > 1.2 * each[0]
     assert each[2] > 1.2 * each[1]
     # All proposals distinct: no more than that, however many cells.
-    assert layout_memory(10**10, 0, settings, 3) == pytest.approx(10 * layout_memory(10**9, 0, settings, 3), rel=1e-3)
+    assert layout_memory(10**10, settings, 3) == pytest.approx(10 * layout_memory(10**9, settings, 3), rel=1e-3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,8 @@ from pyg_gears.data.io.open_source import open_source
 from pyg_gears.data.io.read_options import ReadChoices, ReadOptions
 from pyg_gears.data.io.source import Source
 from pyg_gears.data.io.structure import check_structure
-from pyg_gears.data.slide import Slide
+from pyg_gears.data.lacking_genes import check_lacking
+from pyg_gears.data.slide import Slide, check_cells
 from pyg_gears.errors import expect
 from pyg_gears.typing import FilePath
 
@@ -83,22 +84,32 @@ def read_slide(path: FilePath, options: ReadOptions = DEFAULT, **choices: Unpack
     return _one(read_slides(path, options, **choices))
 
 
-def read_cells(path: FilePath, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]) -> Slide:
+def read_cells(
+    path: FilePath,
+    options: ReadOptions = DEFAULT,
+    *,
+    genes: Sequence[str] | None = None,
+    **choices: Unpack[ReadChoices],
+) -> Slide:
     """Read dissociated cells: counts and names only. Coordinates in the file, if any, are never read.
+
+    Dense tables and sparse ones that are stored by rows (csr) are read block by block: with ``genes``, no more is held than
+    the counts of these.
 
     Args:
         path: An ``.h5ad`` file.
         options: How the file is understood; sections and positions play no role.
+        genes: Genes of a model, to read these alone, in this order, as far as the file has them; all genes if omitted.
         **choices: The fields of ``ReadOptions`` by name, instead.
 
     Returns:
         The cells as a slide with ``pos=None``.
 
     Raises:
-        InputError: when the file has no usable counts.
+        InputError: when the file has no usable counts, or lacks a tenth of ``genes``.
     """
     with named_source(path) as source:
-        return check_structure(source, replace(options, **choices), spatial=False).read()[0]
+        return _cells(source, replace(options, **choices), genes)
 
 
 def slides_from_anndata(
@@ -116,10 +127,15 @@ def slide_from_anndata(
 
 
 def cells_from_anndata(
-    adata: AnnData, name: str, options: ReadOptions = DEFAULT, **choices: Unpack[ReadChoices]
+    adata: AnnData,
+    name: str,
+    options: ReadOptions = DEFAULT,
+    *,
+    genes: Sequence[str] | None = None,
+    **choices: Unpack[ReadChoices],
 ) -> Slide:
-    """The same as ``read_cells`` for an ``AnnData`` in memory: coordinates in it are not read."""
-    return check_structure(_in_memory(adata, name), replace(options, **choices), spatial=False).read()[0]
+    """The same as ``read_cells`` for an ``AnnData`` in memory or backed: coordinates in it are not read."""
+    return _cells(_in_memory(adata, name), replace(options, **choices), genes)
 
 
 def check_h5ad(
@@ -142,6 +158,17 @@ def check_h5ad(
     with named_source(path) as source:
         found = check_structure(source, replace(options, **choices), spatial=spatial)
         return H5adSummary(source.name, found.genes, found.names)
+
+
+def _cells(source: Source, options: ReadOptions, genes: Sequence[str] | None) -> Slide:
+    """Cells on those genes of a model that the table has."""
+    table = check_structure(source, options, spatial=False)
+    if genes is None:
+        cells = table.read()[0]
+        check_cells(cells)
+        return cells
+    check_lacking(source.name, table.genes, genes)
+    return table.narrow(genes).read()[0]
 
 
 def _in_memory(adata: AnnData, name: str) -> AnnDataSource:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import h5py
 
+from pyg_gears.data.io.row_blocks import row_blocks
 from pyg_gears.data.io.row_names import names_of_rows
 
 if TYPE_CHECKING:
@@ -50,6 +52,11 @@ class AnnDataSource:
         if hasattr(found, "to_memory"):
             return found.to_memory()
         return found[()] if isinstance(found, h5py.Dataset) else found
+
+    def blocks(self, key: str) -> Iterable[Any]:
+        """A matrix block by block of rows where it is backed; whole where it is in memory, or one of dask."""
+        blocks = row_blocks(self._element(key))
+        return (self.read(key),) if blocks is None else blocks
 
     def to_anndata(self) -> AnnData:
         """A copy in memory."""

@@ -8,9 +8,9 @@ import warnings
 import numpy as np
 from scipy.sparse import csr_array
 
-from pyg_gears.data.io.count_matrix import count_matrix
+from pyg_gears.data.io.count_table import CountTable, count_table
 from pyg_gears.data.io.source import Source
-from pyg_gears.data.normalisation import is_integer, normalisation
+from pyg_gears.data.normalisation import normalisation
 from pyg_gears.errors import InputError, expect, nearest_name
 from pyg_gears.typing import IntArray
 
@@ -18,6 +18,8 @@ COUNT_LAYERS = ("counts", "count", "rawcounts", "countsraw", "raw", "umi", "umis
 """Names of layers that say that they hold counts; case and punctuation do not matter."""
 
 LARGEST_LOGARITHM = 15.0
+NOTHING = np.array([0])
+"""One gene: to ask about a table without reading it."""
 MEASURED = 0.9
 """Share of entries above zero beyond which fractions are measurements, such as those of an atlas, and not counts at all."""
 
@@ -41,8 +43,8 @@ def table_key(source: Source, layer: str | None) -> str:
     return f"layers/{layer}"
 
 
-def read_counts(source: Source, layer: str | None, rows: IntArray) -> csr_array:
-    """Counts of some rows.
+def read_counts(source: Source, layer: str | None, rows: IntArray, columns: IntArray | None = None) -> csr_array:
+    """Counts of some rows and genes; whether they are counts is decided by all genes.
 
     Without ``layer`` they are X's, if these can be counts. Otherwise they come, with a warning, from a layer whose name
     says so (:data:`COUNT_LAYERS`), or from ``.raw`` on the genes of ``var``. Fractions in X that no normalisation
@@ -51,77 +53,76 @@ def read_counts(source: Source, layer: str | None, rows: IntArray) -> csr_array:
     Args:
         source: The table.
         layer: Name of the layer, "X", "raw", or None.
-        rows: Rows to read.
+        rows: Rows to read, each once.
+        columns: Genes to read, as numbers in ``var``, or in ``.raw`` for that layer; all if omitted.
 
     Returns:
-        Float32, shape (m, g); for the layer "raw" with the genes of ``.raw``.
+        Float32, shape (m, g).
 
     Raises:
         InputError: for values that are no counts where no others are at hand.
     """
     key = table_key(source, layer)
     if layer is not None:
-        counts = _read(source, key, rows)
-        problem = _problem(counts)
+        table = _read(source, key, rows, columns)
+        problem = _problem(table)
         expect(
             problem is None,
             f"{source.name}: expected raw counts in {_spoken(key)}, found {problem}; name another layer with --layer"
             f"{_advice(source, rows, key)}.",
         )
-        return counts
+        return table.counts
     found, problem = None, "none"
     if source.has("X"):
-        found = _read(source, "X", rows)
+        found = _read(source, "X", rows, columns)
         problem = _problem(found, logged="log1p" in source.keys("uns"))
-        if problem is None and is_integer(found):
-            return found
+        if problem is None and found.whole:
+            return found.counts
     said = "is missing" if found is None else f"holds {problem or 'fractions'}"
     for other in _likely(source):
-        counts = _read_genes(source, other, rows)
-        if counts is None or _problem(counts) is not None:
+        table = _read_genes(source, other, rows, columns)
+        if table is None or _problem(table) is not None:
             continue
         # Corrected counts may stand in a layer of that name; ``.raw`` usually holds logarithms.
-        if is_integer(counts) or (problem is not None and other != "raw/X"):
+        if table.whole or (problem is not None and other != "raw/X"):
             warnings.warn(
                 f"{source.name}: X {said}; the counts of {_spoken(other)} are used.",
                 stacklevel=2,
             )
-            return counts
+            return table.counts
     if problem is None:
         assert found is not None
-        largest, filled = found.data.max(), found.nnz / np.prod(found.shape)
-        if largest <= LARGEST_LOGARITHM and filled <= MEASURED:
+        if found.largest <= LARGEST_LOGARITHM and found.filled <= MEASURED:
             warnings.warn(
-                f"{source.name}: X holds fractions up to {largest:.3g}, which are taken for corrected counts; if they are "
+                f"{source.name}: X holds fractions up to {found.largest:.3g}, which are taken for corrected counts; if they are "
                 "normalised, name a layer of counts with --layer (--layer X says that they are right).",
                 stacklevel=2,
             )
-        return found
+        return found.counts
     raise InputError(
         f"{source.name}: expected {'numeric' if found is None else 'raw'} counts in X, found {problem}; "
         f"put raw counts into X or name a layer that holds them with --layer{_advice(source, rows, 'X')}."
     )
 
 
-def _read(source: Source, key: str, rows: IntArray) -> csr_array:
-    return count_matrix(source.name, _spoken(key), source.read(key), rows)
+def _read(source: Source, key: str, rows: IntArray, columns: IntArray | None) -> CountTable:
+    return count_table(source.name, _spoken(key), source.blocks(key), rows, columns)
 
 
-def _read_genes(source: Source, key: str, rows: IntArray) -> csr_array | None:
-    """Counts on the genes of ``var``; None where ``.raw`` lacks some of them."""
+def _read_genes(source: Source, key: str, rows: IntArray, columns: IntArray | None) -> CountTable | None:
+    """A table on the genes of ``var``; None where ``.raw`` lacks some of them."""
+    if key == "raw/X":
+        genes, raw = source.row_names("var"), source.row_names("raw/var")
+        if genes != raw:
+            column = {gene: i for i, gene in enumerate(raw)}
+            if len(column) < len(raw) or not set(genes) <= column.keys():
+                return None
+            places = np.array([column[gene] for gene in genes])
+            columns = places if columns is None else places[columns]
     try:
-        counts = _read(source, key, rows)
+        return _read(source, key, rows, columns)
     except InputError:
         return None
-    if key != "raw/X":
-        return counts
-    genes, raw = source.row_names("var"), source.row_names("raw/var")
-    if genes == raw:
-        return counts
-    column = {gene: i for i, gene in enumerate(raw)}
-    if len(column) < len(raw) or not set(genes) <= column.keys():
-        return None
-    return counts[:, [column[gene] for gene in genes]]
 
 
 def _likely(source: Source) -> list[str]:
@@ -131,21 +132,21 @@ def _likely(source: Source) -> list[str]:
     return [f"layers/{layer}" for _, layer in named] + (["raw/X"] if source.has("raw/X") else [])
 
 
-def _problem(counts: csr_array, *, logged: bool = False) -> str | None:
+def _problem(table: CountTable, *, logged: bool = False) -> str | None:
     """Why values are no counts, or None.
 
     Args:
-        counts: The values.
+        table: The values.
         logged: Whether the table says that a logarithm was taken.
     """
-    if not np.isfinite(counts.data).all():
+    if not table.finite:
         return "NaN or infinite values"
-    if counts.data.min(initial=0) < 0:
-        return f"{counts.data.min():g}, so scaled or centred values"
-    if counts.nnz == 0:
+    if table.lowest < 0:
+        return f"{table.lowest:g}, so scaled or centred values"
+    if table.largest == 0:
         return "only zeros"
-    found = normalisation(counts)
-    if found is None and logged and not is_integer(counts):
+    found = None if table.whole else normalisation(table.sample)
+    if found is None and logged and not table.whole:
         return "log-normalised values (uns['log1p'] is set)"
     return found
 
@@ -158,10 +159,10 @@ def _advice(source: Source, rows: IntArray, but: str) -> str:
         if key == but:
             continue
         try:
-            counts = _read(source, key, rows)
+            table = _read(source, key, rows, NOTHING)
         except InputError:
             continue
-        if counts.nnz and _problem(counts) is None and is_integer(counts):
+        if _problem(table) is None and table.whole:
             good.append("raw" if key == "raw/X" else key.removeprefix("layers/"))
     return f" (whole numbers: {', '.join(good)})" if good else ""
 

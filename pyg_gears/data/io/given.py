@@ -68,11 +68,12 @@ def check_once(slides: Sequence[Given]) -> None:
         first[key] = number
 
 
-def given_cells(cells: Given) -> Slide:
+def given_cells(cells: Given, genes: Sequence[str] | None = None) -> Slide:
     """Cells, of which coordinates are not read.
 
     Args:
         cells: A file is named by its stem, an AnnData "cells".
+        genes: Genes of a model, to read these alone from a file or an AnnData; all if omitted.
 
     Raises:
         InputError: for anything else, or cells that cannot be used.
@@ -83,13 +84,13 @@ def given_cells(cells: Given) -> Slide:
         check_cells(cells)
         return cells
     if isinstance(cells, str | os.PathLike):
-        return read_cells(cells)
+        return read_cells(cells, genes=genes)
     expect(
         isinstance(cells, AnnData),
         f"expected cells as an AnnData, a path or a Slide, found {_kind(cells)}; pass one of these.",
     )
     assert isinstance(cells, AnnData)
-    return cells_from_anndata(cells, "cells")
+    return cells_from_anndata(cells, "cells", genes=genes)
 
 
 def _slide(slide: Any, name: str | None, number: int) -> Slide:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ class Source(Protocol):
 
     def read(self, key: str) -> Any:
         """An element in its type in memory: array, sparse matrix, data frame, Series, mapping or scalar.
+
+        Raises:
+            InputError: when it is damaged.
+        """
+
+    def blocks(self, key: str) -> Iterable[Any]:
+        """A matrix block by block of rows, in their order, each in memory; one block where it lies there already.
 
         Raises:
             InputError: when it is damaged.

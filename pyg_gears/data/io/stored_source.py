@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 
 from pyg_gears.data.io.open_h5ad import index_names, read_element, reading
+from pyg_gears.data.io.row_blocks import row_blocks
 from pyg_gears.errors import expect
 
 if TYPE_CHECKING:
@@ -67,6 +69,15 @@ class StoredSource:
     def read(self, key: str) -> Any:
         """An element in its type in memory."""
         return read_element(self.root, key, self.where)
+
+    def blocks(self, key: str) -> Iterator[Any]:
+        """A matrix block by block of rows; whole where it is stored by columns."""
+        with reading(self.where):
+            blocks = row_blocks(self.root[key])
+            if blocks is not None:
+                yield from blocks
+                return
+        yield self.read(key)
 
     def to_anndata(self) -> AnnData:
         """The whole object in memory."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,6 @@ from pyg_gears.data.slide import (
     MIN_GENES,
     MIN_SPOTS,
     Slide,
-    check_cells,
     check_places,
     check_slide,
     check_unique,
@@ -57,13 +57,19 @@ class Structure(NamedTuple):
         name = self.source.name
         return tuple(f"{name}_{one.suffix}" if one.suffix else name for one in self.sections)
 
+    def narrow(self, genes: Sequence[str]) -> Structure:
+        """The same table of those of its genes that are among ``genes``, in the order of these."""
+        places = {gene: i for i, gene in enumerate(self.genes)}
+        kept = np.array([places[gene] for gene in genes if gene in places])
+        features = kept if self.features is None else self.features[kept]
+        return self._replace(features=features, genes=tuple(self.genes[i] for i in kept))
+
     def read(self) -> list[Slide]:
         """The slides, or the cells (without positions) as one, with their counts."""
         rows = np.concatenate([section.rows for section in self.sections])
-        counts = read_counts(self.source, self.options.layer, rows)
-        shared = isinstance(self.source, AnnDataSource)  # its matrix is the caller's, and that of a file ours
-        if self.features is not None:
-            counts, shared = counts[:, self.features], False
+        counts = read_counts(self.source, self.options.layer, rows, self.features)
+        # The matrix of an object in memory is the caller's; that of a file, or of some genes, is ours.
+        shared = self.features is None and isinstance(self.source, AnnDataSource)
         slides, start = [], 0
         for name, section in zip(self.names, self.sections, strict=True):
             stop = start + len(section.rows)
@@ -71,7 +77,8 @@ class Structure(NamedTuple):
             pos = None if self.pos is None else self.pos[section.rows]
             part = counts if len(rows) == stop - start else counts[start:stop]
             slides.append(Slide(name, part, self.genes, cells, pos, copy=part is counts and shared))
-            (check_cells if pos is None else check_slide)(slides[-1])
+            if pos is not None:
+                check_slide(slides[-1])
             start = stop
         return slides
 
