@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, sparray, spmatrix
 
 from pyg_gears.data.io.named_path import named_path
 from pyg_gears.data.io.open_source import open_source
-from pyg_gears.data.io.store_anndata import store_anndata
+from pyg_gears.data.io.store_anndata import store_anndata, store_copy
+from pyg_gears.data.io.stored_source import StoredSource
 from pyg_gears.data.leftovers import part_of, remove_parts, removed_at_the_end
 from pyg_gears.data.slide import Slide
 from pyg_gears.data.whole_file import whole_file, writing
@@ -95,7 +97,7 @@ def write_layout(
     """Write the source's AnnData with its layout, whole or not at all.
 
     Adds ``obsm["X_gears"]``, ``obs["gears_confidence"]``, ``obsp["gears_distances"]`` and ``uns["gears"]``; everything
-    that the source holds stays.
+    that the source holds stays. An ``.h5ad`` is copied as it is, element by element, and not read.
 
     Args:
         path: A new file.
@@ -112,22 +114,37 @@ def write_layout(
     import anndata
 
     check_output(path)
+    square: Any = distances  # SciPy's types know no common shape
+    added = {
+        "obs/gears_confidence": np.asarray(confidence),
+        "obsm/X_gears": np.asarray(pos),
+        "obsp/gears_distances": csr_array(square),
+        "uns/gears": _storable(dict(info)),
+    }
+
+    def check_sizes(n: int) -> None:
+        shapes = (np.shape(pos), np.shape(confidence), square.shape)
+        expect(
+            shapes == ((n, 2), (n,), (n, n)),
+            f"expected a layout of {n} cells, found shapes {shapes}; pass the cells that the layout was made from.",
+        )
+
     if isinstance(source, anndata.AnnData):
         adata = source.copy()
     else:
         with open_source(named_path(source).path) as table:
+            if isinstance(table, StoredSource) and isinstance(table.root, h5py.File):
+                check_sizes(len(table.row_names("obs")))
+                with whole_file(path) as temporary:
+                    store_copy(temporary, table.root, added)
+                    if at_last is not None:
+                        at_last()
+                return
             adata = table.to_anndata()
-    n = adata.n_obs
-    square: Any = distances  # SciPy's types know no common shape
-    shapes = (np.shape(pos), np.shape(confidence), square.shape)
-    expect(
-        shapes == ((n, 2), (n,), (n, n)),
-        f"expected a layout of {n} cells, found shapes {shapes}; pass the cells that the layout was made from.",
-    )
-    adata.obsm["X_gears"] = np.asarray(pos)
-    adata.obs["gears_confidence"] = np.asarray(confidence)
-    adata.obsp["gears_distances"] = csr_array(square)
-    adata.uns["gears"] = _storable(dict(info))
+    check_sizes(adata.n_obs)
+    for key, value in added.items():
+        group, name = key.split("/")
+        getattr(adata, group)[name] = value
     _write(path, adata, at_last)
 
 
