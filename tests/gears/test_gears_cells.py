@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 from dataclasses import replace
 
 import anndata
 import numpy as np
 import pytest
 from anndata import AnnData
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_array, csr_matrix, hstack
 
-from pyg_gears import Gears
-from pyg_gears.data import Slide, simulate_tissue, write_layout
+from pyg_gears import Gears, prepared_query
+from pyg_gears.data import Slide, simulate_tissue, write_layout, write_slide
 from pyg_gears.errors import InputError
 from pyg_gears.layout import LayoutSettings
 from pyg_gears.report import evaluate, format_table
@@ -252,6 +254,45 @@ def test_a_limit_of_memory_is_refused_or_leaves_the_layout(fitted, tissue, monke
     asked: list[tuple] = []
     monkeypatch.setattr("pyg_gears.prepared_query.votes_at_a_time", lambda *given: asked.append(given[:4]) or 4)
     bound = fitted.reconstruct(tissue.cells, settings=PATCHES, max_memory="3GB", progress=False)
-    assert asked == [("3GB", 150, PATCHES, 3)] * 2  # one model and two regressions; before all work and before the layout
+    assert (
+        asked == [("3GB", 150, PATCHES, 3)] * 2
+    )  # one model and two regressions; before all work and before the layout
     assert np.abs(bound.pos - free.pos).max() < 1e-4
     np.testing.assert_allclose(bound.confidence, free.confidence, atol=1e-4)
+
+
+def test_two_steps_are_one_and_the_counts_are_free_between_them(fitted, tissue) -> None:
+    whole = fitted.reconstruct(tissue.cells, seed=3, progress=False)
+    cells = replace(tissue.cells, counts=tissue.cells.counts.copy())
+    held = weakref.ref(cells.counts)
+    prepared = fitted.prepare(cells, seed=3)
+    del cells
+    gc.collect()
+    assert held() is None
+    found = fitted.lay_out(prepared, progress=False)
+    np.testing.assert_array_equal(found.pos, whole.pos)
+    np.testing.assert_array_equal(found.confidence, whole.confidence)
+    assert found.verdict == whole.verdict
+
+
+def test_a_file_is_read_in_the_genes_of_the_model_and_laid_out_as_the_whole_table(
+    fitted, tissue, tmp_path, monkeypatch
+) -> None:
+    rng = np.random.default_rng(0)
+    genes = (*tissue.cells.genes, *(f"other{i}" for i in range(30)))
+    order = rng.permutation(len(genes))
+    counts = hstack([tissue.cells.counts, csr_array(rng.poisson(2.0, (150, 30)))], format="csr")[:, order]
+    more = replace(tissue.cells, counts=counts, genes=tuple(genes[i] for i in order))
+    write_slide(tmp_path / "cells.h5ad", more)
+    monkeypatch.setattr("pyg_gears.data.io.row_blocks.ENTRIES", 500)
+    read = []
+    real = prepared_query.readable_cells
+    monkeypatch.setattr(
+        prepared_query, "readable_cells", lambda cells, *rest: (read.append(cells), real(cells, *rest))[1]
+    )
+    found = fitted.reconstruct(tmp_path / "cells.h5ad", progress=False)
+    whole = fitted.reconstruct(more, progress=False)
+    assert read[0].genes == fitted.encoder.genes
+    assert len(read[1].genes) == len(genes)
+    np.testing.assert_allclose(found.pos, whole.pos, atol=1e-4)
+    np.testing.assert_allclose(found.confidence, whole.confidence, atol=1e-5)

@@ -80,16 +80,16 @@ def read_counts(source: Source, layer: str | None, rows: IntArray, columns: IntA
             return found.counts
     said = "is missing" if found is None else f"holds {problem or 'fractions'}"
     for other in _likely(source):
-        table = _read_genes(source, other, rows, columns)
-        if table is None or _problem(table) is not None:
+        beside = _read_genes(source, other, rows, columns)
+        if beside is None or _problem(beside) is not None:
             continue
         # Corrected counts may stand in a layer of that name; ``.raw`` usually holds logarithms.
-        if table.whole or (problem is not None and other != "raw/X"):
+        if beside.whole or (problem is not None and other != "raw/X"):
             warnings.warn(
                 f"{source.name}: X {said}; the counts of {_spoken(other)} are used.",
                 stacklevel=2,
             )
-            return table.counts
+            return beside.counts
     if problem is None:
         assert found is not None
         if found.largest <= LARGEST_LOGARITHM and found.filled <= MEASURED:

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import anndata
+import h5py
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
 from pyg_gears.data import write_layout
 from pyg_gears.data.io import store_anndata as module
-from pyg_gears.data.io.store_anndata import store_anndata
+from pyg_gears.data.io.store_anndata import store_anndata, store_copy
 from pyg_gears.errors import InputError
 
 
@@ -28,6 +30,66 @@ def table(n: int = 400) -> anndata.AnnData:
     adata.obsm["noise"] = rng.random((n, 30))
     adata.uns["many"] = {f"k{i}": {"values": np.arange(i), "text": "x" * i} for i in range(60)}
     return adata
+
+
+def layout(n: int = 400, place: float = 0.0) -> dict[str, Any]:
+    return {
+        "pos": np.full((n, 2), place),
+        "confidence": np.full(n, place),
+        "distances": csr_array((n, n)),
+        "info": {"at": place},
+    }
+
+
+def test_a_layout_replaces_one_that_the_file_has(tmp_path: Path) -> None:
+    adata = table()
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    write_layout(tmp_path / "first.h5ad", tmp_path / "cells.h5ad", **layout(place=1.0))
+    write_layout(tmp_path / "second.h5ad", tmp_path / "first.h5ad", **layout(place=2.0))
+    found = anndata.read_h5ad(tmp_path / "second.h5ad")
+    assert list(found.obs) == ["kind", "gears_confidence"]
+    assert (found.obs["gears_confidence"] == 2).all()
+    assert (found.obsm["X_gears"] == 2).all()
+    assert found.uns["gears"] == {"at": 2.0}
+    assert sorted(found.uns["many"]) == sorted(adata.uns["many"])
+    assert (found.X != adata.X).nnz == 0
+
+
+def test_a_table_without_groups_for_a_layout_gets_them(tmp_path: Path) -> None:
+    table().write_h5ad(tmp_path / "cells.h5ad")
+    with h5py.File(tmp_path / "cells.h5ad", "a") as file:
+        for group in ("obsm", "obsp", "uns", "layers"):
+            del file[group]
+    write_layout(tmp_path / "layout.h5ad", tmp_path / "cells.h5ad", **layout(place=3.0))
+    found = anndata.read_h5ad(tmp_path / "layout.h5ad")
+    assert (found.obsm["X_gears"] == 3).all()
+    assert found.obsp["gears_distances"].shape == (400, 400)
+
+
+def test_a_file_of_cells_is_copied_and_not_read(tmp_path: Path) -> None:
+    code = f"""
+    import resource, pathlib
+    import anndata, numpy as np
+    from scipy.sparse import csr_array
+    from pyg_gears.data import write_layout
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    folder = pathlib.Path({str(tmp_path)!r})
+    def write(name):
+        write_layout(folder / f"{{name}}_layout.h5ad", folder / f"{{name}}.h5ad", pos=np.zeros((1000, 2)),
+                     confidence=np.zeros(1000), distances=csr_array((1000, 1000)), info={{}})
+    write("small")
+    before = peak()
+    write("large")
+    print(peak() - before)
+    """
+    for name, genes in (("small", 2), ("large", 10_000)):
+        values = np.random.default_rng(0).random((1000, genes))
+        anndata.AnnData(values).write_h5ad(tmp_path / f"{name}.h5ad")
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True)
+    size = (tmp_path / "large_layout.h5ad").stat().st_size / 2**20
+    assert size > 60
+    assert float(done.stdout) < size / 3
 
 
 def test_a_file_is_not_made_in_memory(tmp_path: Path) -> None:
@@ -59,15 +121,9 @@ def test_a_full_disk_at_any_moment_is_the_system_s_own_error(tmp_path: Path) -> 
         try:
             with pytest.raises(OSError, match="File too large"):
                 store_anndata(tmp_path / "part.h5ad", adata)
-            with pytest.raises(InputError, match="File too large"):
-                write_layout(
-                    tmp_path / "layout.h5ad",
-                    adata,
-                    pos=np.zeros((400, 2)),
-                    confidence=np.zeros(400),
-                    distances=csr_array((400, 400)),
-                    info={},
-                )
+            for source in (adata, tmp_path / "whole.h5ad"):
+                with pytest.raises(InputError, match="File too large"):
+                    write_layout(tmp_path / "layout.h5ad", source, **layout())
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         gc.collect()
@@ -109,3 +165,12 @@ def test_an_interrupt_while_hdf5_writes_is_not_lost(tmp_path: Path, monkeypatch:
         Interrupted.left = left
         with pytest.raises(KeyboardInterrupt):
             store_anndata(tmp_path / "part.h5ad", table())
+    Interrupted.left = 10**9
+    store_anndata(tmp_path / "cells.h5ad", table())
+    with h5py.File(tmp_path / "cells.h5ad") as file:
+        Interrupted.calls = 0
+        store_copy(tmp_path / "copy.h5ad", file, {"obsm/place": np.zeros((400, 2))})
+        for left in (1, Interrupted.calls // 2, Interrupted.calls):
+            Interrupted.left = left
+            with pytest.raises(KeyboardInterrupt):
+                store_copy(tmp_path / "part.h5ad", file, {"obsm/place": np.zeros((400, 2))})
