@@ -9,7 +9,9 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from pyg_gears.data.io.count_matrix import count_matrix
+from pyg_gears.data.io.inspection.limits import available_memory, gigabytes
 from pyg_gears.data.normalisation import ROWS, evenly_filled_rows, is_integer
+from pyg_gears.errors import expect
 from pyg_gears.typing import IntArray
 
 SAMPLE_ROWS = 4 * ROWS
@@ -53,13 +55,13 @@ def count_table(
         columns: Columns to keep, in the order wanted; all if omitted.
 
     Raises:
-        InputError: for values that are no numbers, masked entries, or a table that is not two-dimensional.
+        InputError: for values that are no numbers, masked entries, another number of axes than two, or more than memory holds.
     """
     order = np.argsort(rows, kind="stable")
     wanted = rows[order]
     kept: list[csr_array] = []
     samples: list[csr_array] = []
-    start, entries, share, width = 0, 0, ROWS, 0
+    start, entries, held, share, width = 0, 0, 0, ROWS, 0
     finite, whole, lowest, largest = True, True, 0.0, 0.0
     for block in blocks:
         shape = getattr(block, "shape", ())
@@ -73,6 +75,9 @@ def count_table(
         largest = max(largest, float(counts.data.max(initial=0)))
         whole = whole and is_integer(counts)
         kept.append(counts if columns is None else counts[:, columns])
+        held += kept[-1].data.nbytes + kept[-1].indices.nbytes
+        if len(kept) > 1:
+            _check_room(name, held, start)
         samples.append(counts[evenly_filled_rows(counts, share)])
         if len(samples) * share > SAMPLE_ROWS:
             share = -(-share // 2)
@@ -82,6 +87,16 @@ def count_table(
     if not np.array_equal(order, np.arange(len(order))):
         found = found[np.argsort(order)]
     return CountTable(found, finite, lowest, largest, whole, entries / max(len(rows) * width, 1), sample)
+
+
+def _check_room(name: str, held: int, rows: int) -> None:
+    """Stop before the counts of the rows read so far could not be put together."""
+    free = available_memory()
+    expect(
+        held <= 2 * free,
+        f"{name}: expected counts that fit into memory, found {gigabytes(held)} of them in the first {rows:,} rows where "
+        f"{gigabytes(free)} are left; lay out fewer cells at a time, or fit with fewer genes (embedding.genes).",
+    )
 
 
 def _stack(parts: list[csr_array]) -> csr_array:

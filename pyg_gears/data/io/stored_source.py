@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
+from pyg_gears.data.io.inspection.limits import available_memory, gigabytes
 from pyg_gears.data.io.open_h5ad import index_names, read_element, reading
 from pyg_gears.data.io.row_blocks import row_blocks
 from pyg_gears.errors import expect
@@ -80,10 +81,31 @@ class StoredSource:
         yield self.read(key)
 
     def to_anndata(self) -> AnnData:
-        """The whole object in memory."""
+        """The whole object in memory.
+
+        Raises:
+            InputError: when it is damaged, or larger than the memory that is free.
+        """
         import anndata
 
+        with reading(self.where):
+            size = _stored_bytes(self.root)
+        free = available_memory()
+        expect(
+            size <= free,
+            f"expected a table that fits into memory in {self.where}, found {gigabytes(size)} where {gigabytes(free)} are free; "
+            "leave out layers, or use a part of it.",
+        )
         with reading(self.where):
             if isinstance(self.root, h5py.Group):
                 return anndata.read_h5ad(self.where)
             return anndata.io.read_zarr(self.root)
+
+
+def _stored_bytes(root: Any) -> int:
+    """Bytes of all arrays below a group, as they are in memory."""
+    if not isinstance(root, h5py.Group):
+        return sum(found.nbytes for _, found in root.members(max_depth=None) if hasattr(found, "nbytes"))
+    sizes: list[int] = []
+    root.visititems(lambda _, found: sizes.append(found.nbytes) if isinstance(found, h5py.Dataset) else None)
+    return sum(sizes)

@@ -161,3 +161,13 @@ def test_reading_a_few_genes_takes_a_block_and_their_counts(tmp_path: Path) -> N
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True)
     counts = 8 * 40_000 * 250 / 2**20
     assert float(done.stdout) < counts / 2  # 76 MB; what 40,000 names take is in it
+
+
+def test_more_counts_than_memory_holds_are_refused_while_they_are_read(monkeypatch) -> None:
+    monkeypatch.setattr("pyg_gears.data.io.count_table.available_memory", lambda: 3 * 800)
+    blocks = [np.ones((10, 10))] * 20
+    with pytest.raises(
+        InputError, match=r"a: expected counts that fit into memory, found 0.0 GiB of them in the first 70 rows"
+    ):
+        count_table("a", "X", blocks, np.arange(200))
+    assert count_table("a", "X", blocks, np.arange(200), np.array([3])).counts.sum() == 200

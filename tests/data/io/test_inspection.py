@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anndata
 import h5py
@@ -18,12 +19,14 @@ import numpy as np
 import pandas
 import pytest
 from h5py import h5g, h5o, h5s
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 
-from pyg_gears.data.io.inspection import inspect_file
+from pyg_gears.data.io.inspection import inspect_file, limits
 from pyg_gears.data.io.inspection.__main__ import verdict
+from pyg_gears.data.io.inspection.hdf5_tree import hdf5_tree
 from pyg_gears.data.io.inspection.limits import Budget
 from pyg_gears.data.io.inspection.node import Unfit
+from pyg_gears.data.io.inspection.zarr_tree import zarr_tree
 from pyg_gears.errors import InputError
 
 N, G = 40, 6
@@ -394,6 +397,33 @@ def test_what_a_file_may_declare() -> None:
         budget.add_element(1)
     with pytest.raises(Unfit, match="more than 100000 elements"):
         budget.add_element(1)
+
+
+@pytest.mark.parametrize("form", ["hdf5", "zarr"])
+def test_tables_that_are_read_in_blocks_may_exceed_the_memory(tmp_path: Path, monkeypatch, form: str) -> None:
+    """One table of 0.8 MB, and 1 MB of memory for all that is read whole."""
+    monkeypatch.setattr(limits, "available_memory", lambda: 10**6)
+    rng = np.random.default_rng(0)
+
+    def tree(**tables: Any) -> None:
+        path = tmp_path / "a"
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        adata = anndata.AnnData(tables.pop("X"), **{name: {"more": one} for name, one in tables.items()})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # anndata announces other defaults of zarr
+            adata.write_h5ad(path) if form == "hdf5" else adata.write_zarr(path)
+        with hdf5_tree(path) if form == "hdf5" else zarr_tree(path) as root:
+            root.visit()
+
+    dense = rng.integers(1, 9, (1000, 100))
+    assert dense.nbytes == 800_000
+    sparse = csr_matrix(dense.astype(np.float32))  # as large
+    for table in (dense, sparse):
+        tree(X=table, layers=table)
+    for matrix, beside in ((dense, np.tile(dense, 2)), (csc_matrix(sparse), dense[:, :70])):
+        with pytest.raises(Unfit, match="of memory are free"):
+            tree(X=matrix, obsm=beside)
 
 
 def test_strings_count_by_their_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,3 +211,17 @@ def test_damage_is_refused_when_a_layout_is_written_too(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="uns has the unknown encoding evil"):
         write_layout(tmp_path / "layout.h5ad", tmp_path / "cells.h5ad", **parts)
     assert not (tmp_path / "layout.h5ad").exists()
+
+
+def test_a_file_larger_than_memory_is_not_read_whole(tmp_path: Path, monkeypatch) -> None:
+    table().write_h5ad(tmp_path / "section.h5ad")
+    monkeypatch.setattr("pyg_gears.data.io.stored_source.available_memory", lambda: 1000)
+    for path in (tmp_path / "section.h5ad", store(tmp_path / "section.zarr")):
+        assert len(read_cells(path)) == N
+        with (
+            open_source(path) as source,
+            pytest.raises(
+                InputError, match=r"expected a table that fits into memory in .*section.*, found 0\.0 GiB where"
+            ),
+        ):
+            source.to_anndata()

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5r, h5t, h5z
 
-from pyg_gears.data.io.inspection.limits import SLAB_BYTES, Budget, start_step
+from pyg_gears.data.io.inspection.limits import SLAB_BYTES, Budget, read_in_blocks, start_step
 from pyg_gears.data.io.inspection.node import Node, Unfit, printable
 
 # 32000 is LZF, which h5py brings; other numbers are plug-ins that HDF5 would load from disk.
@@ -55,7 +55,7 @@ class _Walk:
         self.arrays: dict[int, Node] = {}
         self.references: list[tuple[Node, int]] = []
 
-    def element(self, found: Any, path: str, depth: int) -> Node:
+    def element(self, found: Any, path: str, depth: int, encoding: object = None) -> Node:
         start_step()
         self.budget.add_element(depth)
         if not isinstance(found, h5g.GroupID | h5d.DatasetID):
@@ -65,7 +65,7 @@ class _Walk:
         for index in range(h5a.get_num_attrs(found)):
             self._attribute(found, node, h5a.open(found, index=index))
         if isinstance(found, h5d.DatasetID):
-            self._array(found, node)
+            self._array(found, node, read_in_blocks(path, encoding))
             self.arrays[address] = node
             return node
         if address in self.groups:
@@ -78,7 +78,7 @@ class _Walk:
             kind = found.links.get_info(raw).type
             if kind != h5l.TYPE_HARD:
                 raise Unfit(f"{printable(below)} is {_LINKS.get(kind, 'a link of unknown type')}")
-            node.children[name] = self.element(h5o.open(found, raw), below, depth + 1)
+            node.children[name] = self.element(h5o.open(found, raw), below, depth + 1, node.attrs.get("encoding-type"))
         return node
 
     def resolve_references(self) -> None:
@@ -105,7 +105,7 @@ class _Walk:
         start_step()
         node.attrs[name] = h5py.AttributeManager(_Opened(found))[name]
 
-    def _array(self, found: h5d.DatasetID, node: Node) -> None:
+    def _array(self, found: h5d.DatasetID, node: Node, in_blocks: bool) -> None:
         _check_type(found.get_type(), node.called)
         plan = found.get_create_plist()
         if plan.get_external_count() or plan.get_layout() == h5d.VIRTUAL:
@@ -126,7 +126,7 @@ class _Walk:
         row = found.get_type().get_size() + (_STRING_BYTES if text else 0)
         # A chunk is unpacked whole, even where the array is smaller.
         declared = max(prod(node.shape), prod(data.chunks or ())) * row
-        self.budget.add_bytes(declared, node.called)
+        self.budget.add_bytes(declared, node.called, in_blocks=in_blocks)
         node.slabs = partial(self._slabs, data, node.called, row, declared)
 
     def _slabs(self, data: h5py.Dataset, where: str, row: int, declared: int) -> Iterator[np.ndarray]:

@@ -28,8 +28,8 @@ _STEPS = _Steps()
 class Budget:
     """What a file may ask for.
 
-    All arrays together may declare 200 times the size of the file (1 GiB for small files), and never more than the
-    memory that is available. 100,000 elements and 32 levels are far more than any table has.
+    All arrays together may declare 200 times the size of the file (1 GiB for small files); those that are read whole never
+    more than the memory that is available. 100,000 elements and 32 levels are far more than any table has.
 
     Args:
         stored: Size of the file in bytes.
@@ -37,7 +37,7 @@ class Budget:
 
     def __init__(self, stored: int) -> None:
         self.stored, self.memory = stored, available_memory()
-        self.declared = self.elements = 0
+        self.declared = self.whole = self.elements = 0
 
     def add_element(self, depth: int) -> None:
         """Count an element.
@@ -51,20 +51,26 @@ class Budget:
         if depth > MAX_DEPTH:
             raise Unfit(f"its groups are nested deeper than {MAX_DEPTH} levels")
 
-    def add_bytes(self, size: int, where: str) -> None:
+    def add_bytes(self, size: int, where: str, *, in_blocks: bool = False) -> None:
         """Count what an array takes in memory.
+
+        Args:
+            size: Bytes.
+            where: The array, for messages.
+            in_blocks: Whether it is read block by block, see :func:`read_in_blocks`.
 
         Raises:
             Unfit: when the file declares more than it can hold, or more than memory.
         """
         self.declared += size
-        if self.declared > self.memory:
+        self.whole += 0 if in_blocks else size
+        if self.whole > self.memory:
             raise Unfit(
-                f"with {where} it declares {_gigabytes(self.declared)} where {_gigabytes(self.memory)} of memory are free"
+                f"with {where} it declares {gigabytes(self.whole)} where {gigabytes(self.memory)} of memory are free"
             )
         if self.declared > max(ALWAYS_ALLOWED, MAX_RATIO * self.stored):
             raise Unfit(
-                f"with {where} it declares {_gigabytes(self.declared)}, more than {MAX_RATIO} times what it stores",
+                f"with {where} it declares {gigabytes(self.declared)}, more than {MAX_RATIO} times what it stores",
                 "store tables that are mostly zero as sparse matrices",
             )
 
@@ -103,5 +109,21 @@ def start_step(size: int = 0) -> None:
         signal.setitimer(signal.ITIMER_PROF, STEP_SECONDS + size / SLOWEST_BYTES_A_SECOND)
 
 
-def _gigabytes(size: int) -> str:
+def read_in_blocks(path: str, encoding: object) -> bool:
+    """Whether an array is a table of expression, or part of one, that :func:`~pyg_gears.data.io.row_blocks.row_blocks` reads.
+
+    Args:
+        path: Path of the array.
+        encoding: The encoding type of the group that it lies in.
+    """
+    group, _, name = path.rpartition("/")
+    return _is_table(path) or (encoding == "csr_matrix" and name in ("data", "indices") and _is_table(group))
+
+
+def _is_table(path: str) -> bool:
+    return path in ("X", "raw/X") or (path.startswith("layers/") and path.count("/") == 1)
+
+
+def gigabytes(size: int) -> str:
+    """A number of bytes in words."""
     return f"{size / 2**30:,.1f} GiB"

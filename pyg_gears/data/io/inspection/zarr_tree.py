@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pyg_gears.data.io.inspection.limits import SLAB_BYTES, Budget, start_step
+from pyg_gears.data.io.inspection.limits import SLAB_BYTES, Budget, read_in_blocks, start_step
 from pyg_gears.data.io.inspection.node import Node, Unfit, printable
 from pyg_gears.data.io.inspection.zarr_listing import Listing, list_store
 from pyg_gears.data.io.inspection.zarr_metadata import ArrayMetadata, array_metadata, parse
@@ -95,7 +95,8 @@ class _Walk:
         node.kind = "T" if dtype.kind in "OTUS" else dtype.kind
         width = dtype.itemsize + (_STRING_BYTES if node.kind == "T" else 0)
         declared = max(prod(node.shape), sizes.chunk) * width
-        self.budget.add_bytes(declared, node.called)
+        encoding = self.described.get(node.path.rpartition("/")[0], ({}, None))[0].get("encoding-type")
+        self.budget.add_bytes(declared, node.called, in_blocks=read_in_blocks(node.path, encoding))
         node.slabs = partial(self._slabs, array, node, width)
 
     def _slabs(self, array: Any, node: Node, width: int) -> Iterator[np.ndarray]:
