@@ -98,6 +98,8 @@ class CandidateGraph(BaseTransform):
 class GeometricTargets(BaseTransform):
     """Build the random-walk and stress targets from ``pos``, and drop ``pos``.
 
+    They are those of the whole graph: take a part of it (``NeighborLoader``, ``Data.subgraph``) before, not after.
+
     Sets ``rw_edge_index``, ``rw_multiplicity``, ``rw_log_ref``, ``rw_steps``, ``sigma``, ``stress_edge_index`` and
     ``stress_distance``, in the float dtype of ``pos`` (float32 for half precision), and ``gate_target`` where candidates
     are present.
@@ -199,7 +201,7 @@ class TargetFamilies(BaseTransform):
     ``triplet_index``; "lle" (F5) ``lle_edge_index`` and ``lle_weight``; "neighborhood" ``near_edge_index`` and ``near_tau``.
 
     Args:
-        families: Which.
+        families: Which; one may be named alone.
         k: Spatial neighbours per node; by default 15 % of the nodes, at least 20.
         seed: Of negatives and triplets: the same graph gets the same ones.
 
@@ -207,7 +209,8 @@ class TargetFamilies(BaseTransform):
         InputError: when the graph has no ``pos`` (n, d) of finite floats, or for another family.
     """
 
-    def __init__(self, families: Sequence[str] = FAMILIES, k: int | None = None, seed: int = 0) -> None:
+    def __init__(self, families: Sequence[str] | str = FAMILIES, k: int | None = None, seed: int = 0) -> None:
+        families = (families,) if isinstance(families, str) else families
         other = [name for name in families if name not in FAMILIES]
         expect(
             not other, f"expected families among {', '.join(FAMILIES)}, found {', '.join(other)}; name some of these."

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.listed_neighbors import listed_neighbors
 from pyg_gears.graphs.smallest import smallest
 
@@ -71,7 +72,7 @@ def knn(
     >>> knn(torch.tensor([[0.0], [1.0], [3.0]]), 1, metric="euclidean").index.flatten()
     tensor([1, 0, 1])
     """
-    expect(k >= 1, f"expected at least one neighbour, found k={k}; ask for k >= 1.")
+    check_sizes(k=k)
     expect(metric in ("cosine", "euclidean"), f"expected the metric cosine or euclidean, found {metric!r}; name one.")
     expect(
         method in ("auto", "exact", "approximate"),

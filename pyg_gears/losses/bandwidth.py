@@ -31,7 +31,7 @@ def effective_bandwidth(pos: Float[Tensor, "n d"], batch: Data, k: int | None = 
     members, x = gauged(pos.detach(), batch)
     found = []
     for start, stop in zip(members.ptr[:-1].tolist(), members.ptr[1:].tolist(), strict=True):
-        distance = nearest_neighbors(x[start:stop], neighbor_count(stop - start) if k is None else k).distance
+        distance = nearest_neighbors(x[start:stop], neighbor_count(stop - start, k)).distance
         found.append(distance[:, -1] if distance.size(1) else x.new_zeros(stop - start))
     return (target_values(batch, "sigma", x.size(0)).to(x.dtype) * torch.cat(found)).sqrt()
 

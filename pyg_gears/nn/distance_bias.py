@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.geometry.known_values import is_transformed
 
 
@@ -27,7 +28,7 @@ class DistanceBias(torch.nn.Module):
         scale: First value of the learned factor a.
 
     Raises:
-        InputError: for fewer than three bins.
+        InputError: for a size below 1, or fewer than three bins.
 
     >>> DistanceBias()(torch.randn(1, 5, 2)).shape
     torch.Size([1, 5, 5])
@@ -37,6 +38,7 @@ class DistanceBias(torch.nn.Module):
 
     def __init__(self, bins: int = 24, channels: int = 32, scale: float = 0.1) -> None:
         super().__init__()
+        check_sizes(bins=bins, channels=channels)
         expect(bins >= 3, f"expected at least three bins of distances, found {bins}; ask for more.")
         self.bins, self.first_scale = bins, scale
         self.scale = Parameter(torch.tensor(scale))

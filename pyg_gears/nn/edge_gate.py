@@ -9,7 +9,7 @@ from torch.nn import Linear
 from torch.nn.functional import gelu
 from torch_geometric.nn import MessagePassing
 
-from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_results
 from pyg_gears.nn.edge_pairs import edge_pairs
@@ -36,7 +36,7 @@ class EdgeGate(MessagePassing):
         heads: Number of logits per edge; None for one, without a head axis.
 
     Raises:
-        InputError: when ``heads`` is below 1.
+        InputError: for a size below 1.
 
     >>> gate = EdgeGate(8)
     >>> gate(torch.randn(3, 8), torch.tensor([[0, 1, 2], [1, 0, 2]])).shape
@@ -45,7 +45,7 @@ class EdgeGate(MessagePassing):
 
     def __init__(self, in_channels: int, hidden_channels: int = 64, heads: int | None = None) -> None:
         super().__init__(aggr=None, node_dim=0)
-        expect(heads is None or heads >= 1, f"expected heads >= 1 or None, found {heads}; None gives one.")
+        check_sizes(in_channels=in_channels, hidden_channels=hidden_channels, heads=1 if heads is None else heads)
         self.in_channels, self.hidden_channels, self.heads = in_channels, hidden_channels, heads
         self.first = Linear(4 * in_channels, hidden_channels)
         self.second = Linear(hidden_channels, hidden_channels)

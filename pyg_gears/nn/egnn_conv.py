@@ -9,6 +9,7 @@ from torch.nn import Linear, Sequential, SiLU
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
 
@@ -43,6 +44,7 @@ class EGNNConv(MessagePassing):
     def __init__(self, channels: int, hidden_channels: int | None = None, step: float = 1.0) -> None:
         super().__init__(aggr="add", node_dim=0)
         hidden = channels if hidden_channels is None else hidden_channels
+        check_sizes(channels=channels, hidden_channels=hidden)
         self.channels, self.hidden_channels, self.step = channels, hidden, step
         # The first layer of phi_e, divided: its part on a node is computed once per node, not once per edge.
         self.as_target = Linear(channels, hidden)

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import Linear, Sequential, SiLU
 
+from pyg_gears.geometry.checked_sizes import check_sizes
+
 
 class FiLM(torch.nn.Module):
     r"""Feature-wise linear modulation; a new layer changes nothing.
@@ -26,6 +28,7 @@ class FiLM(torch.nn.Module):
 
     def __init__(self, channels: int, condition_channels: int) -> None:
         super().__init__()
+        check_sizes(channels=channels, condition_channels=condition_channels)
         self.network = Sequential(Linear(condition_channels, channels), SiLU(), Linear(channels, 2 * channels))
         self._set_constants()
 

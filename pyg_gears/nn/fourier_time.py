@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Linear, Sequential, SiLU
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 
 
 class FourierTime(torch.nn.Module):
@@ -20,7 +21,7 @@ class FourierTime(torch.nn.Module):
         features: Sines and cosines 2K that the network reads; even.
 
     Raises:
-        InputError: for an odd number of features.
+        InputError: for a size below 1, or an odd number of features.
 
     >>> FourierTime(16)(torch.tensor([0.1, 2.0])).shape
     torch.Size([2, 16])
@@ -28,8 +29,9 @@ class FourierTime(torch.nn.Module):
 
     def __init__(self, channels: int, features: int = 128) -> None:
         super().__init__()
+        check_sizes(channels=channels, features=features)
         expect(
-            features >= 2 and features % 2 == 0,
+            features % 2 == 0,
             f"expected an even number of features, found {features}; sines and cosines come in pairs.",
         )
         self.features = features

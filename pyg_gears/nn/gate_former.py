@@ -11,6 +11,7 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, ModuleList, Sequential
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_results
@@ -79,12 +80,12 @@ class GateFormer(MessagePassing):
         bound: GateBound = "clip",
     ) -> None:
         super().__init__(aggr="add", node_dim=0)
+        check_sizes(in_channels=in_channels, hidden_channels=hidden_channels, heads=heads, layers=layers)
         d = hidden_channels
         expect(
-            heads >= 1 and d >= 2 and d % heads == 0 and d % 2 == 0,
+            d % heads == 0 and d % 2 == 0,
             f"expected hidden_channels even and a multiple of heads, found {d} and {heads}; change one.",
         )
-        expect(layers >= 1, f"expected at least one layer, found {layers}; for none take EdgeGate.")
         expect(0 <= dropout < 1, f"expected a dropout in [0, 1), found {dropout}; 0 turns it off.")
         expect(limit > 0, f"expected a positive limit, found {limit}; 8 leaves room on both sides.")
         expect(bound in ("clip", "tanh"), f"expected bound clip or tanh, found {bound!r}; name one of them.")

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
 from pyg_gears.nn.padded_graphs import PaddedGraphs
@@ -53,6 +54,7 @@ class GeometryBias(torch.nn.Module):
             mode in ("monotone", "rbf", "point"),
             f"expected the mode monotone, rbf or point, found {mode!r}; name one.",
         )
+        check_sizes(channels=channels, heads=heads)
         self.mode, self.channels, self.heads = mode, channels, heads
         if mode == "monotone":
             self.gamma = torch.nn.Parameter(torch.empty(heads))

@@ -12,6 +12,7 @@ from torch.nn import GELU, Dropout, LayerNorm, Linear, Parameter, Sequential
 from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError, expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.nn.attention_bias import AttentionBias
@@ -55,8 +56,7 @@ class IPAConv(MessagePassing):
         frame: "free" (A_h any 2x2 matrix) or "rotation" (A_h = a_h I + b_h J, which commutes with rotations).
         qk: "plain" :math:`q \cdot k / \sqrt d`; normalised q and k at the "published" scale (temperature
             :math:`\tau`), "divided" by :math:`\sqrt d`, or with one "learned" temperature; "none" leaves q and k out.
-        tau: Temperature of normalised q and k: fixed, in [0.5, 4], 1 if omitted; or the first value of a learned one,
-            :math:`\sqrt d` if omitted.
+        tau: Temperature of normalised q and k: fixed, in [0.5, 4] (1 if omitted), or a learned one's first (:math:`\sqrt d`).
         tau_range: Lowest and highest value of a learned temperature, within (0, 10]: it is never free.
         qk_clip: Largest absolute value of the q.k term; unbounded if omitted.
         beta: Weight of the gate logits.
@@ -64,7 +64,7 @@ class IPAConv(MessagePassing):
         dropout: Dropout inside the state's MLP, 0..1.
 
     Raises:
-        InputError: for an unknown choice, or a temperature out of its range or without effect.
+        InputError: for an unknown choice, a size below 1, or a temperature out of its range or without effect.
 
     Source: Jumper et al., AlphaFold (2021), invariant point attention; here in the plane, without frames per node, with
     a gate in the logits and coordinates that move by their own attention average.
@@ -87,6 +87,7 @@ class IPAConv(MessagePassing):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(aggr="add", node_dim=0)
+        check_sizes(channels=channels, heads=heads, head_channels=head_channels)
         for name, found, known in (
             ("layout", layout, ("auto", "edge", "dense")),
             ("geo", geo, ("none", "monotone", "rbf", "point")),
@@ -191,8 +192,7 @@ class IPAConv(MessagePassing):
         Args:
             s: Node states, shape (n, c).
             pos: Coordinates, shape (n, 2), best gauge-fixed.
-            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); whatever
-                :func:`pyg_gears.graphs.checked_edges` takes.
+            edge_index: Edges, [0] = source j, [1] = target i, shape (2, e); see :func:`pyg_gears.graphs.checked_edges`.
             gate_logits: Gate of each edge, shared by the heads (e,) or per head (e, h); zero if omitted. -inf leaves an
                 edge out, see :class:`AttentionBias`.
             batch: Graph of each node, shape (n,), ascending; one graph if omitted.

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import Parameter
 
-from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.nn.mab import MAB
 from pyg_gears.nn.padded_sets import padded_door
 
@@ -26,7 +26,7 @@ class ISAB(torch.nn.Module):
         heads: Attention heads; must divide the channels.
 
     Raises:
-        InputError: without a point, or for heads that do not divide the channels.
+        InputError: for a size below 1, or for heads that do not divide the channels.
 
     Source: Lee et al., Set Transformer (2019), equations 9 and 10.
 
@@ -36,7 +36,7 @@ class ISAB(torch.nn.Module):
 
     def __init__(self, channels: int, points: int = 64, heads: int = 4) -> None:
         super().__init__()
-        expect(points >= 1, f"expected at least one learned point, found {points}; ask for one or more.")
+        check_sizes(channels=channels, points=points, heads=heads)
         self.points = Parameter(torch.empty(points, channels))
         self.collect, self.distribute = MAB(channels, heads), MAB(channels, heads)
         torch.nn.init.xavier_uniform_(self.points)

@@ -9,6 +9,7 @@ from torch.nn import LayerNorm, Linear
 from torch.nn.functional import scaled_dot_product_attention
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.nn.padded_graphs import mask_value
 
 
@@ -28,15 +29,16 @@ class MAB(torch.nn.Module):
         heads: Attention heads; must divide the channels.
 
     Raises:
-        InputError: for heads that do not divide the channels.
+        InputError: for a size below 1, or for heads that do not divide the channels.
 
     Source: Lee et al., Set Transformer (2019), equation 6, with logits divided by the root of a head's channels instead of all.
     """
 
     def __init__(self, channels: int, heads: int = 4) -> None:
         super().__init__()
+        check_sizes(channels=channels, heads=heads)
         expect(
-            heads >= 1 and channels % heads == 0,
+            channels % heads == 0,
             f"expected heads that divide the channels, found {heads} heads of {channels} channels; change one.",
         )
         self.channels, self.heads = channels, heads

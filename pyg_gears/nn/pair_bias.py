@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Linear
 from torch.nn.functional import gelu
 
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.geometry.known_values import is_transformed
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_results
@@ -41,6 +42,7 @@ class PairBias(torch.nn.Module):
 
     def __init__(self, in_channels: int, heads: int, channels: int = 32, hidden_channels: int = 64) -> None:
         super().__init__()
+        check_sizes(in_channels=in_channels, heads=heads, channels=channels, hidden_channels=hidden_channels)
         self.in_channels, self.heads, self.channels = in_channels, heads, channels
         self.first = Linear(4 * in_channels, hidden_channels)
         self.second = Linear(hidden_channels, channels)

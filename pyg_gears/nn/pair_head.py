@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Linear
 from torch.nn.functional import silu
 
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes
 
@@ -28,6 +29,7 @@ class PairHead(torch.nn.Module):
 
     def __init__(self, channels: int, hidden_channels: int, out_channels: int) -> None:
         super().__init__()
+        check_sizes(channels=channels, hidden_channels=hidden_channels, out_channels=out_channels)
         self.embed = Linear(channels, hidden_channels)
         self.by_difference = Linear(hidden_channels, hidden_channels, bias=False)
         self.by_product = Linear(hidden_channels, hidden_channels, bias=False)

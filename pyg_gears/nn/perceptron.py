@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import Linear, SiLU
 
+from pyg_gears.geometry.checked_sizes import check_sizes
+
 
 class Perceptron(torch.nn.Module):
     r"""A network of one hidden layer on the last axis, :math:`W_2\, \mathrm{SiLU}(W_1 x + b_1) + b_2`.
@@ -23,6 +25,7 @@ class Perceptron(torch.nn.Module):
 
     def __init__(self, in_channels: int, hidden_channels: int, out_channels: int, *, still: bool = False) -> None:
         super().__init__()
+        check_sizes(in_channels=in_channels, hidden_channels=hidden_channels, out_channels=out_channels)
         self.still = still
         self.first, self.bend, self.last = (
             Linear(in_channels, hidden_channels),

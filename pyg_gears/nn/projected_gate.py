@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.nn.checked_nodes import checked_nodes
 
 
@@ -34,6 +35,7 @@ class ProjectedGate(Module):
 
     def __init__(self, gate: Module, in_channels: int, channels: int) -> None:
         super().__init__()
+        check_sizes(in_channels=in_channels, channels=channels)
         self.gate = gate
         self.register_buffer("projection", torch.eye(in_channels, channels))
 

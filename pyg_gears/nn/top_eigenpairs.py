@@ -8,6 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.geometry.known_values import values_are_known
+
 LEAST_GAP = 1e-9
 
 
@@ -34,27 +38,69 @@ def top_eigenpairs(
 
     Returns:
         Values (..., k) and vectors (..., m, k).
+
+    Raises:
+        InputError: for other than square matrices of float32 or float64, a count outside 1..m, or values that are NaN or
+            infinite (looked at on the CPU only).
+
+    Works under ``torch.func`` (grad, vmap, jvp); a second derivative is not there.
     """
-    values, vectors = _TopEigenpairs.apply(matrix, count)
+    _check(matrix, count)
+    values, vectors, _, _ = _TopEigenpairs.apply(matrix, count)
     cubes = vectors.detach().pow(3).sum(dim=-2, keepdim=True)
     return values, torch.where(cubes < 0, -vectors, vectors)
 
 
+def _check(matrix: Tensor, count: int) -> None:
+    good = matrix.dim() >= 2 and matrix.size(-1) == matrix.size(-2) and matrix.dtype in (torch.float32, torch.float64)
+    expect(
+        good,
+        f"expected square matrices of float32 or float64, found {matrix.dtype} of shape {tuple(matrix.shape)}; "
+        "convert them.",
+    )
+    check_sizes(count=count)
+    size = matrix.size(-1)
+    expect(count <= size, f"expected a count of eigenpairs up to {size}, found {count}; ask for fewer.")
+    expect(
+        not values_are_known(matrix) or bool(matrix.isfinite().all()),
+        "expected finite matrices, found NaN or infinite values; clean them.",
+    )
+
+
 class _TopEigenpairs(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    def forward(matrix: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         values, vectors = torch.linalg.eigh(matrix)
-        ctx.save_for_backward(values, vectors)
-        ctx.count = count
-        return values[..., -count:].flip(-1), vectors[..., -count:].flip(-1)
+        return values[..., -count:].flip(-1), vectors[..., -count:].flip(-1), values, vectors
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: tuple[Tensor, ...]) -> None:
+        ctx.count = inputs[1]
+        ctx.mark_non_differentiable(*output[2:])
+        ctx.save_for_backward(*output[2:])
+        ctx.save_for_forward(*output[2:])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         values, vectors = ctx.saved_tensors
-        wanted = vectors[..., -ctx.count :].flip(-1)
-        gap = values[..., -ctx.count :].flip(-1)[..., None, :] - values[..., :, None]
-        apart = gap.abs() > LEAST_GAP * values.abs().amax(dim=-1)[..., None, None]
-        share = torch.where(apart, 1.0 / torch.where(apart, gap, 1.0), 0.0) * (vectors.mT @ grads[1])
+        wanted, inverse = _inverse_gaps(values, vectors, ctx.count)
+        share = inverse * (vectors.mT @ grads[1])
         total = (vectors @ share + wanted * grads[0][..., None, :]) @ wanted.mT
         return 0.5 * (total + total.mT), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        values, vectors = ctx.saved_tensors
+        wanted, inverse = _inverse_gaps(values, vectors, ctx.count)
+        turned = 0.5 * (tangents[0] + tangents[0].mT) @ wanted
+        return (wanted * turned).sum(dim=-2), vectors @ (inverse * (vectors.mT @ turned)), None, None
+
+
+def _inverse_gaps(values: Tensor, vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The wanted vectors (..., m, k), and 1 / (lambda_j - lambda_i) (..., m, k), 0 where equal."""
+    gap = values[..., -count:].flip(-1)[..., None, :] - values[..., :, None]
+    apart = gap.abs() > LEAST_GAP * values.abs().amax(dim=-1)[..., None, None]
+    return vectors[..., -count:].flip(-1), torch.where(apart, 1.0 / torch.where(apart, gap, 1.0), 0.0)

@@ -55,7 +55,7 @@ def fuzzy_target(pos: Float[Tensor, "n d"], generator: Generator, k: int | None 
     pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos)
     neighbors = nearest_neighbors(x, n - 1)
-    k = max(min(neighbor_count(n) if k is None else k, n - 1), 0)
+    k = neighbor_count(n, k)
     sigma = neighbors.distance[:, k - 1] if k else x.new_zeros(n)
     node = torch.arange(n, device=pos.device)
     edge_index = torch.stack([neighbors.index[:, :k].reshape(-1), node.repeat_interleave(k)])

@@ -46,7 +46,7 @@ def lle_target(pos: Float[Tensor, "n d"], k: int | None = None, ridge: float = R
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos.double())
-    index = nearest_neighbors(x, neighbor_count(n) if k is None else k).index
+    index = nearest_neighbors(x, neighbor_count(n, k)).index
     k = index.size(1)
     edge_index = torch.stack([index.reshape(-1), torch.arange(n, device=pos.device).repeat_interleave(k)])
     if not k:

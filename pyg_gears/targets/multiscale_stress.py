@@ -48,7 +48,7 @@ def multiscale_stress_target(pos: Float[Tensor, "n d"], k: int | None = None) ->
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos)
-    k = max(min(neighbor_count(n) if k is None else k, n - 1), 0)
+    k = neighbor_count(n, k)
     neighbors = nearest_neighbors(x, 3 * k).index
     node = torch.arange(n, device=pos.device)
     rank = k + ((torch.arange(RING_EDGES, device=pos.device) + 0.5) * 2 * k / RING_EDGES).long()

@@ -36,7 +36,7 @@ def neighborhood_target(pos: Float[Tensor, "n d"], k: int | None = None) -> Neig
     """
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
-    neighbors = nearest_neighbors(gauge_fix(pos), neighbor_count(n) if k is None else k)
+    neighbors = nearest_neighbors(gauge_fix(pos), neighbor_count(n, k))
     k = neighbors.index.size(1)
     edge_index = torch.stack([neighbors.index.reshape(-1), torch.arange(n, device=pos.device).repeat_interleave(k)])
     tau = neighbors.distance[:, -1].median().square().clamp(min=1e-12) if k else pos.new_ones(())

@@ -22,6 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.geometry import checked_coordinates, edge_squared_distance, gauge_fix, nearest_neighbors
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs import segment_log_softmax
 
 EPS = 1e-8
@@ -45,9 +46,15 @@ class RandomWalkTarget(NamedTuple):
     steps: int
 
 
-def neighbor_count(n: int) -> int:
-    """Spatial neighbours per node in a graph of n: 15 % of n, at least 20, at most n - 1."""
-    return max(min(max(20, int(0.15 * n)), n - 1), 0)
+def neighbor_count(n: int, k: int | None = None) -> int:
+    """Spatial neighbours per node in a graph of n: k, or 15 % of n and at least 20 if omitted; at most n - 1.
+
+    Raises:
+        InputError: for k below 1.
+    """
+    if k is not None:
+        check_sizes(k=k)
+    return max(min(max(20, int(0.15 * n)) if k is None else k, n - 1), 0)
 
 
 def walk_steps(n: int) -> int:
@@ -75,7 +82,7 @@ def random_walk_target(pos: Float[Tensor, "n d"], k: int | None = None) -> Rando
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos)
-    neighbors = nearest_neighbors(x, neighbor_count(n) if k is None else k)
+    neighbors = nearest_neighbors(x, neighbor_count(n, k))
     k = neighbors.index.size(1)
     sigma = neighbors.distance[:, -1] if k else x.new_zeros(n)
     target = torch.arange(n, device=pos.device).repeat_interleave(k)

@@ -35,7 +35,7 @@ def ring_triplets(
     """
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
-    k = max(min(neighbor_count(n) if k is None else k, n - 1), 0)
+    k = neighbor_count(n, k)
     last = min(3 * k, n - 1)
     if k < 1 or last <= k:
         return torch.empty(3, 0, dtype=torch.long, device=pos.device)

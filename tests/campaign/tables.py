@@ -138,7 +138,11 @@ def _easy(case: Case) -> bool:
 
 def _wrong(case: Case, slides: list[Slide]) -> str | None:
     """What is wrong with slides that were read, or None."""
-    rows = np.flatnonzero(case.on_tissue) if case.spatial else np.arange(len(case.counts))
+    read = np.ones(len(case.counts), dtype=bool)
+    if case.spatial:
+        assert case.places is not None
+        read = case.on_tissue & ~np.isnan(case.places).any(axis=1)
+    rows = np.flatnonzero(read)
     found = np.concatenate([slide.counts.toarray() for slide in slides])
     names = [name for slide in slides for name in slide.cells]
     order = [int(name.split("c")[-1]) for name in names]
@@ -152,7 +156,6 @@ def _wrong(case: Case, slides: list[Slide]) -> str | None:
         if not np.allclose(found, case.counts[order], rtol=max(scale, 1e-6), atol=scale):
             return "other values than the counts were taken without a refusal"
     if case.spatial:
-        assert case.places is not None
         if not np.allclose(np.concatenate([slide.pos for slide in slides]), case.places[order], rtol=1e-5):
             return "other positions were taken"
         if case.sections is not None and told is None and case.choices["overlap"] and len(slides) == 1:

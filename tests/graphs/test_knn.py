@@ -148,7 +148,7 @@ def test_large_inputs_are_searched_approximately(monkeypatch: pytest.MonkeyPatch
 
 def test_bad_input() -> None:
     x = torch.randn(5, 2)
-    with pytest.raises(InputError, match="at least one neighbour, found k=0"):
+    with pytest.raises(InputError, match="expected k to be a whole number above 0, found 0"):
         knn(x, 0)
     with pytest.raises(InputError, match="the metric cosine or euclidean, found 'manhattan'"):
         knn(x, 2, metric="manhattan")

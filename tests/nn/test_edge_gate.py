@@ -106,8 +106,6 @@ def test_accepts_edge_index() -> None:
 
 
 def test_bad_input_and_reset() -> None:
-    with pytest.raises(InputError, match="heads >= 1 or None, found 0"):
-        EdgeGate(6, heads=0)
     gate = EdgeGate(6)
     with pytest.raises(InputError, match="6 channels, found 5"):
         gate(torch.randn(3, 5), torch.tensor([[0], [1]]))

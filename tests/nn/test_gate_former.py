@@ -281,7 +281,6 @@ def test_bad_input_and_reset() -> None:
     for options, found in (
         ({"heads": 3}, "even and a multiple of heads, found 64 and 3"),
         ({"hidden_channels": 5, "heads": 1}, "even and a multiple of heads, found 5 and 1"),
-        ({"layers": 0}, "at least one layer, found 0"),
         ({"dropout": 1.0}, r"dropout in \[0, 1\), found 1.0"),
         ({"limit": 0.0}, "positive limit, found 0.0"),
         ({"bound": "hard"}, "bound clip or tanh, found 'hard'"),

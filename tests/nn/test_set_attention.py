@@ -158,8 +158,6 @@ def test_sizes_reset_and_bad_input() -> None:
     sab, x = SAB(C, H), torch.randn(4, C)
     with pytest.raises(InputError, match="expected heads that divide the channels, found 5 heads of 12 channels"):
         SAB(C, 5)
-    with pytest.raises(InputError, match="at least one learned point, found 0"):
-        ISAB(C, 0)
     with pytest.raises(InputError, match=r"a mask beside padded sets .* found a batch"):
         sab(x[None], torch.zeros(4, dtype=torch.long))
     with pytest.raises(InputError, match=r"a batch beside nodes .* found a mask"):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
+from pyg_gears.errors import InputError
 from pyg_gears.nn import top_eigenpairs
 
 
@@ -23,13 +25,7 @@ def test_values_fall_and_vectors_belong_to_them() -> None:
 
 
 def test_the_gradient_is_right() -> None:
-    matrix = symmetric(5).requires_grad_()
-
-    def measured(x: Tensor) -> Tensor:
-        values, vectors = top_eigenpairs(x + x.mT, 2)
-        return torch.cat([values, (vectors * vectors.new_tensor([1.0, 2.0]) @ vectors.mT).flatten(1)], dim=1)
-
-    assert torch.autograd.gradcheck(measured, matrix)
+    assert torch.autograd.gradcheck(measured, symmetric(5).requires_grad_())
 
 
 def test_equal_eigenvalues_elsewhere_do_no_harm() -> None:
@@ -49,3 +45,43 @@ def test_equal_eigenvalues_elsewhere_do_no_harm() -> None:
     _, pair = top_eigenpairs(twice, 2)
     (pair @ pair.T)[0, 0].backward()
     assert twice.grad.isfinite().all()
+
+
+def measured(x: Tensor) -> Tensor:
+    """A function of the largest two eigenpairs that does not depend on signs."""
+    values, vectors = top_eigenpairs(x + x.mT, 2)
+    return torch.cat([values, (vectors * vectors.new_tensor([1.0, 2.0]) @ vectors.mT).flatten(-2)], dim=-1)
+
+
+def test_under_torch_func() -> None:
+    matrices, direction = symmetric(5), symmetric(5, seed=1)
+    torch.testing.assert_close(torch.vmap(measured)(matrices), measured(matrices))
+    plain = matrices[0].clone().requires_grad_()
+    measured(plain).square().sum().backward()
+    torch.testing.assert_close(torch.func.grad(lambda x: measured(x).square().sum())(matrices[0]), plain.grad)
+    each = torch.vmap(torch.func.grad(lambda x: measured(x).square().sum()))(matrices)
+    torch.testing.assert_close(each[0], plain.grad)
+    _, along = torch.func.jvp(measured, (matrices[0],), (direction[0],))
+    step = 1e-6 * direction[0]
+    torch.testing.assert_close(along, (measured(matrices[0] + step) - measured(matrices[0] - step)) / 2e-6)
+    assert torch.autograd.gradcheck(measured, matrices.clone().requires_grad_(), check_forward_ad=True)
+
+
+def test_a_second_derivative_is_an_error_and_not_wrong() -> None:
+    matrix = symmetric(4).requires_grad_()
+    (first,) = torch.autograd.grad(measured(matrix).square().sum(), matrix, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
+
+
+def test_bad_input() -> None:
+    matrix = symmetric(4)
+    for bad, count, message in (
+        (matrix, 0, "expected count to be a whole number above 0, found 0"),
+        (matrix, 5, "count of eigenpairs up to 4, found 5; ask for fewer"),
+        (matrix[:, :3], 2, r"square matrices of float32 or float64, found torch.float64 of shape \(2, 3, 4\)"),
+        (matrix.half(), 2, "found torch.float16"),
+        (matrix * torch.nan, 2, "expected finite matrices, found NaN or infinite values"),
+    ):
+        with pytest.raises(InputError, match=message):
+            top_eigenpairs(bad, count)

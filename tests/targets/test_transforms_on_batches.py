@@ -11,7 +11,7 @@ from torch_geometric.data import Batch, Data, HeteroData
 from pyg_gears.errors import InputError
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.targets import multiscale_stress_target, random_walk_target
-from pyg_gears.transforms import CandidateGraph, GeometricTargets
+from pyg_gears.transforms import CandidateGraph, GeometricTargets, TargetFamilies
 
 TRANSFORMS = {"candidates": CandidateGraph(4), "targets": GeometricTargets(3)}
 
@@ -124,6 +124,21 @@ def test_edges_that_are_no_candidates_are_refused_by_the_gate_target() -> None:
     graph.pos = torch.rand(6, 2)
     with pytest.raises(InputError, match=r"nodes 0\.\.5 in edge_index, found 0\.\.9"):
         GeometricTargets(2)(graph)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_numbers_of_neighbours_that_are_none(k: Any) -> None:
+    graph = Data(x=torch.rand(8, 3), pos=torch.rand(8, 2))
+    for transform in (
+        CandidateGraph(k),
+        GeometricTargets(k),
+        TargetFamilies("fuzzy", k),
+        TargetFamilies("triplets", k),
+        TargetFamilies("lle", k),
+        TargetFamilies("neighborhood", k),
+    ):
+        with pytest.raises(InputError, match=f"expected k to be a whole number above 0, found {k!r}; give one"):
+            transform(graph.clone())
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

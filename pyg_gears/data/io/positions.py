@@ -56,7 +56,8 @@ def read_positions(source: Source, key: str | None) -> np.ndarray:
         pos = _numbers(name, where, source.read(f"obsm/{wanted}"))
     elif key is None:
         raise InputError(
-            f"{name}: expected positions in obsm['spatial'], found {tables}; {_remedy(source, tables, columns)}."
+            f"{name}: expected positions in obsm['spatial'], found {', '.join(tables) or 'none'}; "
+            f"{_remedy(source, tables, columns)}."
         )
     else:
         pair = [part.strip() for part in key.split(",")]
@@ -74,7 +75,8 @@ def read_positions(source: Source, key: str | None) -> np.ndarray:
         len(shape) == 2 and shape[1] == 2,
         f"{name}: expected two-dimensional positions (spots x 2) in {where}, found "
         f"{f'{shape[1]} columns' if len(shape) == 2 else f'shape {shape}'}; "
-        "keep the two coordinates in the plane of the section.",
+        "keep the two coordinates in the plane of the section"
+        f"{f', such as np.asarray(adata.{where})[:, :2]' if len(shape) == 2 and shape[1] > 2 else ''}.",
     )
     return pos
 

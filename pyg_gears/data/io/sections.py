@@ -42,8 +42,10 @@ def split_sections(source: Source, key: str, rows: IntArray) -> list[Section]:
         f"{source.name}: expected a column {key!r} of obs that names sections, found {', '.join(columns) or 'no columns'}"
         f"{nearest_name(key, columns)}; name one of them with --section-key, or none.",
     )
-    found = rows_by_word(obs_words(read_column(source, "obs", key))[rows])
-    parts = [(value, rows[part]) for value, part in found.items()]
+    words = obs_words(read_column(source, "obs", key))
+    found = rows_by_word(words[rows])
+    gone = {value: rows[:0] for value in rows_by_word(words) if value not in found}  # of whose spots none is read
+    parts = [(value, rows[part]) for value, part in found.items()] + list(gone.items())
     unnamed = len(rows) - sum(len(part) for part in found.values())
     small = [f"{value} ({len(part)})" for value, part in parts if len(part) < MIN_SPOTS]
     expect(
@@ -63,7 +65,7 @@ def split_sections(source: Source, key: str, rows: IntArray) -> list[Section]:
             stacklevel=2,
         )
     parts = [(value, part) for value, part in parts if len(part) >= MIN_SPOTS]
-    if len(found) == 1:
+    if len(found) + len(gone) == 1:
         return [Section("", parts[0][1])]
     suffixes: list[str] = []
     for value, _ in parts:

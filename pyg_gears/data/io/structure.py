@@ -12,6 +12,7 @@ from pyg_gears.data.io.counts import read_counts, table_key
 from pyg_gears.data.io.gene_features import gene_features
 from pyg_gears.data.io.gene_names import gene_names
 from pyg_gears.data.io.on_tissue import rows_on_tissue
+from pyg_gears.data.io.placed_rows import placed_rows
 from pyg_gears.data.io.positions import read_positions
 from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.io.sections import Section, split_sections
@@ -86,7 +87,7 @@ class Structure(NamedTuple):
 def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> Structure:
     """Check that a table has enough cells and genes and, for slides, positions; its counts are not read.
 
-    Spots off the tissue are left out, and the sections of the rest are told apart.
+    Spots off the tissue or without a position are left out, and the sections of the rest are told apart.
 
     Args:
         source: The table.
@@ -113,6 +114,7 @@ def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> S
         len(pos) == len(cells),
         f"{name}: expected {len(cells)} positions, found {len(pos)}; give one row per spot.",
     )
+    rows = placed_rows(name, pos, rows)
     check_places(name, pos[rows])
     if options.section_key is None:
         refuse_several_sections(source, rows, pos[rows])

@@ -118,7 +118,7 @@ def recover_miniset(miniset: Miniset, family: str, subject: TargetsSubject, k: i
     return Recovered(
         miniset.slide,
         n,
-        neighbor_count(n) if k is None else k,
+        neighbor_count(n, k),
         k is None,
         family,
         tuple(one[0] for one in judged),

@@ -68,7 +68,7 @@ def test_positions_may_be_a_data_frame(tmp_path: Path) -> None:
     frame = pandas.DataFrame(np.random.default_rng(0).normal(size=(N, 2)), index=names, columns=["x", "y"])
     np.testing.assert_array_equal(read_slide(saved(tmp_path, spatial=frame)).pos, frame.to_numpy())
     frame["z"] = 0.0
-    with pytest.raises(InputError, match=r"two-dimensional positions.*found 3 columns"):
+    with pytest.raises(InputError, match=r"two-dimensional positions.*found 3 columns; .*'spatial'\]\)\[:, :2\]\.$"):
         read_slide(saved(tmp_path, "three.h5ad", spatial=frame))
 
 
@@ -91,7 +91,7 @@ def test_memory_and_file_agree(tmp_path: Path) -> None:
     np.testing.assert_array_equal(from_file.pos, in_memory.pos)
     np.testing.assert_array_equal(from_file.counts.toarray(), in_memory.counts.toarray())
     assert cells_from_anndata(adata, "cells").pos is None
-    with pytest.raises(InputError, match=r"positions in obsm\['spatial'\], found \[\]"):
+    with pytest.raises(InputError, match=r"positions in obsm\['spatial'\], found none"):
         slide_from_anndata(table(spatial=None), "section")
     with pytest.raises(InputError, match="numeric counts in X, found none"):
         cells_from_anndata(anndata.AnnData(obs=adata.obs, var=adata.var), "cells")
@@ -172,9 +172,10 @@ def test_a_slide_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"spatial": None}, "positions in obsm\\['spatial'\\], found \\[\\]"),
-        ({"spatial": np.zeros((N, 3))}, "two-dimensional positions.*found 3 columns"),
-        ({"spatial": np.full((N, 2), np.nan)}, "finite positions"),
+        ({"spatial": None}, "positions in obsm\\['spatial'\\], found none;"),
+        ({"spatial": np.zeros((N, 3))}, "two-dimensional positions.*found 3 columns; .*'spatial'\\]\\)\\[:, :2\\]\\.$"),
+        ({"spatial": np.full((N, 2), np.inf)}, "finite positions"),
+        ({"spatial": np.full((N, 2), np.nan)}, "30 spots with a position, found 0 of"),
         ({"spatial": np.ones((N, 2))}, "found all at one"),
         ({"x": np.full((N, G), np.nan)}, "found NaN"),
         ({"x": csr_matrix(np.full((N, G), -1.0))}, "raw counts in X, found -1, so scaled"),

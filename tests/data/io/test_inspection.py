@@ -3,10 +3,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -315,10 +315,10 @@ def test_a_loop_inside_the_library_ends_and_is_damage(tmp_path: Path) -> None:
     for offset in range(1000, 9000, 2000):
         path = tmp_path / f"{offset}.h5ad"
         path.write_bytes(whole[:offset] + bytes(3000) + whole[offset + 3000 :])
-        begun = time.monotonic()
+        begun = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         with contextlib.suppress(InputError):
             inspect_file(path, "hdf5")
-        assert time.monotonic() - begun < 60
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun < 60
 
 
 def test_the_sentence_of_a_refusal(sound: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_positions_that_lie_in_shapes_alone(tmp_path: Path) -> None:
     path = spatialdata(tmp_path / "mouse.zarr")
     shutil.rmtree(path / "tables" / "table" / "obsm" / "spatial")
     with pytest.raises(
-        InputError, match=r"expected positions in obsm\['spatial'\], found \[\]; .*spatialdata.get_centroids"
+        InputError, match=r"expected positions in obsm\['spatial'\], found none; .*spatialdata.get_centroids"
     ):
         read_slide(path)
 

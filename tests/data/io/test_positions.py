@@ -95,7 +95,7 @@ def test_positions_elsewhere_are_named_but_not_taken(tmp_path: Path, change: Cal
         (obsm(np.array([[True, False]] * SPOTS)), None, "numeric positions .*found bool"),
         (obsm(WHERE * 1j), None, "numeric positions .*found complex128"),
         (obsm(np.column_stack([WHERE, WHERE])), None, "two-dimensional positions .*found 4 columns"),
-        (obsm(np.where(WHERE[3] == WHERE, np.nan, WHERE)), None, "found NaN or infinite ones in 1 of 90 spots"),
+        (obsm(WHERE * np.nan), None, "30 spots with a position, found 0 of 90, the others NaN; check the positions"),
         (obsm(np.where(WHERE[3] == WHERE, np.inf, WHERE)), None, "found NaN or infinite ones in 1 of 90 spots"),
         (obsm(WHERE * 1e160), None, r"between 1e-12 and 1e\+12 in any unit, found spots .* apart at up to .*e\+16"),
         (obsm((WHERE - 50) * 3e306), None, "shift or rescale"),
@@ -115,7 +115,30 @@ def test_positions_that_are_none(tmp_path: Path, change: Callable, key: str | No
         both_ways(with_positions(change), tmp_path, **choices)
 
 
+def test_spots_without_a_position_are_left_out_and_counted(tmp_path: Path) -> None:
+    where = WHERE.copy()
+    where[3], where[7, 0], where[9, 1] = np.nan, np.nan, np.nan
+    kept = np.setdiff1d(np.arange(SPOTS), (3, 7, 9))
+    text = np.where(np.isnan(where), "nan", where.astype(str)).astype(object)
+    for change, key in (
+        (obsm(where), "spatial"),
+        (obsm(text), "spatial"),
+        (columns("x", "y", where), "x,y"),
+    ):
+        (slide,), said = both_ways(with_positions(change), tmp_path, spatial_key=key)
+        assert said == "table: 3 of 90 spots have no position (NaN) and are left out."
+        assert slide.cells == tuple(f"spot{row}" for row in kept)
+        np.testing.assert_array_equal(slide.pos, where[kept])
+        np.testing.assert_array_equal(slide.counts.toarray(), plain_table().X[kept])
+
+
+def test_too_few_spots_with_a_position_are_refused(tmp_path: Path) -> None:
+    where = np.where(np.arange(SPOTS)[:, None] < 29, WHERE, np.nan)
+    with pytest.raises(InputError, match="at least 30 spots with a position, found 29 of 90, the others NaN; check"):
+        both_ways(with_positions(obsm(where)), tmp_path)
+
+
 def test_masked_positions_are_missing_ones() -> None:
     table = with_positions(obsm(np.ma.masked_array(WHERE, WHERE.min() == WHERE)))
-    with pytest.raises(InputError, match="found NaN or infinite ones in 1 of 90 spots"):
-        slide_from_anndata(table, "a")
+    with pytest.warns(UserWarning, match="a: 1 of 90 spots have no position"):
+        assert len(slide_from_anndata(table, "a")) == SPOTS - 1

@@ -171,3 +171,12 @@ def test_other_names_with_ends_are_no_sections(tmp_path: Path) -> None:
     grid = np.stack(np.meshgrid(np.arange(30), np.arange(30)), axis=-1).reshape(-1, 2)
     table.obs_names, table.obsm["spatial"] = [f"{x}_{y}" for x, y in grid], grid
     assert both_ways(table, tmp_path)[1] == ""
+
+
+def test_a_section_of_which_no_spot_is_read_is_named(tmp_path: Path) -> None:
+    table = sections()
+    table.obsm["spatial"][(table.obs["library_id"] == "part 1").to_numpy()] = np.nan
+    slides, said = both_ways(table, tmp_path, section_key="library_id")
+    assert [slide.name for slide in slides] == ["table_part_0", "table_part_2"]
+    assert "table: 30 of 90 spots have no position (NaN) and are left out." in said
+    assert "1 sections of obs['library_id'] have fewer than 30 spots and are left out: part 1 (0)." in said

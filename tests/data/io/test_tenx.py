@@ -215,7 +215,7 @@ def test_a_matrix_alone_is_told_of_the_folder_with_its_positions(tmp_path: Path)
         read_slide(matrix)
     alone = tenx(tmp_path)
     with pytest.raises(
-        InputError, match=r"found \[\]; pass the folder of Space Ranger that has this matrix and spatial/ in it"
+        InputError, match=r"found none; pass the folder of Space Ranger that has this matrix and spatial/ in it"
     ):
         read_slide(alone)
 
@@ -224,7 +224,7 @@ def test_a_folder_of_cell_ranger_holds_cells_alone(tmp_path: Path) -> None:
     (tmp_path / "sample").mkdir()
     tenx(tmp_path / "sample")
     assert read_cells(tmp_path / "sample").name == "sample"
-    with pytest.raises(InputError, match=r"expected positions in obsm\['spatial'\], found \[\]"):
+    with pytest.raises(InputError, match=r"expected positions in obsm\['spatial'\], found none"):
         read_slide(tmp_path / "sample")
 
 
