@@ -9,7 +9,6 @@ from pyg_gears.baselines import embedding_rivals
 from pyg_gears.data import MinisetDataset, MinisetLoader
 from pyg_gears.losses import geometric_energy
 
-
 NODES = 1024
 """Nodes of a batch at most."""
 
