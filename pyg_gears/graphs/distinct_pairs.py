@@ -16,7 +16,7 @@ class DistinctPairs(NamedTuple):
     """Pairs in ascending order, each once, as ``first * n + second``, and how often each was listed."""
 
     key: Int[Tensor, " p"]
-    count: Int[Tensor, " p"]
+    times: Int[Tensor, " p"]
 
 
 def distinct_pairs(key: Int[Tensor, " m"], num_nodes: int) -> DistinctPairs:
@@ -27,10 +27,10 @@ def distinct_pairs(key: Int[Tensor, " m"], num_nodes: int) -> DistinctPairs:
         num_nodes: Nodes n.
 
     Returns:
-        The distinct pairs and their counts.
+        The distinct pairs and how often each was listed.
 
     >>> distinct_pairs(torch.tensor([5, 1, 5]), 3)
-    DistinctPairs(key=tensor([1, 5]), count=tensor([1, 2]))
+    DistinctPairs(key=tensor([1, 5]), times=tensor([1, 2]))
     """
     if num_nodes**2 > CELLS_PER_PAIR * key.numel():
         return DistinctPairs(*key.unique(return_counts=True))

@@ -14,9 +14,9 @@ def test_they_are_those_of_unique(nodes: int) -> None:
     found = distinct_pairs(key, nodes)
     expected = key.unique(return_counts=True)
     assert torch.equal(found.key, expected[0])
-    assert torch.equal(found.count, expected[1])
+    assert torch.equal(found.times, expected[1])
 
 
 def test_no_pair() -> None:
     found = distinct_pairs(torch.empty(0, dtype=torch.long), 3)
-    assert found.key.numel() == found.count.numel() == 0
+    assert found.key.numel() == found.times.numel() == 0
