@@ -40,14 +40,13 @@ from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.dealt_minisets import check_devices
 from pyg_gears.training.encoder_training import check_embedding
+from pyg_gears.training.final_minisets import final_minisets
 from pyg_gears.training.final_training import train_on_all
-from pyg_gears.training.minisets import recipe_minisets
-from pyg_gears.training.oracle import mean_energies
 from pyg_gears.training.parts import Parts, choose_parts
 from pyg_gears.training.preparation import Prepared, check_slides, held_out_name, prepare_parts
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.rival_energies import rival_energies
-from pyg_gears.training.structure_training import train_structure
+from pyg_gears.training.structure_training import kept_energies, train_structure
 from pyg_gears.training.whole_slides import whole_slides
 from pyg_gears.typing import FilePath
 
@@ -155,16 +154,7 @@ class Gears:
         held_out = _lay_out_held_out(recipe, parts, prepared, chosen_by_validation, device)
         quality = _held_out_quality(prepared, held_out)
         slides, embedded = whole_slides(parts, prepared)
-        minisets = by_first(
-            lambda: recipe_minisets(
-                embedded,
-                recipe,
-                prepared.candidates,
-                seed=child_seed(seed, "final minisets"),
-                views=recipe.views,
-                cache=work / "minisets",
-            )
-        )
+        minisets = by_first(lambda: final_minisets(recipe, prepared, embedded, cache=work / "minisets"))
         members = tuple(
             train_on_all(
                 member,
@@ -206,7 +196,7 @@ class Gears:
                     "cells": 0 if parts.cells is None else len(parts.cells),
                     "genes": len(prepared.encoder.genes),
                     "held_out_quality": float(np.concatenate(quality).mean()),
-                    **_mean_energies(prepared, chosen_by_validation, recipe.training.node_budget, device),
+                    **_mean_energies(work, len(members)),
                     "rivals": rival_energies(prepared.train, prepared.validation, seed=seed),
                 },
             )
@@ -282,10 +272,8 @@ def _held_out_quality(prepared: Prepared, layouts: Sequence[Float[np.ndarray, "n
     return [row_spearman(pos, slide.pos.numpy()) for pos, slide in zip(layouts, slides, strict=True)]
 
 
-def _mean_energies(
-    prepared: Prepared, members: Sequence[StructureModel], node_budget: int, device: torch.device
-) -> dict[str, float]:
-    energies = [mean_energies(member, prepared.validation, node_budget, device=device) for member in members]
+def _mean_energies(work: Path, members: int) -> dict[str, float]:
+    energies = [kept_energies(work / f"member_{number}") for number in range(members)]
     return {name: float(np.mean([energy[name] for energy in energies])) for name in energies[0]}
 
 

@@ -31,6 +31,7 @@ from pyg_gears.targets import (
     random_walk_target,
     ring_triplets,
 )
+from pyg_gears.targets.multiscale_stress import stress_neighbors
 from pyg_gears.typing import Metric
 
 FAMILIES = ("fuzzy", "triplets", "lle", "neighborhood")
@@ -134,8 +135,9 @@ class GeometricTargets(BaseTransform):
             pos.size(0) >= 3,
             f"expected at least 3 nodes, found {pos.size(0)}; draw larger minisets.",
         )
-        walk = random_walk_target(pos, self.k)
-        stress = multiscale_stress_target(pos, self.k)
+        neighbors = stress_neighbors(pos, self.k)  # found once for both
+        walk = random_walk_target(pos, self.k, neighbors)
+        stress = multiscale_stress_target(pos, self.k, neighbors)
         data.rw_edge_index = walk.edge_index
         data.rw_multiplicity = walk.multiplicity
         data.rw_log_ref = walk.log_ref

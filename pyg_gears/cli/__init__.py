@@ -21,9 +21,10 @@ def main(arguments: list[str] | None = None) -> Any:
     # Before anything else is loaded.
     with signals_stop(own_process=own_process):
         if own_process:
-            from pyg_gears.cli.threads import choose_threads
+            from pyg_gears.cli.threads import choose_threads, collect_seldom
 
             choose_threads(os.environ)
+            collect_seldom()
         from pyg_gears.cli.command_line import run
         from pyg_gears.cli.home_folder import home_expanded
 

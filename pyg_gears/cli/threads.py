@@ -1,8 +1,12 @@
-"""How many threads a command computes with; set before torch is loaded."""
+"""How a command uses its process: threads, and how often Python looks for garbage; set before torch is loaded."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import MutableMapping
+
+OBJECTS = 50_000
+"""New objects after which Python looks for cycles of garbage (by default 700)."""
 
 
 def choose_threads(environment: MutableMapping[str, str]) -> None:
@@ -20,3 +24,8 @@ def choose_threads(environment: MutableMapping[str, str]) -> None:
     if "WORLD_SIZE" in environment or "SLURM_STEP_NUM_TASKS" in environment:
         # Whether a parameter gets a gradient depends on the recipe: torch advises each process against asking.
         environment.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
+def collect_seldom() -> None:
+    """Look for cycles of garbage seldom: loading torch, PyG and Lightning makes a million objects that stay to the end."""
+    gc.set_threshold(OBJECTS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Generator
@@ -68,10 +69,7 @@ class MinisetDataset(Dataset[Data]):
         self.slides = list(slides)
         self.recipe, self.pre_transform, self.views = recipe, pre_transform, views
         self.seed, self.count = seed, recipe.count if count is None else count
-        expect(
-            views is None or self.count % 2 == 0,
-            f"expected an even count of paired views, found {self.count}; add one.",
-        )
+        _check_count(self.count, views)
         self.keep_in_memory = keep_in_memory
         self.folder: Path | None = None
         if cache is not None:
@@ -113,6 +111,19 @@ class MinisetDataset(Dataset[Data]):
         """Minisets that belong into one batch: pairs of views, or each miniset alone."""
         step = 1 if self.views is None else 2
         return [tuple(range(i, i + step)) for i in range(0, len(self), step)]
+
+    def first(self, count: int) -> Self:
+        """The first minisets, as many as asked for, even if more than there are: none depends on their number.
+
+        What one of the two datasets has in memory the other one has, too.
+
+        Args:
+            count: Number of minisets, even where views are paired.
+        """
+        _check_count(count, self.views)
+        other = copy.copy(self)
+        other.count = count
+        return other
 
     def _load_or_build(self, index: int) -> Packed:
         if self.folder is None:
@@ -165,6 +176,13 @@ class MinisetDataset(Dataset[Data]):
         if which not in self._geodesics:
             self._geodesics[which] = geodesic_graph(self.slides[which].pos, self.recipe.geodesic.neighbors)
         return self._geodesics[which]
+
+
+def _check_count(count: int, views: PairedViews | None) -> None:
+    expect(
+        views is None or count % 2 == 0,
+        f"expected an even count of paired views, found {count}; add one.",
+    )
 
 
 def _check(slide: EmbeddedSlide) -> None:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.graphs.distinct_pairs import distinct_pairs
 from pyg_gears.graphs.jaccard import jaccard as neighbourhood_overlap
 from pyg_gears.graphs.knn import knn
 from pyg_gears.graphs.mutual import mutual as is_mutual
@@ -94,5 +95,5 @@ def _one_graph(x: Tensor, k: int, metric: str, mutual: bool, jaccard: float, met
         reached = keep.any(dim=1).index_fill(0, neighbor[keep], True)
         keep[:, 0] |= ~reached
     target, source = own[:, None].expand_as(neighbor)[keep], neighbor[keep]
-    key = torch.cat([target * n + source, source * n + target, own * n + own]).unique()
+    key = distinct_pairs(torch.cat([target * n + source, source * n + target, own * n + own]), n).key
     return torch.stack([key % max(n, 1), key // max(n, 1)])

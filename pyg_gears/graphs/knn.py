@@ -29,6 +29,9 @@ CACHED_VALUES = 2**22
 
 LEAST_ROWS = 64
 
+LEAST_SORTED = 2**17
+"""Distances that are sorted at once at least: small graphs in one go."""
+
 PARTS = 8
 """Parts of a chunk that are sorted one after the other: sorting takes several copies of its input."""
 
@@ -135,7 +138,7 @@ def _fill(square: Tensor, index: Tensor, unique: Tensor, copy_of: Tensor, copies
     # In place, so that one copy of the chunk exists; duplicates are spread out a few rows at a time.
     distance = norm[rows, None] + norm
     distance.addmm_(unique[rows], unique.T, alpha=-2).clamp_(min=0)
-    step = -(-rows.numel() // PARTS)
+    step = max(-(-rows.numel() // PARTS), LEAST_SORTED // max(1, unique.size(0)))
     for first in range(0, rows.numel(), step):
         part = distance[first : first + step]
         part = part[:, copy_of] if copies else part

@@ -23,7 +23,9 @@ from torch import Tensor
 
 from pyg_gears.geometry import checked_coordinates, edge_squared_distance, gauge_fix, nearest_neighbors
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.geometry.neighbors import PlanarNeighbors
 from pyg_gears.graphs import segment_log_softmax
+from pyg_gears.graphs.distinct_pairs import distinct_pairs
 
 EPS = 1e-8
 
@@ -62,7 +64,9 @@ def walk_steps(n: int) -> int:
     return 3 if n <= 160 else 4 if n <= 300 else 5
 
 
-def random_walk_target(pos: Float[Tensor, "n d"], k: int | None = None) -> RandomWalkTarget:
+def random_walk_target(
+    pos: Float[Tensor, "n d"], k: int | None = None, neighbors: PlanarNeighbors | None = None
+) -> RandomWalkTarget:
     """Build the random-walk target of one graph from its true coordinates.
 
     A node's neighbours on the whole slide that fell into the graph come first and the graph's own neighbours fill up to k.
@@ -72,6 +76,7 @@ def random_walk_target(pos: Float[Tensor, "n d"], k: int | None = None) -> Rando
     Args:
         pos: True coordinates of the graph, shape (n, d), any unit.
         k: Neighbours per node; ``neighbor_count(n)`` if omitted, at most n - 1.
+        neighbors: At least k nearest neighbours of each node in the gauge, if they are known; found here if omitted.
 
     Returns:
         The target, in the float dtype of ``pos`` (float32 for half precision).
@@ -82,12 +87,12 @@ def random_walk_target(pos: Float[Tensor, "n d"], k: int | None = None) -> Rando
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos)
-    neighbors = nearest_neighbors(x, neighbor_count(n, k))
-    k = neighbors.index.size(1)
-    sigma = neighbors.distance[:, -1] if k else x.new_zeros(n)
+    k = neighbor_count(n, k)
+    neighbors = nearest_neighbors(x, k) if neighbors is None else neighbors
+    sigma = neighbors.distance[:, k - 1] if k else x.new_zeros(n)
     target = torch.arange(n, device=pos.device).repeat_interleave(k)
-    source = neighbors.index.reshape(-1)
-    key, count = torch.cat([target * n + source, source * n + target]).unique(return_counts=True)
+    source = neighbors.index[:, :k].reshape(-1)
+    key, count = distinct_pairs(torch.cat([target * n + source, source * n + target]), n)
     edge_index = torch.stack([key % n, key // n])
     multiplicity = count.to(pos.dtype) / 2
     return RandomWalkTarget(edge_index, multiplicity, log_affinity(x, edge_index, sigma), sigma, walk_steps(n))

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pyg_gears.data import MinisetDataset
+from pyg_gears.data.joined_minisets import JoinedMinisets
 from pyg_gears.models import StructureModel
 from pyg_gears.ranks import by_first, current_ranks
 from pyg_gears.training.dealt_minisets import check_devices
@@ -21,7 +22,7 @@ from pyg_gears.training.structure_module import StructureModule, TrainingDiverge
 def train_on_all(
     model: StructureModel,
     recipe: Recipe,
-    minisets: MinisetDataset,
+    minisets: MinisetDataset | JoinedMinisets,
     *,
     seed: int,
     folder: Path,

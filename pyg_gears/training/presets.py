@@ -8,7 +8,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "minisets": {"count": 200},
         "embedding": {"repeats": 1},
-        "training": {"members": 1, "epochs": 2, "ramp_epochs": 1.5, "validation": 40},
+        "training": {"members": 1, "epochs": 1, "ramp_epochs": 0.75, "validation": 24},
     },
     "standard": {},
     "thorough": {"minisets": {"count": 1000}, "training": {"members": 5}},

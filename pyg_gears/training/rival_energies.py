@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from pyg_gears.baselines import embedding_rivals
-from pyg_gears.data import MinisetDataset
+from pyg_gears.data import MinisetDataset, MinisetLoader
 from pyg_gears.losses import geometric_energy
+
+NODES = 1024
+"""Nodes of a batch at most."""
 
 
 def rival_energies(train: MinisetDataset, validation: MinisetDataset, *, seed: int) -> dict[str, float]:
@@ -30,10 +34,10 @@ def rival_energies(train: MinisetDataset, validation: MinisetDataset, *, seed: i
         for number, (slide, layout) in enumerate(zip(validation.slides, layouts, strict=True))
     }
     total = dict.fromkeys(layouts[0], 0.0)
-    for number in range(len(validation)):
-        miniset = validation[number]
-        layout = by_id[int(miniset.slide_id)]
+    for batch in MinisetLoader(validation, NODES, shuffle=False):
+        spots, slides = batch.node_id.split(batch.ptr.diff().tolist()), batch.slide_id.tolist()
         for name in total:
-            pos = torch.from_numpy(layout[name])[miniset.node_id].to(miniset.x.dtype)
-            total[name] += float(geometric_energy(pos, miniset))
+            places = [by_id[slide][name][own.numpy()] for slide, own in zip(slides, spots, strict=True)]
+            pos = torch.from_numpy(np.concatenate(places)).to(batch.x.dtype)
+            total[name] += float(geometric_energy(pos, batch)) * batch.num_graphs
     return {name: value / len(validation) for name, value in total.items()}

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
+from pyg_gears.data.joined_minisets import JoinedMinisets
 from pyg_gears.losses import gate_kl, gate_trust, geometric_energy
 from pyg_gears.models import GatedModel, StructureModel
 from pyg_gears.seeds import child_seed
@@ -53,8 +54,8 @@ class StructureModule(lightning.LightningModule):
         self,
         model: StructureModel,
         recipe: Recipe,
-        train: MinisetDataset,
-        validation: MinisetDataset,
+        train: MinisetDataset | JoinedMinisets,
+        validation: MinisetDataset | JoinedMinisets,
         *,
         seed: int,
         first_epoch: int = 0,

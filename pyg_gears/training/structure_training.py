@@ -114,6 +114,17 @@ def train_structure(
     return model.eval()
 
 
+def kept_energies(folder: Path) -> dict[str, float]:
+    """E_geo on validation at the epoch that was kept, with the inferred graph ("h_gate") and with the true one ("t_edge").
+
+    Args:
+        folder: Where :func:`train_structure` has finished.
+    """
+    rows = read_sealed(folder / "finished.pt").content["log"]["rows"]
+    best = min(rows, key=lambda row: float(row[SELECTION_ENERGY]))
+    return {name: float(best[name]) for name in ("h_gate", "t_edge")}
+
+
 def _newest(last: Path, best: Path) -> dict[str, Any] | None:
     """The last checkpoint, unless it or the best one is missing or damaged: the one is of no use without the other."""
     newest: dict[str, Any] | None = read_kept(last)

@@ -16,6 +16,7 @@ from pyg_gears.targets import (
     random_walk_target,
     walk_steps,
 )
+from pyg_gears.targets.multiscale_stress import stress_neighbors
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 
@@ -52,6 +53,16 @@ def test_walk_is_the_formula(n: int) -> None:
     key = walk.edge_index[1] * n + walk.edge_index[0]
     assert torch.equal(key, key.unique())
     assert not (walk.edge_index[0] == walk.edge_index[1]).any()
+
+
+@pytest.mark.parametrize(("n", "k"), [(40, None), (150, None), (30, 1), (12, 11)])
+def test_neighbours_that_are_known_change_nothing(n: int, k: int | None) -> None:
+    lattice = torch.cartesian_prod(torch.arange(10.0), torch.arange(15.0)).double()[:n]
+    for pos in (torch.rand(n, 2, dtype=torch.float64), lattice):
+        known = stress_neighbors(pos, k)
+        for build in (random_walk_target, multiscale_stress_target):
+            for one, other in zip(build(pos, k), build(pos, k, known), strict=True):
+                assert torch.equal(torch.as_tensor(one), torch.as_tensor(other))
 
 
 def test_targets_do_not_change_under_similarities() -> None:

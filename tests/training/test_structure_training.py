@@ -7,10 +7,11 @@ import torch
 
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.lightning_run import run
+from pyg_gears.training.oracle import mean_energies
 from pyg_gears.training.pretraining_module import PretrainingModule
 from pyg_gears.training.schedules import cosine_rate, random_walk_weight
 from pyg_gears.training.structure_module import StructureModule
-from pyg_gears.training.structure_training import train_structure
+from pyg_gears.training.structure_training import kept_energies, train_structure
 
 
 class Killed(RuntimeError):
@@ -139,3 +140,8 @@ def test_pretraining_keeps_the_gate_of_the_best_precision(tiny_recipe, datasets,
     run(module, [], progress=False, max_steps=40, val_check_interval=2, check_val_every_n_epoch=None)
     assert len(gates) == 3
     assert torch.equal(model.gate.last.weight, gates[1])
+
+
+def test_the_energies_of_the_kept_epoch_are_those_of_the_model(tiny_recipe, datasets, tmp_path) -> None:
+    model = train_structure(tiny_recipe, *datasets, seed=0, folder=tmp_path, progress=False)
+    assert kept_energies(tmp_path) == pytest.approx(mean_energies(model, datasets[1], 160), rel=1e-4)
