@@ -57,6 +57,8 @@ class BenchOutput:
 def bench_recipe(recipe: Recipe) -> Recipe:
     """The recipe with one budget for all models: no pretraining, which only some could use, and no early stop.
 
+    A bench trains on the training slides alone, so the last epochs, which a fit spends on all slides, become ordinary ones.
+
     Args:
         recipe: Any recipe with losses on coordinates; its model does not matter.
 
@@ -68,7 +70,8 @@ def bench_recipe(recipe: Recipe) -> Recipe:
         "expected losses on coordinates that all models share, found loss.random_walk and loss.stress of 0, as in the published "
         "presets; set one of them, or choose another preset.",
     )
-    return recipe.change({"training": {"pretraining": None, "patience": recipe.training.epochs}})
+    epochs = recipe.training.epochs + recipe.training.final_epochs
+    return recipe.change({"training": {"pretraining": None, "epochs": epochs, "final_epochs": 0, "patience": epochs}})
 
 
 def run_bench(

@@ -31,7 +31,7 @@ RECIPE = Recipe().change(
         "embedding": {"kind": "pca", "components": 4},
         "minisets": {"count": 3, "min_size": 40, "max_size": 45},
         "graph": {"k": 12},
-        "training": {"epochs": 1, "ramp_epochs": 0.0, "validation": 2, "node_budget": 120},
+        "training": {"epochs": 1, "final_epochs": 0, "ramp_epochs": 0.0, "validation": 2, "node_budget": 120},
     }
 )
 
@@ -81,9 +81,12 @@ def test_what_a_bench_cannot_use_is_refused_before_any_work(slides, tmp_path) ->
 
 
 def test_one_budget_for_all() -> None:
-    training = bench_recipe(Recipe.preset("quick")).training
+    quick = Recipe.preset("quick")
+    training = bench_recipe(quick).training
     assert training.pretraining is None
-    assert training.patience == training.epochs
+    assert training.patience == training.epochs == quick.training.epochs + quick.training.final_epochs
+    assert training.final_epochs == 0
+    assert bench_recipe(bench_recipe(quick)) == bench_recipe(quick)
     with pytest.raises(InputError, match=r"losses on coordinates that all models share, found loss\.random_walk"):
         bench_recipe(Recipe.preset("published_small"))
     assert contenders()[0] == BASELINE
@@ -169,7 +172,13 @@ def test_the_command_writes_table_and_figure(tmp_path) -> None:
     pytest.importorskip("matplotlib")
     files = write_simulation(tmp_path / "files", tissue="layers", slides=3, cells=30, seed=0, spots=60)[:3]
     fields = ["embedding.kind=pca", "embedding.components=4", "minisets.count=2", "minisets.min_size=30", "graph.k=10"]
-    fields += ["minisets.max_size=35", "training.epochs=1", "training.validation=2", "training.ramp_epochs=0"]
+    fields += [
+        "minisets.max_size=35",
+        "training.epochs=1",
+        "training.final_epochs=0",
+        "training.validation=2",
+        "training.ramp_epochs=0",
+    ]
     settings = [part for field in fields for part in ("--set", field)]
     out = tmp_path / "out"
     arguments = [
