@@ -12,7 +12,7 @@ from torch_geometric.data import Batch, Data
 from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.models import GeneratorDiffusion
-from pyg_gears.models.generator_diffusion import Curriculum, Denoiser, TermWeights, edm_preconditioning
+from pyg_gears.models.generator_diffusion import Curriculum, Denoiser, TermWeights, denoiser, edm_preconditioning
 from pyg_gears.models.generator_diffusion.conditioning import scaled_context
 from pyg_gears.models.generator_diffusion.denoiser import angle_gate
 from pyg_gears.nn import angle_histogram, pad_sets
@@ -61,6 +61,19 @@ def test_properties_of_the_kit(geometry: str) -> None:
         assert_batched_equals_single(part, graphs(), tol=1e-7)
     single = model(torch.float32, geometry=geometry)
     assert_batched_equals_single(lambda data: single(data).latent, graphs(torch.float32), tol=1e-5)
+
+
+def test_an_estimate_that_is_the_same_for_all_nodes_has_no_angles() -> None:
+    """Its rounding, after the mean is taken off, is no geometry: without a condition the first estimate is such."""
+    estimate = torch.full((2, 7, 3), 0.1, dtype=torch.float64) + torch.tensor([0.0, 1e-3, 7.0], dtype=torch.float64)
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    mask[1, 5:] = False
+    for given in (mask, None):
+        assert not denoiser._differences(estimate, given).any()
+    estimate[0, 3, 1] += 1e-9
+    found = denoiser._differences(estimate, mask)
+    torch.testing.assert_close(found[0, 3, 1].item(), 6e-9 / 7, rtol=1e-5, atol=0)
+    assert not found[1].any()
 
 
 def test_it_reads_no_edges_and_says_so() -> None:

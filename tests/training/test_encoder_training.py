@@ -125,10 +125,11 @@ def test_one_network_on_all_spots_returns_what_it_encodes(tissue) -> None:
 def test_no_slide_is_normalised_twice_for_one_purpose(tissue, monkeypatch) -> None:
     """Once to fit the components, once to embed what is held out; training slides are not encoded again."""
     seen: list[str] = []
-    real = component_encoder.normalize_expression
-    monkeypatch.setattr(
-        component_encoder, "normalize_expression", lambda slide, *rest: (seen.append(slide.name), real(slide, *rest))[1]
-    )
+    for name in ("normalize_expression", "project_expression"):
+        real = getattr(component_encoder, name)
+        monkeypatch.setattr(
+            component_encoder, name, lambda slide, *rest, real=real: (seen.append(slide.name), real(slide, *rest))[1]
+        )
     outputs(SMALL, tissue.slides, tissue.cells)
     assert sorted(seen) == sorted([*(slide.name for slide in tissue.slides), tissue.cells.name])
 

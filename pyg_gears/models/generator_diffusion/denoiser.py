@@ -102,7 +102,7 @@ class Denoiser(torch.nn.Module):
         x = centred_sets(x, mask)
         factor = edm_preconditioning(sigma, scale)
         inside = factor.inside[:, None, None]
-        earlier = torch.zeros_like(x) if estimate is None else centred_sets(estimate.detach(), mask)
+        earlier = torch.zeros_like(x) if estimate is None else _differences(estimate.detach(), mask)
         place = (x if estimate is None else earlier) + (base if self.geometry == "layout" else 0.0)
         angles = angle_histogram(place, mask, self.angle_neighbors, self.angle_bins) * angle_gate(sigma)[:, None, None]
         time = self.time(factor.noise)[:, None].expand(-1, x.size(1), -1)
@@ -117,6 +117,15 @@ class Denoiser(torch.nn.Module):
             state = film(layer(state, mask=mask), condition)
         out = factor.skip[:, None, None] * x + factor.out[:, None, None] * self.head(state)
         return out if mask is None else out.masked_fill(~mask[..., None], 0.0)
+
+
+def _differences(estimate: Float[Tensor, "b m d"], mask: Bool[Tensor, "b m"] | None) -> Float[Tensor, "b m d"]:
+    """An estimate without its set's mean; zero where nodes differ by rounding, which angles, having no scale, would read."""
+    if mask is not None:
+        estimate = estimate.masked_fill(~mask[..., None], 0.0)
+    found = centred_sets(estimate, mask)
+    rounding = 8 * torch.finfo(found.dtype).eps * estimate.abs().amax(dim=(1, 2), keepdim=True)
+    return found.masked_fill(found.abs() <= rounding, 0.0)
 
 
 def angle_gate(sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
