@@ -19,9 +19,9 @@ USES = {
 class LayoutVerdict(NamedTuple):
     """A verdict on the layout of a file.
 
-    On 27 queries (quick, seed 0; 11 unseen sections, 6 of spots to single cells, 10 tumours of other patients) the 7 that were
-    called reliable had a rank correlation with the truth of 0.49 to 0.78 (mean 0.66), the 11 of coarse only 0.22 to 0.62 (0.41),
-    and the 9 of cannot tell 0.15 to 0.49 (0.28).
+    On 27 queries (quick, seed 0; 11 unseen sections, 6 of spots to single cells, 10 tumours of other patients) the 8 that were
+    called reliable had a rank correlation with the truth of 0.49 to 0.77 (mean 0.64), the 9 of coarse only 0.33 to 0.61 (0.42),
+    and the 10 of cannot tell 0.19 to 0.50 (0.28).
 
     Attributes:
         word: "reliable" (mean confidence of at least 0.6, cells not far from the training spots), "coarse only" (at least 0.3),
