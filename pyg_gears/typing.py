@@ -25,6 +25,9 @@ FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.integer[Any]]
 """A NumPy array of any integer width."""
 
+BoolArray: TypeAlias = NDArray[np.bool_]
+"""A NumPy array of truth values."""
+
 FilePath: TypeAlias = str | PathLike[str]
 """A path as the user gives it."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
@@ -21,11 +20,12 @@ from pyg_gears.encoders.components import (
     LATTICE_NEIGHBORS,
     Block,
     align_components,
+    kept_graph,
+    kept_spots,
+    leading_components,
     leading_value,
     mean_graph,
-    neighbor_graph,
     principal_components,
-    spatial_components,
 )
 from pyg_gears.encoders.linear_encoder import LinearEncoder
 from pyg_gears.encoders.registry import register_encoder
@@ -33,9 +33,9 @@ from pyg_gears.encoders.smoothing import borrowed_depths, cell_depths, median_de
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.graphs import knn
 from pyg_gears.seeds import random_stream
-from pyg_gears.typing import FloatArray
+from pyg_gears.typing import FloatArray, IntArray
 
-KINDS = {"pca": principal_components, "spatial": spatial_components}
+KINDS = {"pca": kept_spots, "spatial": kept_graph}
 MAX_FIT_CELLS = 20_000
 CELLS_WEIGHT = 0.5
 FOLDS = 5
@@ -104,7 +104,7 @@ class ComponentEncoder(LinearEncoder):
         Raises:
             InputError: without a slide, or for another kind.
         """
-        return _fit(slides, cells, n_components, kind, normalization, seed)[0]
+        return _fit(slides, cells, n_components, kind, normalization, seed, [])[0]
 
     @classmethod
     def fit_transform(
@@ -134,23 +134,16 @@ class ComponentEncoder(LinearEncoder):
         Returns:
             The encoder (of all slides) and the cross-fitted embeddings of the training slides, shape (n, c) each.
         """
-        encoder, centred, blocks = _fit(slides, cells, n_components, kind, normalization, seed)
-        full = encoder.components.double().numpy()
-        variance = np.concatenate([np.asarray(block.values @ full) for block in blocks[: len(slides)]]).var(axis=0)
-
         generator = random_stream(seed, "component folds")
         folds = [generator.permutation(len(slide)) % FOLDS for slide in slides]
-        parts = [np.empty((len(slide), full.shape[1])) for slide in slides]
-        for number in range(FOLDS):
-            rest = blocks[len(slides) :]
-            for slide, own, fold in zip(slides, centred, folds, strict=True):
-                kept = fold != number
-                assert slide.pos is not None
-                rest = [*rest, Block(own.rows(kept), neighbor_graph(slide.pos[kept]))]
-            components = align_components(KINDS[kind](rest, full.shape[1]), full, variance)
-            for own, fold, part in zip(centred, folds, parts, strict=True):
-                part[fold == number] = own.rows(fold == number) @ components
-        return encoder, [torch.from_numpy((part / encoder.scale).astype(np.float32)) for part in parts]
+        encoder, (full, *others), values = _fit(slides, cells, n_components, kind, normalization, seed, folds)
+        variance = np.concatenate([np.asarray(part @ full) for part in values]).var(axis=0)
+        aligned = np.hstack([align_components(other, full, variance) for other in others])
+        crossed = []
+        for part, fold in zip(values, folds, strict=True):
+            scores = np.asarray(part @ aligned).reshape(len(fold), FOLDS, -1)[np.arange(len(fold)), fold]
+            crossed.append(torch.from_numpy((scores / encoder.scale).astype(np.float32)))
+        return encoder, crossed
 
     def embed(self, slide: Slide) -> EmbeddingOutput:
         """Embed every spot or cell, float32; a few thousand of them are normalised at a time. No network: the features are ``x``.
@@ -199,19 +192,8 @@ class ComponentEncoder(LinearEncoder):
         return cls(state["genes"], state["components"], state["scale"], normalization, state["depth"])
 
 
-class _Centered(NamedTuple):
-    """Normalised expression of one slide, sparse float64, and the mean of its genes."""
-
-    expression: sparse.csr_array
-    mean: FloatArray
-
-    def rows(self, kept: NDArray[np.bool_] | slice = slice(None)) -> LinearOperator:
-        """The centred expression of some spots as an operator; the mean stays that of the whole slide."""
-        return centered_operator(self.expression[kept], self.mean)
-
-
-def _centered(expression: sparse.csr_array) -> _Centered:
-    return _Centered(expression.astype(np.float64), gene_statistics(expression).mean)
+def _centered(expression: sparse.csr_array) -> LinearOperator:
+    return centered_operator(expression, gene_statistics(expression).mean)
 
 
 def _fit(
@@ -221,39 +203,47 @@ def _fit(
     kind: str,
     normalization: Normalization,
     seed: int,
-) -> tuple[ComponentEncoder, list[_Centered], list[Block]]:
-    """The encoder, and what it was fitted on: the slides, and a block for each of them and (last) for the cells."""
+    folds: Sequence[IntArray],
+) -> tuple[ComponentEncoder, list[FloatArray], list[LinearOperator]]:
+    """The encoder, the components of all spots and of those outside each fold, and the slides' centred expression.
+
+    The mean of a slide is that of all of its spots, in each fold.
+    """
     expect(len(slides) > 0, "expected at least one training slide, found none; pass the slides to fit on.")
     expect(
         kind in KINDS,
         f"expected components among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",
     )
-    centred = [_centered(normalize_expression(slide, normalization)) for slide in slides]
     # What is left when a fifth is set aside must still span the components.
     n_components = max(1, min(n_components, sum(len(slide) - -(-len(slide) // FOLDS) for slide in slides) - 1))
     blocks = []
-    for slide, own in zip(slides, centred, strict=True):
+    for place, slide in enumerate(slides):
         assert slide.pos is not None
-        blocks.append(Block(own.rows(), neighbor_graph(slide.pos)))
+        kept = [np.ones(len(slide), dtype=bool), *(folds[place] != fold for fold in range(FOLDS) if folds)]
+        forms = [KINDS[kind](slide.pos, part) for part in kept]
+        blocks.append(Block(_centered(normalize_expression(slide, normalization)), forms))
+    values = [block.values for block in blocks]
     if cells is not None:
-        block = _cell_block(cells, n_components, normalization, seed)
-        share = CELLS_WEIGHT * leading_value(blocks, KINDS[kind]) / leading_value([block], KINDS[kind])
-        blocks.append(block._replace(weight=share))
-    components = KINDS[kind](blocks, n_components)
-    scores = np.concatenate([np.asarray(block.values @ components) for block in blocks[: len(slides)]])
+        own, graph = _cell_graph(cells, n_components, normalization, seed)
+        form = graph if kind == "spatial" else sparse.csr_array(sparse.eye_array(own.shape[0]))
+        block = Block(own, [form] * len(blocks[0].forms))
+        blocks.append(block._replace(weight=CELLS_WEIGHT * leading_value(blocks) / leading_value([block])))
+    components = leading_components(blocks, n_components)
+    scores = np.concatenate([np.asarray(part @ components[0]) for part in values])
     scale = max(float(np.sqrt(np.mean(scores**2))), 1e-12)
-    tensor = torch.from_numpy(components.astype(np.float32))
-    return ComponentEncoder(slides[0].genes, tensor, scale, normalization, median_depth(slides)), centred, blocks
+    tensor = torch.from_numpy(components[0].astype(np.float32))
+    return ComponentEncoder(slides[0].genes, tensor, scale, normalization, median_depth(slides)), components, values
 
 
-def _cell_block(cells: Slide, n_components: int, normalization: Normalization, seed: int) -> Block:
-    """The cells' expression, with the neighbour graph of their own expression."""
+def _cell_graph(
+    cells: Slide, n_components: int, normalization: Normalization, seed: int
+) -> tuple[LinearOperator, sparse.csr_array]:
+    """The cells' centred expression, and the neighbour graph of it."""
     expression = normalize_expression(cells, normalization)
     if expression.shape[0] > MAX_FIT_CELLS:
         draw = random_stream(seed, "component cells").choice(expression.shape[0], MAX_FIT_CELLS, replace=False)
         expression = expression[np.sort(draw)]
-    values = _centered(expression).rows()
-    no_graph = sparse.csr_array((expression.shape[0],) * 2)
-    scores = np.asarray(values @ principal_components([Block(values, no_graph)], n_components))
+    values = _centered(expression)
+    scores = np.asarray(values @ principal_components(values, n_components))
     neighbors = knn(torch.from_numpy(scores.astype(np.float32)), LATTICE_NEIGHBORS, metric="cosine").index.numpy()
-    return Block(values, mean_graph(neighbors))
+    return values, mean_graph(neighbors)

@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy import sparse
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import EmbeddingOutput
 from pyg_gears.encoders.centering import Normalization, normalize_expression
-from pyg_gears.encoders.components import Block, principal_components
+from pyg_gears.encoders.components import principal_components
 from pyg_gears.encoders.linear_encoder import LinearEncoder
 from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.errors import expect
@@ -71,8 +70,7 @@ class PooledPCAEncoder(LinearEncoder):
         values = np.concatenate([normalize_expression(slide, normalization).toarray() for slide in slides])
         mean = values.mean(axis=0, dtype=np.float64)
         centred = values - mean
-        # Principal components look at no graph.
-        components = principal_components([Block(centred, sparse.csr_array((len(values), len(values))))], n_components)
+        components = principal_components(centred, n_components)
         scale = max(float(np.sqrt(np.mean((centred @ components) ** 2))), 1e-12)
         return cls(
             slides[0].genes,

@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy import sparse
 from torch import Tensor
 
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import EmbeddingOutput
 from pyg_gears.encoders.centering import center, normalize_expression
-from pyg_gears.encoders.components import Block, principal_components
+from pyg_gears.encoders.components import principal_components
 from pyg_gears.encoders.linear_encoder import LinearEncoder
 from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.errors import expect
@@ -53,7 +52,7 @@ class ZScoredPCAEncoder(LinearEncoder):
         expect(len(slides) > 0, "expected at least one training slide, found none; pass slides to fit on.")
         values = np.concatenate([center(normalize_expression(slide), zscore=True) for slide in slides])
         values = values.astype(np.float64)
-        components = principal_components([Block(values, sparse.csr_array((len(values),) * 2))], n_components)
+        components = principal_components(values, n_components)
         scale = max(float(np.sqrt(np.mean((values @ components) ** 2))), 1e-12)
         return cls(slides[0].genes, torch.from_numpy(components.astype(np.float32)), scale)
 
