@@ -105,7 +105,7 @@ def leading_value(blocks: Sequence[Block]) -> float:
 
 
 def _multiply(blocks: Sequence[Block], vectors: Sequence[FloatArray]) -> list[FloatArray]:
-    """Each form times its vectors of genes, shape (g, b) each; every block's values are gone over twice, for all forms at once."""
+    """Each form times its vectors of genes, shape (g, b) each; the values are gone over twice, for all forms at once."""
     joined, ends = np.hstack(vectors), np.cumsum([part.shape[1] for part in vectors])[:-1]
     result = np.zeros(joined.shape)
     for values, forms, weight in blocks:

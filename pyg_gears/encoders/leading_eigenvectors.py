@@ -20,10 +20,10 @@ def leading_eigenvectors(
 ) -> list[FloatArray]:
     r"""The eigenvectors of the largest eigenvalues of several symmetric matrices A, by block Lanczos side by side.
 
-    From a random block Q of ``count`` + 8 columns, each Krylov space :math:`[Q, AQ, A^2Q, \dots]` grows by a block at a time, kept
-    orthogonal to all of itself, until the residual of each wanted Ritz pair is at most
-    :math:`\max(3 \cdot 10^{-3} |\lambda_i|, 10^{-6} |\lambda_1|)`, or the space is invariant. The products of a round are asked for
-    together, so that matrices which share their data are multiplied in one pass over it.
+    From a random block Q of ``count`` + 8 columns, each Krylov space :math:`[Q, AQ, A^2Q, \dots]` grows by a block at a time,
+    kept orthogonal to all of itself, until the residual of each wanted Ritz pair is at most
+    :math:`\max(3 \cdot 10^{-3} |\lambda_i|, 10^{-6} |\lambda_1|)`, or the space is invariant. The products of a round are asked
+    for together, so that matrices which share their data are multiplied in one pass over it.
 
     Args:
         multiply: The products of the matrices with as many blocks, shape (g, b) each; b may differ, and be 0. float32 is precise

@@ -18,7 +18,15 @@ from pyg_gears.encoders import (
     normalize_expression,
     variable_genes,
 )
-from pyg_gears.encoders.components import Block, leading_value, neighbor_graph, principal_components, spatial_components
+from pyg_gears.encoders.components import (
+    Block,
+    kept_graph,
+    kept_spots,
+    leading_components,
+    leading_value,
+    neighbor_graph,
+    principal_components,
+)
 from pyg_gears.encoders.expression_network import ExpressionNetwork
 from pyg_gears.encoders.smoothing import smooth_shallow
 
@@ -65,16 +73,20 @@ def test_statistics_and_variable_genes(tissue) -> None:
 
 def test_components_are_the_eigenvectors() -> None:
     generator = np.random.default_rng(0)
-    values = generator.normal(size=(60, 12)) * np.arange(1, 13)
-    graph = neighbor_graph(generator.uniform(size=(60, 2)))
-    for components, matrix in (
-        (principal_components, values.T @ values),
-        (spatial_components, values.T @ (graph @ values)),
-    ):
-        found = components([Block(values, graph)], 3)
-        _, vector = np.linalg.eigh((matrix + matrix.T) / 2)
-        expected = vector[:, ::-1][:, :3]
-        np.testing.assert_allclose(np.abs(found.T @ expected), np.eye(3), atol=1e-4)
+    values, points = generator.normal(size=(60, 12)) * np.arange(1, 13), generator.uniform(size=(60, 2))
+    kept = generator.uniform(size=60) < 0.8
+    inner = np.zeros((60, 60))
+    inner[np.ix_(kept, kept)] = neighbor_graph(points[kept]).toarray()
+    forms = [kept_spots(points, kept), kept_graph(points, kept)]
+    found = leading_components([Block(values, forms), Block(values[:30], [w[:30, :30] for w in forms], 0.5)], 3)
+    for own, w in zip(found, (np.diag(kept.astype(float)), inner), strict=True):
+        matrix = values.T @ w @ values + 0.5 * values[:30].T @ w[:30, :30] @ values[:30]
+        expected = np.linalg.eigh(matrix)[1][:, ::-1][:, :3]
+        np.testing.assert_allclose(np.abs(own.T @ expected), np.eye(3), atol=1e-4)
+    _, expected = np.linalg.eigh(values.T @ values)
+    np.testing.assert_allclose(
+        np.abs(principal_components(values, 3).T @ expected[:, ::-1][:, :3]), np.eye(3), atol=1e-4
+    )
 
 
 def test_neighbor_graph_averages_neighbors_without_self() -> None:
@@ -177,13 +189,13 @@ def test_learned_encoder_embeds_what_its_front_has_borrowed(tissue) -> None:
     assert centred.borrow(raw, 0.1) is raw  # genes one by one have no neighbours to speak of
 
 
-@pytest.mark.parametrize(("components", "smooth"), [(principal_components, False), (spatial_components, True)])
-def test_leading_value_is_the_largest_eigenvalue(components, smooth: bool) -> None:
+@pytest.mark.parametrize("form", [kept_spots, kept_graph])
+def test_leading_value_is_the_largest_eigenvalue(form) -> None:
     generator = np.random.default_rng(2)
     values = generator.normal(size=(50, 8))
-    graph = neighbor_graph(generator.uniform(size=(50, 2)))
-    matrix = 0.3 * values.T @ (graph @ values if smooth else values)
-    found = leading_value([Block(values, graph, 0.3)], components)
+    w = form(generator.uniform(size=(50, 2)), np.ones(50, dtype=bool))
+    matrix = 0.3 * values.T @ (w @ values)
+    found = leading_value([Block(values, [w, w * 2], 0.3)])
     assert found == pytest.approx(np.linalg.eigvalsh((matrix + matrix.T) / 2).max(), rel=1e-6)
 
 
