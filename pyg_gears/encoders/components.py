@@ -36,7 +36,7 @@ class Block(NamedTuple):
 
 
 def kept_spots(points: FloatArray, kept: BoolArray) -> sparse.csr_array:
-    """The form of principal components: one on the diagonal for each kept spot, shape (n, n)."""
+    """The form of principal components: one on the diagonal for each kept spot, wherever it lies, shape (n, n)."""
     return sparse.csr_array(sparse.diags_array(kept.astype(np.float64)))
 
 
