@@ -118,8 +118,9 @@ class TrainedEmbedding(EmbeddingSection):
     """Steps between measurements of the overlap on held-out spots."""
     keep: Literal["best", "last"] = "best"
     """The state that agrees best with the held-out spots (first and last included), or the last."""
-    batch_spots: Annotated[int, Field(ge=32)] = 1024
-    """Spots of a slide in one step at most: half of them one disc, half drawn over the slide; cells likewise, all drawn."""
+    batch_spots: Annotated[int, Field(ge=32)] = 512
+    """Spots of a slide in one step at most: half of them one disc, half drawn over the slide; cells likewise, all drawn. 1,024 are
+    no better and take up to a fifth longer, see docs/results.md."""
     lr: Positive = 3e-3
     """Learning rate of AdamW, falling to zero by a cosine."""
     weight_decay: NonNegative = 1e-3
@@ -198,6 +199,8 @@ class D7Embedding(TrainedEmbedding):
     """Standard deviation of the factor by which a whole spot is scaled in a view."""
     steps: AtLeastOne = 1200
     """Optimisation steps, each over all slides: the published epochs."""
+    batch_spots: Annotated[int, Field(ge=32)] = 1024
+    """Spots of a slide in one step at most; the sources do not give it."""
     evaluate_every: AtLeastOne = 100
     """Steps between measurements of the overlap on held-out spots."""
     keep: Literal["best", "last"] = "last"

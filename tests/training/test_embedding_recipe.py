@@ -172,7 +172,7 @@ def test_the_defaults_are_those_that_were_measured() -> None:
         "steps": 120,
         "evaluate_every": 20,
         "keep": "best",
-        "batch_spots": 1024,
+        "batch_spots": 512,
         "lr": 3e-3,
         "weight_decay": 1e-3,
     }
