@@ -119,8 +119,8 @@ class TrainedEmbedding(EmbeddingSection):
     keep: Literal["best", "last"] = "best"
     """The state that agrees best with the held-out spots (first and last included), or the last."""
     batch_spots: Annotated[int, Field(ge=32)] = 512
-    """Spots of a slide in one step at most: half of them one disc, half drawn over the slide; cells likewise, all drawn. 1,024 are
-    no better and take up to a fifth longer, see docs/results.md."""
+    """Spots of a slide in one step at most: half of them one disc, half drawn over the slide; cells likewise, all drawn.
+    1,024 are no better and take up to a fifth longer, see docs/results.md."""
     lr: Positive = 3e-3
     """Learning rate of AdamW, falling to zero by a cosine."""
     weight_decay: NonNegative = 1e-3
