@@ -90,7 +90,7 @@ class Gears:
             slides: Slides with positions, each a path, an AnnData or a ``Slide``: a list (a file is named by its stem, an AnnData
                 "slide_0", "slide_1", ... by its place), or a dict of them by name.
             cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that
-                brings them to the training spots (``embedding.adapter``).
+                brings them to the training spots (``embedding.adapter``). Of more than 20,000, as many are drawn by the seed.
             validate: Name of the slide held out for early stopping and confidence; by default the last of three or more
                 slides, and with fewer a spatial block of each. Its spots join the last epochs and the regressions.
             work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.
@@ -111,7 +111,7 @@ class Gears:
         build_model(self.recipe, 8, seed=0)  # refuses, before any work, fields that cannot be combined
         check_devices(self.recipe)
         named = given_slides(slides)
-        query = None if cells is None else given_cells(cells)
+        query = None if cells is None else given_cells(cells, fit_seed=self.recipe.training.seed)
         check_slides(named, query, validate)
         held_out = held_out_name(named, validate)
         training = [slide.name for slide in named if slide.name != held_out]

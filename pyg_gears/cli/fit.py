@@ -107,38 +107,40 @@ def fit(
         check_devices(recipe)  # before anything is read
     work = out / "work"
 
-    def read_files() -> tuple[list[Slide], Slide | None]:
+    def read_files() -> tuple[list[Slide], Slide | None, int]:
         _check_output(out, resume)  # another run may have had it until now
         remove_parts(out)
         check_once(slides)
         with checked_files(slides, cells, reading) as files:
             check_slide_names(files.names)
             check_held_out(files.names, validate)
-            read, query = files()
+            read, query = files(fit_seed=recipe.training.seed)
+            given = 0 if files.cells is None else len(files.cells.cells)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said by the fit itself
             check_overlap(read if query is None else [*read, query])
         if query is not None:
             check_cells_differ(query.subset_genes(shared_genes([*read, query])))
-        return list(read), query
+        return list(read), query, given
 
-    def summary(read: Sequence[Slide], query: Slide | None) -> str:
+    def summary(read: Sequence[Slide], query: Slide | None, given: int) -> str:
         """What was understood, before hours of work are spent on it."""
         chosen = held_out_slide([slide.name for slide in read], validate)
         shown = [f"{slide.name} ({len(slide)} spots{', held out' * (slide.name == chosen)})" for slide in read]
         more = [f"and {len(shown) - 8} more slides"] * (len(shown) > 8)
         files = [*read, *([] if query is None else [query])]
         genes = len(set(files[0].genes).intersection(*(file.genes for file in files)))
+        joining = "" if query is None else f"{len(query)}{f' of {given}' * (len(query) < given)} cells; "
         return (
             f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else ', a block of each held out'}; "
-            f"{f'{len(query)} cells; ' if query is not None else ''}{genes} genes that all have; preset {preset}"
+            f"{joining}{genes} genes that all have; preset {preset}"
         )
 
     # Of several processes the first one holds the folder, reads, writes and speaks.
     with locked_folder(out) if ranks.first else nullcontext():
-        read, query = by_first(read_files)
+        read, query, given = by_first(read_files)
         if ranks.first:
-            click.echo(summary(read, query), err=True)  # as the lines of progress
+            click.echo(summary(read, query, given), err=True)  # as the lines of progress
 
         from pyg_gears.gears import Gears
         from pyg_gears.report import fit_verdict

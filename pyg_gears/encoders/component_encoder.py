@@ -36,7 +36,6 @@ from pyg_gears.seeds import random_stream
 from pyg_gears.typing import FloatArray, IntArray
 
 KINDS = {"pca": kept_spots, "spatial": kept_graph}
-MAX_FIT_CELLS = 20_000
 CELLS_WEIGHT = 0.5
 FOLDS = 5
 
@@ -86,17 +85,15 @@ class ComponentEncoder(LinearEncoder):
         n_components: int,
         kind: str,
         normalization: Normalization,
-        seed: int = 0,
     ) -> ComponentEncoder:
         """Find the components of the training slides.
 
         Args:
             slides: Training slides, all on the same genes.
-            cells: Cells without coordinates, on the same genes; at most 20,000 of them, drawn by ``seed``, are used.
+            cells: Cells without coordinates, on the same genes.
             n_components: Channels of the embedding; fewer where genes, or four fifths of the spots, are fewer.
             kind: "pca", or "spatial" for components that vary smoothly over the tissue.
             normalization: How counts are normalised.
-            seed: Seed of the draw of cells.
 
         Returns:
             The encoder.
@@ -104,7 +101,7 @@ class ComponentEncoder(LinearEncoder):
         Raises:
             InputError: without a slide, or for another kind.
         """
-        return _fit(slides, cells, n_components, kind, normalization, seed, [])[0]
+        return _fit(slides, cells, n_components, kind, normalization, [])[0]
 
     @classmethod
     def fit_transform(
@@ -129,14 +126,14 @@ class ComponentEncoder(LinearEncoder):
             n_components: As in :meth:`fit`.
             kind: As in :meth:`fit`.
             normalization: As in :meth:`fit`.
-            seed: Also the seed of the fifths.
+            seed: Seed of the fifths.
 
         Returns:
             The encoder (of all slides) and the cross-fitted embeddings of the training slides, shape (n, c) each.
         """
         generator = random_stream(seed, "component folds")
         folds = [generator.permutation(len(slide)) % FOLDS for slide in slides]
-        encoder, (full, *others), values = _fit(slides, cells, n_components, kind, normalization, seed, folds)
+        encoder, (full, *others), values = _fit(slides, cells, n_components, kind, normalization, folds)
         variance = np.concatenate([np.asarray(part @ full) for part in values]).var(axis=0)
         aligned = np.hstack([align_components(other, full, variance) for other in others])
         crossed = []
@@ -202,7 +199,6 @@ def _fit(
     n_components: int,
     kind: str,
     normalization: Normalization,
-    seed: int,
     folds: Sequence[IntArray],
 ) -> tuple[ComponentEncoder, list[FloatArray], list[LinearOperator]]:
     """The encoder, the components of all spots and of those outside each fold, and the slides' centred expression.
@@ -224,7 +220,7 @@ def _fit(
         blocks.append(Block(_centered(normalize_expression(slide, normalization)), forms))
     values = [block.values for block in blocks]
     if cells is not None:
-        own, graph = _cell_graph(cells, n_components, normalization, seed)
+        own, graph = _cell_graph(cells, n_components, normalization)
         form = graph if kind == "spatial" else sparse.csr_array(sparse.eye_array(own.shape[0]))
         block = Block(own, [form] * len(blocks[0].forms))
         blocks.append(block._replace(weight=CELLS_WEIGHT * leading_value(blocks) / leading_value([block])))
@@ -236,14 +232,10 @@ def _fit(
 
 
 def _cell_graph(
-    cells: Slide, n_components: int, normalization: Normalization, seed: int
+    cells: Slide, n_components: int, normalization: Normalization
 ) -> tuple[LinearOperator, sparse.csr_array]:
     """The cells' centred expression, and the neighbour graph of it."""
-    expression = normalize_expression(cells, normalization)
-    if expression.shape[0] > MAX_FIT_CELLS:
-        draw = random_stream(seed, "component cells").choice(expression.shape[0], MAX_FIT_CELLS, replace=False)
-        expression = expression[np.sort(draw)]
-    values = _centered(expression)
+    values = _centered(normalize_expression(cells, normalization))
     scores = np.asarray(values @ principal_components(values, n_components))
     neighbors = knn(torch.from_numpy(scores.astype(np.float32)), LATTICE_NEIGHBORS, metric="cosine").index.numpy()
     return values, mean_graph(neighbors)

@@ -86,6 +86,9 @@ def test_what_was_understood_is_said_before_the_work(tmp_path, monkeypatch, caps
     ):
         assert run("fit", *files, *words, "--out", tmp_path / "m") == 1
         assert said in capsys.readouterr().err
+    monkeypatch.setattr("pyg_gears.data.cell_draw.FIT_CELLS", 3)
+    assert run("fit", *files, "--cells", paths[2], "--out", tmp_path / "m") == 1
+    assert "; 3 of 5 cells; " in capsys.readouterr().err
 
 
 def test_genes_under_other_names_are_told_the_renaming_also_with_cells(tmp_path, capsys) -> None:

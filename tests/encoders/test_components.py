@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from scipy import sparse
 
 import pyg_gears.encoders.centered_operator as centered_operator_file
@@ -121,24 +120,6 @@ def test_alignment_is_the_weighted_procrustes_rotation() -> None:
     np.testing.assert_allclose(align_components(other, reference, variance), other @ u @ vt, rtol=1e-12, atol=1e-13)
     turn = np.linalg.qr(generator.normal(size=(4, 4)))[0]
     np.testing.assert_allclose(align_components(reference @ turn, reference, variance), reference, atol=1e-12)
-
-
-def test_folds_and_cells_are_drawn_from_streams_of_their_own(tissue, monkeypatch) -> None:
-    drawn = {}
-    from pyg_gears.encoders import component_encoder
-
-    def record(seed, name, *numbers):
-        drawn[name] = random_stream(seed, name, *numbers).permutation(70).tolist()
-        return random_stream(seed, name, *numbers)
-
-    monkeypatch.setattr(component_encoder, "random_stream", record)
-    monkeypatch.setattr(component_encoder, "MAX_FIT_CELLS", 50)
-    encoder, _ = ComponentEncoder.fit_transform(
-        tissue.slides, tissue.cells, n_components=3, kind="pca", normalization=Normalization(), seed=0
-    )
-    assert torch.isfinite(encoder.components).all()
-    assert set(drawn) == {"component folds", "component cells"}
-    assert drawn["component folds"] != drawn["component cells"]
 
 
 def test_the_mean_is_that_of_the_whole_slide(tissue) -> None:

@@ -89,6 +89,7 @@ def read_cells(
     options: ReadOptions = DEFAULT,
     *,
     genes: Sequence[str] | None = None,
+    fit_seed: int | None = None,
     **choices: Unpack[ReadChoices],
 ) -> Slide:
     """Read dissociated cells: counts and names only. Coordinates in the file, if any, are never read.
@@ -100,6 +101,7 @@ def read_cells(
         path: An ``.h5ad`` file.
         options: How the file is understood; sections and positions play no role.
         genes: Genes of a model, to read these alone, in this order, as far as the file has them; all genes if omitted.
+        fit_seed: Seed of a fit, to read only the cells that join it, at most 20,000; all if omitted.
         **choices: The fields of ``ReadOptions`` by name, instead.
 
     Returns:
@@ -109,7 +111,7 @@ def read_cells(
         InputError: when the file has no usable counts, or lacks a tenth of ``genes``.
     """
     with named_source(path) as source:
-        return _cells(source, replace(options, **choices), genes)
+        return _cells(source, replace(options, **choices), genes, fit_seed)
 
 
 def slides_from_anndata(
@@ -132,10 +134,11 @@ def cells_from_anndata(
     options: ReadOptions = DEFAULT,
     *,
     genes: Sequence[str] | None = None,
+    fit_seed: int | None = None,
     **choices: Unpack[ReadChoices],
 ) -> Slide:
     """The same as ``read_cells`` for an ``AnnData`` in memory or backed: coordinates in it are not read."""
-    return _cells(_in_memory(adata, name), replace(options, **choices), genes)
+    return _cells(_in_memory(adata, name), replace(options, **choices), genes, fit_seed)
 
 
 def check_h5ad(
@@ -160,9 +163,11 @@ def check_h5ad(
         return H5adSummary(source.name, found.genes, found.names)
 
 
-def _cells(source: Source, options: ReadOptions, genes: Sequence[str] | None) -> Slide:
-    """Cells on those genes of a model that the table has."""
+def _cells(source: Source, options: ReadOptions, genes: Sequence[str] | None, fit_seed: int | None) -> Slide:
+    """Cells, or those of a fit, on those genes of a model that the table has."""
     table = check_structure(source, options, spatial=False)
+    if fit_seed is not None:
+        table = table.draw(fit_seed)
     if genes is None:
         cells = table.read()[0]
         check_cells(cells)

@@ -37,10 +37,15 @@ class CheckedFiles(NamedTuple):
         """Names of all slides, known before any is read."""
         return tuple(name for file in self.slides for name in file.names)
 
-    def __call__(self) -> FilesOutput:
-        """Read all counts."""
+    def __call__(self, *, fit_seed: int | None = None) -> FilesOutput:
+        """Read the counts.
+
+        Args:
+            fit_seed: Seed of a fit, to read only the cells that join it; all if omitted.
+        """
         slides = [slide for file in self.slides for slide in file.read()]
-        return FilesOutput(slides, None if self.cells is None else self.cells.read()[0])
+        cells = self.cells if self.cells is None or fit_seed is None else self.cells.draw(fit_seed)
+        return FilesOutput(slides, None if cells is None else cells.read()[0])
 
 
 @contextmanager

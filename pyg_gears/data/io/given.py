@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyg_gears.data import cells_from_anndata, read_cells, read_slide, slide_from_anndata
+from pyg_gears.data.cell_draw import cell_draw
 from pyg_gears.data.io.named_path import named_path
 from pyg_gears.data.slide import Slide, check_cells, check_slide
 from pyg_gears.errors import InputError, expect
@@ -68,12 +69,13 @@ def check_once(slides: Sequence[Given]) -> None:
         first[key] = number
 
 
-def given_cells(cells: Given, genes: Sequence[str] | None = None) -> Slide:
+def given_cells(cells: Given, genes: Sequence[str] | None = None, *, fit_seed: int | None = None) -> Slide:
     """Cells, of which coordinates are not read.
 
     Args:
         cells: A file is named by its stem, an AnnData "cells".
         genes: Genes of a model, to read these alone from a file or an AnnData; all if omitted.
+        fit_seed: Seed of a fit, for only the cells that join it, at most 20,000; all if omitted.
 
     Raises:
         InputError: for anything else, or cells that cannot be used.
@@ -82,15 +84,16 @@ def given_cells(cells: Given, genes: Sequence[str] | None = None) -> Slide:
 
     if isinstance(cells, Slide):
         check_cells(cells)
-        return cells
+        rows = None if fit_seed is None else cell_draw(len(cells), fit_seed)
+        return cells if rows is None or len(rows) == len(cells) else cells.select(rows)
     if isinstance(cells, str | os.PathLike):
-        return read_cells(cells, genes=genes)
+        return read_cells(cells, genes=genes, fit_seed=fit_seed)
     expect(
         isinstance(cells, AnnData),
         f"expected cells as an AnnData, a path or a Slide, found {_kind(cells)}; pass one of these.",
     )
     assert isinstance(cells, AnnData)
-    return cells_from_anndata(cells, "cells", genes=genes)
+    return cells_from_anndata(cells, "cells", genes=genes, fit_seed=fit_seed)
 
 
 def _slide(slide: Any, name: str | None, number: int) -> Slide:

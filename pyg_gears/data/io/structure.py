@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyg_gears.data.cell_draw import cell_draw
 from pyg_gears.data.io.anndata_source import AnnDataSource
 from pyg_gears.data.io.counts import read_counts, table_key
 from pyg_gears.data.io.gene_features import gene_features
@@ -64,6 +65,10 @@ class Structure(NamedTuple):
         kept = np.array([places[gene] for gene in genes if gene in places])
         features = kept if self.features is None else self.features[kept]
         return self._replace(features=features, genes=tuple(self.genes[i] for i in kept))
+
+    def draw(self, seed: int) -> Structure:
+        """Of a table of cells, those that join a fit (:func:`~pyg_gears.data.cell_draw.cell_draw`)."""
+        return self._replace(sections=(Section("", cell_draw(len(self.cells), seed)),))
 
     def read(self) -> list[Slide]:
         """The slides, or the cells (without positions) as one, with their counts."""
