@@ -321,6 +321,20 @@ def test_a_loop_inside_the_library_ends_and_is_damage(tmp_path: Path) -> None:
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun < 60
 
 
+def test_a_limit_of_the_memory_that_is_there_is_kept() -> None:
+    """``ulimit -v``, as schedulers set it: below what is free, soft and hard."""
+    code = """
+    import resource
+    from pyg_gears.data.io.inspection import limits
+    resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**32))
+    limits.limit_process(2**40)
+    print(resource.getrlimit(resource.RLIMIT_AS))
+    """
+    lines = "\n".join(line.strip() for line in code.splitlines())
+    done = subprocess.run([sys.executable, "-c", lines], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [f"({2**31},", f"{2**31})"]
+
+
 def test_the_sentence_of_a_refusal(sound: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.h5ad"
     path.write_bytes(sound.read_bytes()[:5000])

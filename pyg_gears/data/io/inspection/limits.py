@@ -89,14 +89,19 @@ def available_memory() -> int:
 
 
 def limit_process(memory: int) -> None:
-    """Limit this process: its memory to ``memory`` and one GiB, its steps in time; it writes no core file."""
+    """Limit this process: its memory to ``memory`` and one GiB, its steps in time; it writes no core file.
+
+    A limit that it already has (``ulimit -v``, as schedulers of clusters set it) is never raised.
+    """
     _STEPS.limited = True
     try:
         import resource
     except ImportError:  # Windows: the caller's time limit remains
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (memory + 2**30, memory + 2**30))
+    present = [limit for limit in resource.getrlimit(resource.RLIMIT_AS) if limit != resource.RLIM_INFINITY]
+    least = min([memory + 2**30, *present])
+    resource.setrlimit(resource.RLIMIT_AS, (least, least))
 
 
 def start_step(size: int = 0) -> None:
