@@ -39,9 +39,7 @@ def gate_kl(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batch: Data) -> 
         InputError: when the logits belong to other edges.
     """
     logits, edge_index = _checked(logits, batch)
-    return _row_kl(
-        candidate_transitions(batch, edge_index), _log_rows(logits, edge_index, batch), edge_index, batch
-    )
+    return _row_kl(candidate_transitions(batch, edge_index), _log_rows(logits, edge_index, batch), edge_index, batch)
 
 
 def candidate_transitions(batch: Data, edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, " e"]:

@@ -55,13 +55,13 @@ def gate_target(
     source, target = edge_index
     if kind != "walk":
         step = to_dense_adj(rw_edge_index.flip(0), edge_attr=rw_transition, max_num_nodes=num_nodes)[0]
-        two = _normalised((step @ step)[target, source].masked_fill(source == target, 0.0), target, num_nodes)
+        two = row_shares((step @ step)[target, source].masked_fill(source == target, 0.0), target, num_nodes)
         if kind == "walk2":
             return two
         # A row in which only one of the two has mass is that one, not half of it.
-        return _normalised(two + gate_target(edge_index, rw_edge_index, rw_transition, num_nodes), target, num_nodes)
+        return row_shares(two + gate_target(edge_index, rw_edge_index, rw_transition, num_nodes), target, num_nodes)
     found = edge_lookup(edge_index, rw_edge_index, num_nodes)
-    return _normalised(rw_transition[found.position].masked_fill(~found.present, 0.0), target, num_nodes)
+    return row_shares(rw_transition[found.position].masked_fill(~found.present, 0.0), target, num_nodes)
 
 
 def check_gate_target(kind: str) -> None:
@@ -73,7 +73,7 @@ def check_gate_target(kind: str) -> None:
     expect(kind in GATE_TARGETS, f"expected gate_target among {', '.join(GATE_TARGETS)}, found {kind!r}; name one.")
 
 
-def _normalised(mass: Tensor, target: Tensor, num_nodes: int) -> Tensor:
-    """The mass of each row divided by the row's sum; a row without mass stays zero."""
+def row_shares(mass: Tensor, target: Tensor, num_nodes: int) -> Tensor:
+    """The mass (e,) of each node's edges divided by their sum; a node without mass keeps zeros."""
     total = scatter(mass, target, dim_size=num_nodes)
     return mass / total.clamp(min=torch.finfo(mass.dtype).tiny)[target]
