@@ -94,7 +94,7 @@ def fit(
     from pyg_gears.data.whole_file import whole_file
     from pyg_gears.devices import check_device_name, meet_processes
     from pyg_gears.ranks import by_first
-    from pyg_gears.training.held_out import check_held_out, held_out_slide
+    from pyg_gears.training.held_out import check_held_out, held_out_block, held_out_slide
     from pyg_gears.training.recipe import Recipe
 
     check_device_name(device)
@@ -130,7 +130,7 @@ def fit(
         files = [*read, *([] if query is None else [query])]
         genes = len(set(files[0].genes).intersection(*(file.genes for file in files)))
         return (
-            f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else ', a block of each held out'}; "
+            f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else f', {held_out_block(len(read))} held out'}; "
             f"{f'{len(query)} cells; ' if query is not None else ''}{genes} genes that all have; preset {preset}"
         )
 

@@ -86,6 +86,8 @@ def test_what_was_understood_is_said_before_the_work(tmp_path, monkeypatch, caps
     ):
         assert run("fit", *files, *words, "--out", tmp_path / "m") == 1
         assert said in capsys.readouterr().err
+    assert run("fit", files[0], "--out", tmp_path / "m") == 1
+    assert "fit on slide_0 (40 spots), a block of it held out; " in capsys.readouterr().err
 
 
 def test_genes_under_other_names_are_told_the_renaming_also_with_cells(tmp_path, capsys) -> None:
