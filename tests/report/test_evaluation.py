@@ -225,7 +225,7 @@ def test_a_truth_may_be_two_columns_of_obs_as_of_a_slide(tmp_path: Path) -> None
 
 def write_page_of(layout: Path, out: Path) -> str:
     pytest.importorskip("plotly")
-    write_layout_page(layout, out, "x,y")
+    write_layout_page(layout, out, truth_key="x,y")
     return out.read_text(encoding="utf-8")
 
 
