@@ -19,7 +19,6 @@ from pyg_gears.geometry import checked_coordinates
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.targets import (
-    GATE_TARGETS,
     GateTarget,
     fuzzy_target,
     gate_target,
@@ -31,6 +30,7 @@ from pyg_gears.targets import (
     random_walk_target,
     ring_triplets,
 )
+from pyg_gears.targets.gate import check_gate_target
 from pyg_gears.targets.multiscale_stress import stress_neighbors
 from pyg_gears.typing import Metric
 
@@ -67,7 +67,7 @@ class CandidateGraph(BaseTransform):
         projection: Float[Tensor, "c d"] | None = None,
         gate_target: GateTarget = "walk",
     ) -> None:
-        _check_gate_target(gate_target)
+        check_gate_target(gate_target)
         self.k, self.metric, self.mutual, self.jaccard = k, metric, mutual, jaccard
         self.projection, self.gate_target = projection, gate_target
 
@@ -115,7 +115,7 @@ class GeometricTargets(BaseTransform):
     """
 
     def __init__(self, k: int | None = None, gate_target: GateTarget = "walk") -> None:
-        _check_gate_target(gate_target)
+        check_gate_target(gate_target)
         self.k, self.gate_target = k, gate_target
 
     def forward(self, data: Data) -> Data:
@@ -241,13 +241,6 @@ class TargetFamilies(BaseTransform):
 
     def __repr__(self) -> str:
         return f"TargetFamilies({self.families}, k={self.k}, seed={self.seed})"
-
-
-def _check_gate_target(kind: str) -> None:
-    expect(
-        kind in GATE_TARGETS,
-        f"expected gate_target among {', '.join(GATE_TARGETS)}, found {kind!r}; name one.",
-    )
 
 
 def _check_single(data: Any) -> None:

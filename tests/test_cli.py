@@ -167,7 +167,7 @@ def test_a_killed_fit_resumes(simulated, tmp_path, monkeypatch, capsys) -> None:
     assert (out / "model.pt").exists()
     last = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("wrote") and "E_geo" in line)
     assert re.search(
-        r"E_geo on slide_0 \(a block of each\), where the truth has 0: \d+\.\d+ with the inferred graph", last
+        r"E_geo on slide_0 \(a block of it\), where the truth has 0: \d+\.\d+ with the inferred graph", last
     )
     assert re.search(r"(better than|level with|worse than) kNN regression \(\d+\.\d+\)", last)
     assert run(*call, "--resume") == 2

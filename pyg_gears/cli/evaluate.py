@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Compare a layout with the truth and simple rivals.")
 @click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
-@click.option("--truth", default="spatial", metavar="KEY", help="Name in obsm of the true positions.")
+@click.option(
+    "--truth", default="spatial", metavar="KEY", help="True positions: a name in obsm, or two columns of obs as x,y."
+)
 @reference_option
 @click.option(
     "--label-key",

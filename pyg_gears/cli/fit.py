@@ -94,7 +94,7 @@ def fit(
     from pyg_gears.data.whole_file import whole_file
     from pyg_gears.devices import check_device_name, meet_processes
     from pyg_gears.ranks import by_first
-    from pyg_gears.training.held_out import check_held_out, held_out_slide
+    from pyg_gears.training.held_out import check_held_out, held_out_block, held_out_slide
     from pyg_gears.training.recipe import Recipe
 
     check_device_name(device)
@@ -132,7 +132,7 @@ def fit(
         genes = len(set(files[0].genes).intersection(*(file.genes for file in files)))
         joining = "" if query is None else f"{len(query)}{f' of {given}' * (len(query) < given)} cells; "
         return (
-            f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else ', a block of each held out'}; "
+            f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else f', {held_out_block(len(read))} held out'}; "
             f"{joining}{genes} genes that all have; preset {preset}"
         )
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
 @click.option("--out", required=True, metavar="FILE", help="New file, page.html.")
 @click.option(
-    "--truth", default="spatial", metavar="KEY", help="Name in obsm of the true positions, shown if there are any."
+    "--truth",
+    default="spatial",
+    metavar="KEY",
+    help="True positions, shown if there are any: a name in obsm, or two columns of obs as x,y.",
 )
 @reference_option
 @click.option("--gene", "genes", multiple=True, metavar="NAME", help="A gene that is to be on the page; repeatable.")

@@ -45,7 +45,7 @@ class LayoutSettings(Configuration):
     """Patches that hold every cell, at least. Cost grows in proportion; the noise of a distance falls with the root. 2, 4, 16:
     0.137, 0.097, 0.057."""
     patch_size: Annotated[int, Field(ge=8)] = 256
-    """Cells per patch. The models are trained on 96 to 384; a query of no more cells is predicted whole, as one patch."""
+    """Cells per patch. Models are trained on 96 to 256 (`d7`: 384); a query of no more cells is predicted whole, as one patch."""
     fill: Annotated[float, Field(ge=0, le=1)] = 0.25
     """Even-filling prior: the share of the way towards an evenly filled disc that every cell is moved, after near neighbours
     were refined. Predicted layouts contract to their middle; this corrects part of it and uses no slide."""

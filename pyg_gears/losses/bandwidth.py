@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
 from pyg_gears.losses.membership import gauged, target_values
 from pyg_gears.targets import neighbor_count
@@ -49,5 +50,9 @@ def noise_weight(noise: Float[Tensor, ...], start: float) -> Float[Tensor, ...]:
 
     Returns:
         Weights in (0, 1] of the same shape.
+
+    Raises:
+        InputError: for a start that is not above 0.
     """
+    expect(start > 0, f"expected a noise level above 0 to start from, found {start}; raise start.")
     return (start / noise.clamp(min=start)).square()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
 from pyg_gears.errors import expect
 from pyg_gears.graphs import segment_log_softmax
+from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.losses.membership import membership, target_edges, target_values
 
 TOP_MASS = 0.5
+ROUNDING = 1e-3
+"""By how much a row of the target may miss a sum of one and still be whole (float16 misses by this much)."""
 LIMIT = 1e6
 """Logits count as at most this much, and at least as minus this much: -inf, the usual mask, has no finite KL."""
 
@@ -22,7 +25,8 @@ def gate_kl(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batch: Data) -> 
 
     .. math:: L_{gate} = \frac1n \sum_i \mathrm{KL}(p_i \| q_i), \quad q_i = \mathrm{softmax}_{j \in cand(i) \setminus i}(g_{ij})
 
-    Self-edges belong to neither side. A node without a true neighbour among its candidates contributes nothing.
+    Self-edges belong to neither side. A node without a true neighbour among its candidates contributes nothing. Where candidates
+    were taken away after the target was built (``Data.subgraph``), p is the target over those that are left.
 
     Args:
         logits: Gate logits, shape (e,), one per column of ``batch.edge_index``, or per head (e, h): then the heads' mean.
@@ -35,8 +39,29 @@ def gate_kl(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batch: Data) -> 
         InputError: when the logits belong to other edges.
     """
     logits, edge_index = _checked(logits, batch)
+    return _row_kl(candidate_transitions(batch, edge_index), _log_rows(logits, edge_index, batch), edge_index, batch)
+
+
+def candidate_transitions(batch: Data, edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, " e"]:
+    """``gate_target`` with rows that sum to one, or to zero where a node has no true neighbour among its candidates.
+
+    Rows that lack some of their edges, as after ``Data.subgraph``, are divided by what is left of them; whole rows stay as they
+    are, bit for bit.
+
+    Args:
+        batch: Batch (or one graph) with ``gate_target``.
+        edge_index: The candidates, shape (2, e).
+
+    Returns:
+        Probabilities, shape (e,).
+
+    Raises:
+        InputError: when the batch has none, or another number.
+    """
     p = target_values(batch, "gate_target", edge_index.size(1))
-    return _row_kl(p, _log_rows(logits, edge_index, batch), edge_index, batch)
+    total = segment_sum(p, edge_index[1], int(batch.num_nodes or 0))
+    torn = ((total - 1).abs() > ROUNDING) & (total > 0)
+    return p / torch.where(torn, total, 1.0)[edge_index[1]]
 
 
 def gate_trust(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], reference: Tensor, batch: Data) -> Float[Tensor, ""]:

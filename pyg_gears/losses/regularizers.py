@@ -8,6 +8,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
+from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.losses.membership import gauged, target_edges, target_values
 from pyg_gears.targets import log_affinity, log_transitions
 
@@ -21,12 +23,17 @@ def repulsion(
         pos: Predicted coordinates, shape (n, d).
         batch: Batch or one graph; only its membership is read.
         generator: Source of the pairs, on the CPU.
-        pairs: Pairs per graph.
-        tau: Range of the repulsion, squared gauge units.
+        pairs: Pairs per graph, at least 1.
+        tau: Range of the repulsion, squared gauge units, above 0.
 
     Returns:
         Mean over graphs, a scalar in [0, 1]; a graph without a pair counts 0.
+
+    Raises:
+        InputError: for fewer than one pair, or a range that is not above 0.
     """
+    check_sizes(pairs=pairs)
+    expect(tau > 0, f"expected a range of the repulsion above 0, found {tau}; raise tau.")
     members, x = gauged(pos, batch)
     u = torch.rand(2, members.num_graphs, pairs, generator=generator, dtype=torch.float64).to(pos.device)
     # A graph without a pair gets indices that are valid, and no weight.

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_gears.errors import expect
 from pyg_gears.geometry import edge_squared_distance
 from pyg_gears.graphs import checked_edges
 from pyg_gears.losses.membership import gauged, target_triplets
@@ -27,7 +28,11 @@ def triplet_hinge(pos: Float[Tensor, "n d"], batch: Data, margin: float = MARGIN
 
     Returns:
         Mean over graphs, a scalar >= 0, in the dtype of ``pos`` (float32 for half precision).
+
+    Raises:
+        InputError: for a negative margin.
     """
+    expect(margin >= 0, f"expected a margin of at least 0, found {margin}; raise it.")
     members, x = gauged(pos, batch)
     triplets = target_triplets(batch)
     near, far = (edge_squared_distance(x, checked_edges(triplets[[0, row]], x.size(0))) for row in (1, 2))

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.metrics.distances import pair_distances
 from pyg_gears.metrics.layout_pair import LayoutLike, LayoutPair, layout_pair
 
@@ -73,12 +75,18 @@ def local_rmse(
     Args:
         pos: Predicted layout, shape (n, 2).
         truth: True layout, shape (n, 2).
-        scales: Neighbourhood sizes k, each cut to n - 1.
+        scales: Neighbourhood sizes k, each at least 1 and cut to n - 1.
         seed: Seed of the pairs that set the scale, drawn only beyond 2000 cells.
 
     Returns:
         k -> RMSE as a share of the RMS true distance at that scale, >= 0.
+
+    Raises:
+        InputError: without a scale, for one below 1, and as :func:`~pyg_gears.metrics.layout_pair.layout_pair`.
     """
+    expect(len(scales) > 0, "expected at least one neighbourhood size, found none; pass scales such as (10, 50).")
+    for scale in scales:
+        check_sizes(scale=scale)
     pair = layout_pair(pos, truth)
     error, true = neighborhood_errors(pair, max(scales), seed=seed)
     total = {k: np.square(true[:, :k]).sum() for k in scales}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.metrics.calibration import neighborhood_errors
 from pyg_gears.metrics.distances import correlation, pair_distances
 from pyg_gears.metrics.layout_pair import LayoutLike, layout_pair
@@ -72,14 +73,18 @@ def local_error(pos: LayoutLike, truth: LayoutLike, *, k: int = NEIGHBORS, seed:
     Args:
         pos: Predicted layout, shape (n, 2).
         truth: True layout, shape (n, 2).
-        k: Neighbours of each kind, cut to n - 1.
+        k: Neighbours of each kind, at least 1, cut to n - 1.
         seed: Seed of the pairs that set the scale a, drawn only beyond 2000 cells.
 
     Returns:
         Errors in units of the truth's RMS radius, shape (n,).
+
+    Raises:
+        InputError: for fewer than one neighbour, and as :func:`~pyg_gears.metrics.layout_pair.layout_pair`.
     """
     from scipy.spatial import cKDTree
 
+    check_sizes(k=k)
     pair = layout_pair(pos, truth)
     error, _ = neighborhood_errors(pair, k, seed=seed)
     k = error.shape[1]

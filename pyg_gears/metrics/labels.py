@@ -14,6 +14,7 @@ from scipy import sparse
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs import morans_i, neighbors_csr, symmetric_csr
 from pyg_gears.metrics.layout_pair import LayoutLike, as_layout, in_gauge
 
@@ -132,14 +133,15 @@ def layout_morans_i(pos: LayoutLike, values: NDArray[Any], *, k: int = NEIGHBORS
     Args:
         pos: Layout, shape (n, 2).
         values: One column per programme (a gene's expression, or the mean of a gene set), shape (n, p).
-        k: Neighbours per cell in the layout, each of weight 1.
+        k: Neighbours per cell in the layout, each of weight 1, at least 1.
 
     Returns:
         I per programme, shape (p,); NaN for a constant column.
 
     Raises:
-        InputError: unless the values are finite, one row per cell.
+        InputError: unless the values are finite, one row per cell, and k >= 1.
     """
+    check_sizes(k=k)
     x = in_gauge(as_layout(pos, "predicted"))
     v = np.asarray(values, dtype=np.float64)
     expect(

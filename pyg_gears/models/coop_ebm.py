@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.losses import linear_stress
 from pyg_gears.losses.membership import membership
 from pyg_gears.models.distance_terms import distance_likelihood, true_pairs, uncertainty_spread
@@ -50,7 +51,7 @@ class CoopEBM(StructureModel):
         heads: Attention heads; must divide the channels.
         latent_channels: Channels of z, drawn anew for every layout.
         langevin_steps: Steps L of the chain.
-        langevin_step: Length eta of the first of them; it falls linearly to a tenth.
+        langevin_step: Length eta of the first of L; that of number l, from 0, is 1 - 0.9 l / L of it.
         temperature: Theta, in the unit of eta.
         refine_steps: Springs R of the predictor.
         noise: Standard deviation of z, in training and in further samples.
@@ -60,7 +61,7 @@ class CoopEBM(StructureModel):
         first: Weight of the stress of x^0.
 
     Raises:
-        InputError: for fewer than one Langevin step, or a negative number of springs.
+        InputError: for fewer than one Langevin step, a negative temperature or number of springs, or no channel of z.
 
     Source: Xie et al., Cooperative training of descriptor and generator networks (2018). The energy is the stress alone, without
     the random walk, whose powers would cost ten times the step; the predictor gives distances, not sigma and T.
@@ -92,6 +93,8 @@ class CoopEBM(StructureModel):
             langevin_steps >= 1, f"expected at least one Langevin step, found {langevin_steps}; ask for one or more."
         )
         expect(refine_steps >= 0, f"expected 0 or more springs, found {refine_steps}; 0 leaves the refinement out.")
+        expect(temperature >= 0, f"expected a temperature of at least 0, found {temperature}; 0 shakes nothing.")
+        check_sizes(latent_channels=latent_channels)
         self.latent_channels, self.noise, self.refine_steps = latent_channels, noise, refine_steps
         self.langevin_steps, self.langevin_step, self.temperature = langevin_steps, langevin_step, temperature
         self.weights = {"teaching": teach, "likelihood": likelihood, "spread": spread, "first_stress": first}

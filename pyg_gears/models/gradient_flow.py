@@ -45,7 +45,7 @@ class GradientFlow(MovingModel):
         velocity: Weight of the squared velocity.
 
     Raises:
-        InputError: for fewer than one step or an unknown solver.
+        InputError: for fewer than one step, an unknown solver, and as :class:`MovingModel`.
 
     Source: after Chen et al., Neural ordinary differential equations (2018). The solver is ours: fixed steps are ten lines, give
     the same layout on every machine, and an adaptive one (torchdiffeq) would make cost and gradient depend on a tolerance.

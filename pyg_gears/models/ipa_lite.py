@@ -110,7 +110,7 @@ class IPALite(RecyclingModel):
             gate is None or gate_channels is None,
             f"expected gate_channels without a gate, found {gate_channels} and a gate; leave one of the two out.",
         )
-        gate = EdgeGate(in_channels, gate_channels or 64) if gate is None else gate
+        gate = EdgeGate(in_channels, 64 if gate_channels is None else gate_channels) if gate is None else gate
         super().__init__(in_channels, hidden_channels, recycles, gate, beta, noise, detach)
         expect(
             attention in RECYCLE_ATTENTION,

@@ -51,7 +51,7 @@ class LayoutSDE(MovingModel):
         align: Weight of the alignment.
 
     Raises:
-        InputError: for fewer than four steps: a quarter of the way must be one.
+        InputError: for fewer than four steps (a quarter of the way must be one), and as :class:`MovingModel`.
 
     Source: Euler-Maruyama with a learned drift; the hinge after Kolter and Manek, Learning stable deep dynamics models (2019).
     """

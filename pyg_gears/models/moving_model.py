@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.losses import linear_stress
 from pyg_gears.models.drift import Drift, travel_edges
 from pyg_gears.models.gated_model import initial_noise
@@ -37,15 +39,20 @@ class MovingModel(StructureModel):
     Args:
         in_channels: Channels c of the embedding ``x``.
         hidden_channels: Channels of states and messages.
-        neighbors: Candidates that a node moves along.
-        landmarks: Nodes of each graph that all nodes move along.
+        neighbors: Candidates that a node moves along, at least 1.
+        landmarks: Nodes of each graph that all nodes move along, 0 or more.
         noise: Standard deviation of the noise on the initial coordinates in training mode, in the unit of the raw guess.
+
+    Raises:
+        InputError: for fewer than one neighbour, or a negative number of landmarks.
     """
 
     samples: ClassVar[bool] = True
 
     def __init__(self, in_channels: int, hidden_channels: int, neighbors: int, landmarks: int, noise: float) -> None:
         super().__init__(in_channels)
+        check_sizes(neighbors=neighbors)
+        expect(landmarks >= 0, f"expected 0 or more landmarks, found {landmarks}; 0 leaves them out.")
         self.neighbors, self.landmarks, self.noise = neighbors, landmarks, noise
         self.embed_state = Perceptron(in_channels, hidden_channels, hidden_channels)
         self.embed_pos = Perceptron(in_channels, hidden_channels, 2)

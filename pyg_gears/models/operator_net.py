@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import edge_squared_distance, gauge_fix
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs import segment_log_softmax
 from pyg_gears.losses import operator_kl
 from pyg_gears.losses.membership import membership, target_edges, target_values
@@ -45,8 +46,9 @@ class OperatorNet(StructureModel):
         x &= \mathrm{gauge}(\mathrm{decode}(T))
 
     Decoders: "spectral" and "diffusion" (see :func:`~pyg_gears.models.operator_decoders.spectral_coordinates`), and "springs":
-    from the first, unrolled stress majorisation towards :math:`d_{ij}^2 = -\log w_{ij}\, \sigma_i \sigma_j`, the distances at
-    which the true walk's kernel has these weights. W is symmetric, so that detailed balance
+    from the first, unrolled stress majorisation towards the distances at which the true walk's kernel has these weights,
+    :math:`d_{ij}^2 = \mathrm{softplus}(-\log w_{ij})\, \sigma_i \sigma_j` (softplus, as a weight here may exceed 1).
+    W is symmetric, so that detailed balance
     (:math:`\pi_i T_{ij} = \pi_j T_{ji}`) holds by construction and needs no term.
 
     Its own terms: L_rw on T itself, the eigengap :math:`-\log(\lambda_1 - \lambda_2) - \log(\lambda_2 - \lambda_3)`, the
@@ -69,7 +71,7 @@ class OperatorNet(StructureModel):
         cycle: Weight of the cycle.
 
     Raises:
-        InputError: for an unknown decoder.
+        InputError: for an unknown decoder, no channel of z, or a negative number of steps.
 
     Source: spectral embedding after Belkin and Niyogi (2003), diffusion coordinates after Coifman and Lafon (2006).
     """
@@ -98,6 +100,8 @@ class OperatorNet(StructureModel):
             decoder in DECODERS,
             f"expected a decoder among {', '.join(DECODERS)}, found {decoder!r}; name one of them.",
         )
+        check_sizes(latent_channels=latent_channels)
+        expect(spring_steps >= 0, f"expected 0 or more steps of the springs, found {spring_steps}; 0 leaves them out.")
         self.decoder, self.spring_steps = decoder, spring_steps
         self.latent_channels, self.noise = latent_channels, noise
         self.weights = {"operator": walk, "gap": gap, "row_entropy": entropy, "operator_cycle": cycle}

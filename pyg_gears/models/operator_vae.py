@@ -13,7 +13,8 @@ from torch.nn import Linear
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.graphs import segment_softmax
-from pyg_gears.losses.membership import membership, target_values
+from pyg_gears.losses.gate import candidate_transitions
+from pyg_gears.losses.membership import membership
 from pyg_gears.models.gated_model import initial_noise
 from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
 from pyg_gears.models.graph_input import read_graphs
@@ -147,7 +148,7 @@ class OperatorVAE(StructureModel):
         assert output.latent is not None
         h, edges, operator, z = output.state, output.edge_index, output.operator, output.latent
         n, target = h.size(0), edges[1]
-        truth = target_values(batch, "gate_target", edges.size(1)).to(h.dtype)
+        truth = candidate_transitions(batch, edges).to(h.dtype)
         loop = edges[0] == edges[1]
         log_found = (operator + EPS).log().masked_fill(loop, 0.0)
         members = membership(batch, n, h.device)
@@ -176,7 +177,7 @@ class OperatorVAE(StructureModel):
         return _normal(self.prior(h))
 
     def _posterior(self, h: Tensor, edges: Int[Tensor, "2 e"], batch: Any) -> Normal:
-        truth = target_values(batch, "gate_target", edges.size(1)).to(h.dtype)
+        truth = candidate_transitions(batch, edges).to(h.dtype)
         once = _spread(h, truth, edges)
         return _normal(self.posterior(torch.cat([h, once, _spread(once, truth, edges)], dim=1)))
 

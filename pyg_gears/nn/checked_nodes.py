@@ -51,6 +51,17 @@ def checked_nodes(values: Any, channels: int | None, weight: Tensor | None, name
     )
 
 
+def checked_places(values: Any, channels: int, weight: Tensor | None, name: str = "x") -> Tensor:
+    """Values (..., channels) of any number of dimensions, checked as :func:`checked_nodes` checks those of nodes.
+
+    Raises:
+        InputError: as :func:`checked_nodes`.
+    """
+    if not isinstance(values, Tensor) or values.dim() < 1:
+        return checked_nodes(values, channels, weight, name)
+    return checked_nodes(values.reshape(-1, values.size(-1)), channels, weight, name).view(values.shape)
+
+
 def checked_positions(pos: Any, state: Tensor, dims: int | None = None) -> Tensor:
     """Coordinates (n, d) in the float type of the states (n, c) beside them.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Linear, Sequential, SiLU
 
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.nn.checked_nodes import checked_places
 
 
 class FiLM(torch.nn.Module):
@@ -51,6 +52,13 @@ class FiLM(torch.nn.Module):
         Args:
             x: State, any shape (..., c).
             condition: Condition of each place, shape (..., u).
+
+        Raises:
+            InputError: for another number of channels, or integers; for a condition of another float type than the weights.
         """
+        first = self.network[0]
+        assert isinstance(first, Linear)
+        x = checked_places(x, first.out_features, None)
+        condition = checked_places(condition, first.in_features, first.weight, "the condition")
         scale, shift = self.network(condition).chunk(2, dim=-1)
         return x * (1 + scale) + shift

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Linear, SiLU
 
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.nn.checked_nodes import checked_places
 
 
 class Perceptron(torch.nn.Module):
@@ -50,5 +51,9 @@ class Perceptron(torch.nn.Module):
 
         Args:
             x: Values, shape (..., c).
+
+        Raises:
+            InputError: for another number of channels, or a type other than that of the weights.
         """
+        x = checked_places(x, self.first.in_features, self.first.weight)
         return self.last(self.bend(self.first(x)))

@@ -20,6 +20,7 @@ from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import expect
 from pyg_gears.report.report_folder import check_report_folder, plain, report_folder
+from pyg_gears.report.true_positions import true_positions, truth_place
 from pyg_gears.typing import FilePath, FloatArray
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def evaluate(
 
     Args:
         layout_path: ``.h5ad`` with ``obsm["X_gears"]``, ``obs["gears_confidence"]`` and the cells' counts in ``X``.
-        truth_key: Name in ``obsm`` of the true positions. Without them only the checks that need no truth are made.
+        truth_key: Where the true positions are: a name in ``obsm``, or two columns of ``obs`` as "x,y". Without them only the
+            checks that need no truth are made.
         references: ``.h5ad`` slides that the rivals learn from; the query's expression is the layout's own ``X``.
         json_path: A new file for the report (numbers that are not defined become null).
         figures_dir: A new or empty folder for the figures (PNG, and SVG for print).
@@ -82,7 +84,7 @@ def evaluate(
     with open_source(layout_path) as source:
         adata = source.to_anndata()
     adata, unplaced = _placed(adata, Path(layout_path).stem)
-    truth = _truth(adata, truth_key, Path(layout_path).stem)
+    truth = true_positions(adata, truth_key, Path(layout_path).stem)
     adata, truth, unknown = _with_truth(adata, truth)
     cells = cells_from_anndata(adata, Path(layout_path).stem, reading)
     _check_shared([*slides, cells])
@@ -99,7 +101,7 @@ def evaluate(
     notes = _notes(truth, truth_key, slides, labels, unplaced)
     if truth is not None and unknown:
         notes.append(
-            f"{unknown} cells have no true position (NaN in obsm[{truth_key!r}]): they are in none of the numbers."
+            f"{unknown} cells have no true position (NaN in {truth_place(adata, truth_key)}): they are in none of the numbers."
         )
     report: dict[str, Any] = {
         "layout": os.fspath(layout_path),
@@ -183,22 +185,6 @@ def _check_outputs(json_path: FilePath | None, figures_dir: FilePath | None) -> 
         check_report_folder(figures_dir)
 
 
-def _truth(adata: AnnData, key: str, name: str) -> FloatArray | None:
-    if key not in adata.obsm:
-        expect(
-            key == "spatial",
-            f"{name}: expected true positions in obsm[{key!r}], found {sorted(adata.obsm)}; name one of them.",
-        )
-        return None
-    truth = np.asarray(adata.obsm[key])
-    expect(
-        truth.ndim == 2 and truth.shape[1] == 2 and truth.dtype.kind in "fiu",
-        f"{name}: expected true positions of shape (n, 2) in obsm[{key!r}], found {truth.dtype} of shape "
-        f"{truth.shape}; keep the two coordinates in the plane of the section.",
-    )
-    return truth.astype(np.float64)
-
-
 def _with_truth(adata: AnnData, truth: FloatArray | None) -> tuple[AnnData, FloatArray | None, int]:
     """The cells whose true place is known, that truth, and the number of the others; all cells where none is known."""
     known = np.zeros(0, dtype=bool) if truth is None else np.isfinite(truth).all(axis=1)
@@ -280,7 +266,7 @@ def _write_figures(figures_dir: FilePath, report: Mapping[str, Any], *args: Any)
 
 
 def _caption(report: Mapping[str, Any]) -> str:
-    truth = f"truth in obsm[{report['truth_key']!r}]" if report["truth_key"] else "no truth"
+    truth = f"truth in {report['truth_key']}" if report["truth_key"] else "no truth"
     rivals = f"rivals learned from {', '.join(report['references'])}" if report["references"] else "no rivals"
     name = Path(report["layout"]).name
     return f"{name}: n = {report['cells']:,} cells; {truth}; {rivals}; positions in RMS radii; seed {report['seed']}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pyg_gears.training.held_out import held_out_block
+
 LEVEL = 0.05
 """Relative difference below which energies are level: about their deviation between seeds."""
 
@@ -21,7 +23,8 @@ def fit_verdict(report: Mapping[str, Any]) -> str:
         One line without a full stop.
     """
     energy = report["h_gate"]
-    held_out = ", ".join(report["held_out"]) + (" (a block of each)" if report["held_out_is_block"] else "")
+    held_out = ", ".join(report["held_out"])
+    held_out += f" ({held_out_block(len(report['held_out']))})" if report["held_out_is_block"] else ""
     text = (
         f"E_geo on {held_out}, where the truth has 0: {energy:.3f} with the inferred graph, {report['t_edge']:.3f} with the true "
         "one"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyg_gears.report.fit_verdict import TITLES, fit_verdict
+from pyg_gears.training.held_out import held_out_block
 
 RANK_AND_ENERGY = (
     "How good it is on what was held out: a rank correlation of predicted and true distances is 1 where they are perfect and 0 "
@@ -38,9 +39,9 @@ def training_sentences(model: Mapping[str, Any]) -> list[str]:
     trained = slides if is_block else [name for name in slides if name not in held_out]
     lines = [f"Trained on {len(trained)} {'slide' if len(trained) == 1 else 'slides'}: {', '.join(trained)}."]
     if held_out and is_block:
+        by = "blocks of the slide, each placed by the rest" if len(slides) == 1 else "each slide placed by the others"
         lines.append(
-            "A spatial block of each was held out to stop training; the confidence was calibrated on slides, or blocks, placed "
-            "by the others."
+            f"{held_out_block(len(slides)).capitalize()} was held out to stop training; the confidence was calibrated on {by}."
         )
     elif held_out:
         joined = " Afterwards it joined the fit." if model.get("held_out_joined") else ""

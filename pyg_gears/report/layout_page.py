@@ -25,6 +25,7 @@ from pyg_gears.report.page_file import MAX_BYTES, page_html, plotly_source, writ
 from pyg_gears.report.page_genes import check_genes
 from pyg_gears.report.report_folder import plain
 from pyg_gears.report.solve_residuals import solve_residuals
+from pyg_gears.report.true_positions import true_positions, truth_place
 from pyg_gears.typing import FilePath
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def write_layout_page(
     Args:
         layout_path: ``.h5ad`` with a layout, as ``evaluate`` takes it.
         out: A new file.
-        truth_key: Name in ``obsm`` of the true positions; they are shown beside the layout where they exist.
+        truth_key: Where the true positions are, a name in ``obsm`` or two columns of ``obs`` as "x,y"; they are shown beside the
+            layout where they exist.
         references: Slides that the simple rivals learn from.
         genes: Genes that are to be on the page whatever their variance.
         seed: Seed of all draws.
@@ -112,7 +114,7 @@ def layout_page(
         residuals,
         _recipe(origin),
     ])  # fmt: skip
-    panels = _panels(pos[placed], adata, placed, report["truth_key"])
+    panels = _panels(pos[placed], adata, placed, report["truth_key"], name)
     warnings = [*domain_warnings(origin), *batch_warnings(kept.obs, pos[placed])]
     before = _head(name, placed, adata.obs_names, verdict, warnings, panels)
     room = MAX_BYTES - len(page_html(name, before + explorer_html() + after, charts=charts).encode())
@@ -131,17 +133,19 @@ def layout_page(
 
 
 def _panels(
-    pos: Float[np.ndarray, "m 2"], adata: AnnData, placed: Bool[np.ndarray, " n"], truth_key: str | None
+    pos: Float[np.ndarray, "m 2"], adata: AnnData, placed: Bool[np.ndarray, " n"], truth_key: str | None, name: str
 ) -> list[tuple[str, Float[np.ndarray, "m 2"]]]:
     if truth_key is None:
         return [("Layout", pos)]
     from pyg_gears.report.layout_figures import drawn_together
 
-    true = np.asarray(adata.obsm[truth_key], dtype=np.float64)[placed]
+    true = true_positions(adata, truth_key, name)
+    assert true is not None
+    true = true[placed]
     if not np.isfinite(true).all():  # of some cells alone
         return [("Layout", pos)]
     aligned, true = drawn_together(pos, true)
-    return [("Layout, turned onto the truth", aligned), (f"Truth, obsm[{truth_key!r}]", true)]
+    return [("Layout, turned onto the truth", aligned), (f"Truth, {truth_place(adata, truth_key)}", true)]
 
 
 def _head(

@@ -128,7 +128,8 @@ def _found(fitted: FittedGears, held_out: Slide) -> Reconstruction:
 
 def _why_none(fitted: FittedGears) -> str:
     if fitted.report.get("held_out_is_block"):
-        return "A block of each slide was held out, and no whole slide: there is no layout of one to show."
+        of = "the slide" if len(fitted.report["slides"]) == 1 else "each slide"
+        return f"A block of {of} was held out, and no whole slide: there is no layout of one to show."
     return "It is not shown, since it was not at hand or is large: lay it out with pyg-gears reconstruct and pyg-gears report."
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.utils import scatter, to_dense_adj
 
+from pyg_gears.errors import expect
 from pyg_gears.graphs import edge_lookup
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.typing import GateTarget
@@ -42,26 +43,37 @@ def gate_target(
         Probabilities, shape (e,).
 
     Raises:
-        InputError: when the candidates are no edges of this graph.
+        InputError: when the candidates are no edges of this graph, or for another kind.
 
     Source: the published mix adds two losses, ``KL(T || q) + weight KL(T^2 || q)``. We deviate in taking one KL to the
         mean of both: it has the same gradient as half that sum at weight 1, from which it differs by a constant.
     """
+    check_gate_target(kind)
     edge_index = checked_edges(edge_index, num_nodes)
     if rw_transition.numel() == 0:
         return rw_transition.new_zeros(edge_index.size(1))
     source, target = edge_index
     if kind != "walk":
         step = to_dense_adj(rw_edge_index.flip(0), edge_attr=rw_transition, max_num_nodes=num_nodes)[0]
-        two = _normalised((step @ step)[target, source].masked_fill(source == target, 0.0), target, num_nodes)
+        two = row_shares((step @ step)[target, source].masked_fill(source == target, 0.0), target, num_nodes)
         if kind == "walk2":
             return two
-        return (two + gate_target(edge_index, rw_edge_index, rw_transition, num_nodes)) / 2
+        # A row in which only one of the two has mass is that one, not half of it.
+        return row_shares(two + gate_target(edge_index, rw_edge_index, rw_transition, num_nodes), target, num_nodes)
     found = edge_lookup(edge_index, rw_edge_index, num_nodes)
-    return _normalised(rw_transition[found.position].masked_fill(~found.present, 0.0), target, num_nodes)
+    return row_shares(rw_transition[found.position].masked_fill(~found.present, 0.0), target, num_nodes)
 
 
-def _normalised(mass: Tensor, target: Tensor, num_nodes: int) -> Tensor:
-    """The mass of each row divided by the row's sum; a row without mass stays zero."""
+def check_gate_target(kind: str) -> None:
+    """Refuse a kind of target that there is none of.
+
+    Raises:
+        InputError: for an unknown kind.
+    """
+    expect(kind in GATE_TARGETS, f"expected gate_target among {', '.join(GATE_TARGETS)}, found {kind!r}; name one.")
+
+
+def row_shares(mass: Tensor, target: Tensor, num_nodes: int) -> Tensor:
+    """The mass (e,) of each node's edges divided by their sum; a node without mass keeps zeros."""
     total = scatter(mass, target, dim_size=num_nodes)
     return mass / total.clamp(min=torch.finfo(mass.dtype).tiny)[target]

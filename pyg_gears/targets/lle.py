@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.errors import expect
 from pyg_gears.geometry import checked_coordinates, gauge_fix, nearest_neighbors
 from pyg_gears.targets.random_walk import neighbor_count
 
@@ -41,8 +42,9 @@ def lle_target(pos: Float[Tensor, "n d"], k: int | None = None, ridge: float = R
         The weights, in the float dtype of ``pos`` (float32 for half precision), computed in float64.
 
     Raises:
-        InputError: when ``pos`` is no matrix of finite floats.
+        InputError: when ``pos`` is no matrix of finite floats, or the ridge is not above 0.
     """
+    expect(ridge > 0, f"expected a ridge above 0, found {ridge}; {RIDGE:g} is the default.")
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
     x = gauge_fix(pos.double())

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from pyg_gears.geometry import checked_coordinates, gauge_fix, nearest_neighbors
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.targets.random_walk import neighbor_count
 
 PER_NODE = 16
@@ -23,18 +24,19 @@ def ring_triplets(
         pos: True coordinates, shape (n, d), any unit.
         generator: Draws the ranks, on the CPU.
         k: Neighbours per node; ``neighbor_count(n)`` if omitted.
-        per_node: Triplets per anchor.
+        per_node: Triplets per anchor, at least 1.
 
     Returns:
         Nodes, shape (3, n per_node); none where no node lies beyond the k neighbours.
 
     Raises:
-        InputError: when ``pos`` is no matrix of finite floats.
+        InputError: when ``pos`` is no matrix of finite floats, or for fewer than one triplet.
 
     Source: Schroff et al., FaceNet, 2015, for the triplet; ranks as in the project's target tracker.
     """
     n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
+    check_sizes(per_node=per_node)
     k = neighbor_count(n, k)
     last = min(3 * k, n - 1)
     if k < 1 or last <= k:

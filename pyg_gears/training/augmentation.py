@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.nn.reverse_edges import reverse_edges
+from pyg_gears.targets.gate import row_shares
 from pyg_gears.training.training_recipe import TrainingRecipe
 
 
@@ -34,9 +35,8 @@ def augment(batch: Batch, recipe: TrainingRecipe, std: Float[Tensor, " c"], gene
     if recipe.edge_drop > 0:
         kept = kept_edges(batch.edge_index, int(batch.num_nodes), recipe.edge_drop, generator).nonzero().flatten()
         edge_index, target = batch.edge_index[:, kept], batch.gate_target[kept]
-        total = target.new_zeros(int(batch.num_nodes)).index_add(0, edge_index[1], target)
-        tiny = torch.finfo(target.dtype).tiny
-        result.edge_index, result.gate_target = edge_index, target / total.clamp(min=tiny)[edge_index[1]]
+        result.edge_index = edge_index
+        result.gate_target = row_shares(target, edge_index[1], int(batch.num_nodes))
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 class CoordinateMLPRecipe(Configuration):
     """:class:`pyg_gears.models.CoordinateMLP`, a place from each embedding without a neighbour: what the others must beat."""
+
+    reads_edges: ClassVar[bool] = False
+    """The true graph would change nothing for it."""
 
     kind: Literal["coordinate_mlp"] = "coordinate_mlp"
     hidden_channels: int = Field(default=64, ge=1)
@@ -61,6 +64,9 @@ class DistanceEGNNRecipe(Configuration):
 
 class DistanceMDSRecipe(SetRecipe):
     """:class:`pyg_gears.models.DistanceMDS`, distances to landmarks and a closed-form layout."""
+
+    reads_edges: ClassVar[bool] = False
+    """The true graph would change nothing for it."""
 
     kind: Literal["distance_mds"] = "distance_mds"
     noise: float = Field(default=0.1, ge=0)

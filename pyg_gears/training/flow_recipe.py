@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -80,6 +80,9 @@ class LayoutSDERecipe(MovingRecipe):
 
 class WassersteinFlowRecipe(SetRecipe):
     """:class:`pyg_gears.models.WassersteinFlow`, proximal steps of the energy by a network on sets."""
+
+    reads_edges: ClassVar[bool] = False
+    """The true graph would change nothing for it."""
 
     kind: Literal["wasserstein_flow"] = "wasserstein_flow"
     steps: int = Field(default=3, ge=1)

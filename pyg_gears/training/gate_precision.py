@@ -13,7 +13,7 @@ from pyg_gears.graphs import edge_lookup
 TOP = 30
 
 
-def gate_precision(gate_logits: Float[Tensor, " e"], batch: Data) -> Tensor:
+def gate_precision(gate_logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batch: Data) -> Tensor:
     r"""Mean over nodes of the share of true neighbours among the candidates with the largest logits.
 
     .. math:: \frac1n \sum_i |A_i \cap N_i| / |A_i|
@@ -22,13 +22,14 @@ def gate_precision(gate_logits: Float[Tensor, " e"], batch: Data) -> Tensor:
     neighbours on the support of the random walk.
 
     Args:
-        gate_logits: One logit per candidate edge, shape (e,); of logits per head, their mean.
+        gate_logits: One logit per candidate edge, shape (e,), or one per head (e, h): their mean decides.
         batch: Batch of minisets with candidates and geometric targets.
 
     Returns:
         A number in 0..1.
     """
     n = int(batch.num_nodes or 0)
+    gate_logits = gate_logits if gate_logits.dim() == 1 else gate_logits.mean(dim=1)
     source, target = batch.edge_index
     other = source != target
     source, target, logits = source[other], target[other], gate_logits[other]

@@ -79,6 +79,8 @@ class GeneratorDiffusionRecipe(Configuration):
 
     needs: ClassVar[frozenset[str]] = frozenset({"gram_factor"})
     """Fields that its minisets must carry."""
+    reads_edges: ClassVar[bool] = False
+    """The true graph would change nothing for it."""
 
     kind: Literal["generator_diffusion"] = "generator_diffusion"
     channels: int = Field(default=64, ge=1)

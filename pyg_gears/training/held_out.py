@@ -9,10 +9,19 @@ from pyg_gears.errors import expect, nearest_name
 
 
 def held_out_slide(names: Sequence[str], validate: str | None) -> str | None:
-    """The slide that validates: the one named, else the last of three or more, else none (a block of each)."""
+    """The slide that validates: the one named, else the last of three or more, else none (a block of each slide)."""
     if validate is None and len(names) >= 3:
         return names[-1]
     return validate
+
+
+def held_out_block(slides: int) -> str:
+    """What is held out where no whole slide is, of so many slides.
+
+    >>> held_out_block(1), held_out_block(2)
+    ('a block of it', 'a block of each')
+    """
+    return f"a block of {'it' if slides == 1 else 'each'}"
 
 
 def check_held_out(names: Sequence[str], validate: str | None) -> None:

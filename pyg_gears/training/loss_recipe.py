@@ -73,8 +73,8 @@ class LossRecipe(Configuration):
     entropy: float = Field(default=0.01, ge=0)
     """Weight of the row entropy. Published value."""
     deep: float = Field(default=0.0, ge=0)
-    """Weight of the stress and random-walk terms on the coordinates of the earlier rounds, rising with the round. Not
-    measured."""
+    """Weight of the stress and random-walk terms on the coordinates of the earlier rounds, rising with the round; of
+    models that have several rounds or steps. Not measured."""
     distill: DistillRecipe | None = None
     """Distillation of the layout on the true graph; none by default. Not measured."""
     overlap: OverlapRecipe | None = None

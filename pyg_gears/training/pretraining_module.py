@@ -77,8 +77,9 @@ class PretrainingModule(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Precision of the gate."""
         logits = self.model.gate(batch.x, batch.edge_index, batch.batch)
-        precision = gate_precision(logits if logits.dim() == 1 else logits.mean(dim=1), batch)
-        self.log("gate_precision", precision, batch_size=weight_of(batch, self.trainer), sync_dist=True)
+        self.log(
+            "gate_precision", gate_precision(logits, batch), batch_size=weight_of(batch, self.trainer), sync_dist=True
+        )
 
     def on_validation_epoch_end(self) -> None:
         """Keep the gate while its precision rises, and end the training when it no longer does."""

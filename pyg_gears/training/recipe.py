@@ -63,18 +63,23 @@ class Recipe(Configuration):
 
     @model_validator(mode="after")
     def _a_set_has_no_edges(self) -> Self:
-        if isinstance(self.model, GeneratorDiffusionRecipe):
-            if self.training.edges == "true" or self.loss.distill is not None:
-                found = "training.edges=true" if self.training.edges == "true" else "loss.distill"
-                raise ValueError(
-                    f"expected a model that reads edges with {found}, found generator_diffusion; the true graph would change "
-                    "nothing: leave it out."
-                )
-            if self.model.pairs is not None and self.loss.overlap is not None:
-                raise ValueError(
-                    "expected model.pairs or loss.overlap, found both; leave out loss.overlap: the model has overlap losses of "
-                    "its own."
-                )
+        if not getattr(self.model, "reads_edges", True) and (
+            self.training.edges == "true" or self.loss.distill is not None
+        ):
+            found = "training.edges=true" if self.training.edges == "true" else "loss.distill"
+            raise ValueError(
+                f"expected a model that reads edges with {found}, found {self.model.kind}; the true graph would change "
+                "nothing: leave it out."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_overlap_loss(self) -> Self:
+        if getattr(self.model, "pairs", None) is not None and self.loss.overlap is not None:
+            raise ValueError(
+                "expected model.pairs or loss.overlap, found both; leave out loss.overlap: the model has overlap losses of "
+                "its own."
+            )
         return self
 
     @model_validator(mode="after")

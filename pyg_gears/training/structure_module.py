@@ -153,7 +153,7 @@ class StructureModule(lightning.LightningModule):
             ):
                 self._log_validation(f"{name}{part}", tensor, batch)
         if output.gate_logits is not None:
-            self._log_validation("gate_precision", gate_precision(_per_edge(output.gate_logits), batch), batch)
+            self._log_validation("gate_precision", gate_precision(output.gate_logits, batch), batch)
             self._log_validation("gate_kl", gate_kl(output.gate_logits, batch), batch)
         if self.earlier_gate is not None and output.gate_logits is not None:
             earlier = self.earlier_gate.eval()(batch.x, batch.edge_index, batch.batch)
@@ -202,8 +202,3 @@ class StructureModule(lightning.LightningModule):
 
     def _log_validation(self, name: str, value: Tensor, batch: Batch) -> None:
         self.log(name, value, batch_size=weight_of(batch, self.trainer), sync_dist=True)
-
-
-def _per_edge(logits: Tensor) -> Tensor:
-    """One logit per edge: the mean over heads where there is one per head."""
-    return logits if logits.dim() == 1 else logits.mean(dim=1)

@@ -55,7 +55,8 @@ class TrainingRecipe(Configuration):
     """Graph that messages travel on in training: the gated candidates, or the true neighbours without a gate (for
     experiments: there is no true graph at inference)."""
     pretraining: Pretraining | None = None
-    """Training of the gate (and of the initial coordinates) before the joint training; null for none: beside regressions and last
+    """Training of the gate (and of the initial coordinates) before the joint training, of models with a gate; null for none:
+    beside regressions and last
     epochs it gains nothing (docs/results.md). Published: on."""
     warmup_epochs: float = Field(default=0.0, ge=0)
     """Epochs without the random-walk term. Published: 1."""

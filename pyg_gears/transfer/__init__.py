@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyg_gears.transfer.activation import activation, attention_rows, locality_gate, magnitude_gate
+from pyg_gears.transfer.activation import activation, attention_rows, magnitude_gate
 from pyg_gears.transfer.colors import match_colors
 from pyg_gears.transfer.composition import SparseBuffer, compose, rasterise
 from pyg_gears.transfer.described_graph import DescribedGraph, align, describe
@@ -46,7 +46,6 @@ __all__ = [
     "fidelity",
     "fragment_of",
     "heat_dilation",
-    "locality_gate",
     "magnitude_gate",
     "match_colors",
     "match_units",

@@ -55,18 +55,3 @@ def magnitude_gate(values: Float[Tensor, ...], threshold: float) -> Float[Tensor
     # Rounding must not decide about what is as large as the threshold.
     strong = size >= (1 - 1e-9) * threshold * largest
     return torch.where(strong, size / largest.clamp(min=torch.finfo(size.dtype).tiny), size.new_tensor(0.0))
-
-
-def locality_gate(distance: Float[Tensor, ...], radius: float) -> Float[Tensor, ...]:
-    r"""How much what lies far away counts.
-
-    .. math:: g = e^{-d / r}
-
-    Args:
-        distance: d >= 0, any shape.
-        radius: r > 0 in the unit of the distance; 0 for no gate.
-
-    Returns:
-        Gates in [0, 1] of the same shape.
-    """
-    return torch.exp(-distance / radius) if radius > 0 else torch.ones_like(distance)

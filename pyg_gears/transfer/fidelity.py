@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.transfer.fragments import length_along
-from pyg_gears.transfer.placement import rotate_vector
+from pyg_gears.transfer.motions import turn_vectors
 from pyg_gears.transfer.signal_graph import SignalGraph, node_spacing
 from pyg_gears.transfer.structure_transfer import TransferOutput
 from pyg_gears.transfer.units import units_of
@@ -47,7 +47,7 @@ def fidelity(output: TransferOutput, target: SignalGraph, sample: SignalGraph) -
     length, size, before, after = [], [], [], []
     for whole, _, placement, buffer in output.fragments:
         written = target.pos[buffer.nodes]
-        axis = rotate_vector(whole.axis, placement.turn)
+        axis = turn_vectors(whole.axis[None], placement.turn)[0]
         length.append(length_along(written, axis, spacing) / whole.length)
         size.append(len(buffer.nodes) / len(whole.nodes))
         before.append(_pieces(whole.pos, taken))

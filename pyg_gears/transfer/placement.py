@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pyg_gears.transfer.fragments import Fragment, local_axis
-from pyg_gears.transfer.motions import inside_shift, rotate, translate, turn_between
+from pyg_gears.transfer.motions import inside_shift, rotate, translate, turn_between, turn_vectors
 from pyg_gears.transfer.strategy import Strategy
 
 QUARTER = (0.0, 1.0)
@@ -54,7 +54,7 @@ def place_all(
     """Where every fragment goes; each is placed without a look at what the others write.
 
     With ``translation = "sparse"`` everything is first placed centre on centre; the side of each fragment is then the one
-    with fewer nodes of that first placement, and of the target's edge, around it.
+    around which fewer nodes of the other fragments lie in that first placement.
 
     Args:
         fragments: What is placed.
@@ -79,7 +79,7 @@ def place_all(
         crowd = cKDTree(torch.cat(first).numpy())
         for number, (fragment, turn, d) in enumerate(zip(fragments, turns, destinations, strict=True)):
             # Along its own axis, which lies across the destination where it was turned to.
-            step = fragment.length / 2 * rotate_vector(fragment.axis, turn)
+            step = fragment.length / 2 * turn_vectors(fragment.axis[None], turn)[0]
             plus, minus = (settled(shapes[number], d.centroid + sign * step) for sign in (1, -1))
             centres[number] = plus
             if strategy.translation == "sparse":
@@ -87,11 +87,6 @@ def place_all(
                 around = [_density(crowd, first[number], at, reach) for at in (plus, minus)]
                 centres[number] = minus if around[1] < around[0] else plus
     return [Placement(turn, centre) for turn, centre in zip(turns, centres, strict=True)]
-
-
-def rotate_vector(vector: Float[Tensor, " 2"], turn: Float[Tensor, " 2"]) -> Float[Tensor, " 2"]:
-    """A vector turned by the angle of cosine and sine ``turn``."""
-    return torch.stack([turn[0] * vector[0] - turn[1] * vector[1], turn[1] * vector[0] + turn[0] * vector[1]])
 
 
 def _density(crowd: cKDTree, own: Tensor, centre: Tensor, reach: float) -> int:

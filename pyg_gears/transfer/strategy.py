@@ -43,10 +43,12 @@ class Strategy:
 
     translation: Literal["none", "side", "sparse"] = "none"
     """"none": centre on centre; "side": half a length along the own axis; "sparse": the same, to the side where less has
-    been placed, read from a first placement of everything."""
+    been placed, read from a first placement of everything. Rotation and translation are read where whole shapes are placed:
+    variant = "fragments" and "gate"."""
 
     truncation: Literal["off", "mean", "quantile"] = "off"
-    """Nodes of a fragment that are copied: all, those of an affinity above the mean, or above ``quantile``."""
+    """Nodes of a fragment that are copied: all, those of an affinity above the mean, or above ``quantile``; read by
+    every variant but "gate", which copies the destination."""
 
     quantile: float = 0.25
     """In [0, 1); read by truncation = "quantile"."""
@@ -70,7 +72,8 @@ class Strategy:
     """a in (1 - a) target + a placed, in (0, 1]."""
 
     thicken: Literal["none", "heat", "scatter"] = "none"
-    """"heat": strong fragments grow by diffusion; "scatter": nodes are repeated across the line, the more the stronger."""
+    """"heat": strong fragments grow by diffusion; "scatter": nodes are repeated across the line, the more the
+    stronger (variants "fragments" and "gate")."""
 
     width: float = 1.5
     """How far fragments are thickened, in node spacings, above 0; read where they are."""

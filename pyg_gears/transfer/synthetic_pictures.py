@@ -9,12 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pyg_gears.errors import expect
+
 COLORS = {
     "blue": (0.0, 0.27, 0.55),
     "red": (0.75, 0.2, 0.1),
     "green": (0.0, 0.45, 0.3),
     "black": (0.1, 0.1, 0.1),
 }
+LEAST_SIDE = 96
+"""Pixels of a side below which lines run into each other."""
 
 
 def draw_curves(side: int = 128) -> Float[Tensor, "h w 3"]:
@@ -28,6 +32,9 @@ def draw_curves(side: int = 128) -> Float[Tensor, "h w 3"]:
 
     Returns:
         Values in [0, 1], shape (side, side, 3).
+
+    Raises:
+        InputError: for a smaller side.
     """
     paper, u = _paper(side), np.linspace(0.05, 0.95, 120)
     waves = [0.08 + 0.14 * row + 0.2 / 7 * np.sin((12 + 2 * row) * u + 1.7 * row) for row in range(7)]
@@ -47,6 +54,9 @@ def draw_boxes(side: int = 128) -> Float[Tensor, "h w 3"]:
 
     Returns:
         Values in [0, 1], shape (side, side, 3).
+
+    Raises:
+        InputError: for a smaller side.
     """
     paper = _paper(side)
     boxes = [(0.16, 0.13, 0.2, 0.1), (0.52, 0.16, 0.14, 0.16), (0.85, 0.13, 0.18, 0.12), (0.14, 0.5, 0.14, 0.2)]
@@ -63,6 +73,7 @@ def draw_boxes(side: int = 128) -> Float[Tensor, "h w 3"]:
 
 
 def _paper(side: int) -> np.ndarray:
+    expect(side >= LEAST_SIDE, f"expected pictures of at least {LEAST_SIDE} pixels a side, found {side}; raise side.")
     return np.ones((side, side, 3))
 
 

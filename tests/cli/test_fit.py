@@ -89,6 +89,8 @@ def test_what_was_understood_is_said_before_the_work(tmp_path, monkeypatch, caps
     monkeypatch.setattr("pyg_gears.data.cell_draw.FIT_CELLS", 3)
     assert run("fit", *files, "--cells", paths[2], "--out", tmp_path / "m") == 1
     assert "; 3 of 5 cells; " in capsys.readouterr().err
+    assert run("fit", files[0], "--out", tmp_path / "m") == 1
+    assert "fit on slide_0 (40 spots), a block of it held out; " in capsys.readouterr().err
 
 
 def test_genes_under_other_names_are_told_the_renaming_also_with_cells(tmp_path, capsys) -> None:

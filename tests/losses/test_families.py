@@ -20,6 +20,7 @@ from pyg_gears.losses import (
     random_walk_js,
     random_walk_kl,
     random_walk_log_mse,
+    repulsion,
     triplet_hinge,
 )
 from pyg_gears.targets import neighbor_count
@@ -205,3 +206,16 @@ def test_missing_targets_name_their_transform() -> None:
         InputError, match=r"expected triplet_index of shape \(3, t\), found \(2, 4\); apply TargetFamilies"
     ):
         triplet_hinge(torch.rand(9, 2), data)
+
+
+def test_choices_out_of_their_range_are_refused() -> None:
+    parts, places = graphs()
+    data, pos, generator = Batch.from_data_list(parts), torch.cat(places), torch.Generator()
+    with pytest.raises(InputError, match=r"expected a margin of at least 0, found -0\.1; raise it"):
+        triplet_hinge(pos, data, margin=-0.1)
+    with pytest.raises(InputError, match=r"expected a noise level above 0 to start from, found 0\.0; raise start"):
+        noise_weight(torch.ones(2), 0.0)
+    with pytest.raises(InputError, match="expected pairs to be a whole number above 0, found 0; give one"):
+        repulsion(pos, data, generator, pairs=0)
+    with pytest.raises(InputError, match=r"expected a range of the repulsion above 0, found 0\.0; raise tau"):
+        repulsion(pos, data, generator, tau=0.0)

@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.losses import gate_kl, gate_ranking, gate_trust
-from pyg_gears.losses.gate import TOP_MASS
+from pyg_gears.losses.gate import TOP_MASS, candidate_transitions
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 
@@ -117,3 +117,16 @@ def test_other_edges_are_refused(shape: tuple[int, ...]) -> None:
     ):
         with pytest.raises(ValueError, match=r"expected one logit for each of the .* candidate edges"):
             call(torch.zeros(shape))
+
+
+def test_a_part_of_a_graph_keeps_the_target_over_the_candidates_that_are_left() -> None:
+    whole = batch_of(40)[0]
+    part = whole.subgraph(torch.arange(40) < 20)
+    total = torch.zeros(20, dtype=torch.float64).index_add(0, part.edge_index[1], part.gate_target)
+    assert float(total.min()) < 0.9, "no row has lost an edge"
+    p = candidate_transitions(part, part.edge_index)
+    expected = part.gate_target / total.clamp(min=1e-300)[part.edge_index[1]]
+    torch.testing.assert_close(p, expected, rtol=1e-12, atol=0)
+    assert float(gate_kl((p + 1e-12).log(), part)) == pytest.approx(0.0, abs=1e-9)
+    assert float(gate_kl(random_logits(part), part)) > 0
+    assert torch.equal(candidate_transitions(whole, whole.edge_index), whole.gate_target), "whole rows changed"

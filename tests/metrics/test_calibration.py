@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pyg_gears.errors import InputError
 from pyg_gears.metrics.calibration import calibration_curve, calibration_error, local_rmse
 from pyg_gears.metrics.layout_pair import layout_pair
 
@@ -69,3 +70,11 @@ def test_few_cells_use_all_neighbours() -> None:
     pos, truth = _layouts(12)
     found = local_rmse(pos, truth)
     assert found[20] == found[50] == found[100]
+
+
+def test_refuses_other_scales() -> None:
+    pos = np.random.default_rng(0).random((9, 2))
+    with pytest.raises(InputError, match="expected at least one neighbourhood size, found none; pass scales"):
+        local_rmse(pos, pos, scales=())
+    with pytest.raises(InputError, match="expected scale to be a whole number above 0, found 0; give one"):
+        local_rmse(pos, pos, scales=(5, 0))

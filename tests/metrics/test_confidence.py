@@ -43,3 +43,9 @@ def test_refuses_other_confidences(confidence: np.ndarray) -> None:
     pos, truth, _ = _layouts()
     with pytest.raises(InputError, match="expected one finite confidence for each of 200 cells"):
         confidence_agreement(confidence, pos, truth)
+
+
+def test_refuses_no_neighbour() -> None:
+    pos = np.random.default_rng(0).random((9, 2))
+    with pytest.raises(InputError, match="expected k to be a whole number above 0, found 0; give one"):
+        local_error(pos, pos, k=0)

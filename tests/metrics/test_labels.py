@@ -104,3 +104,9 @@ def test_refuses_other_sizes() -> None:
         community_purity(pos, kind[:-1])
     with pytest.raises(InputError, match=r"expected finite values of shape \(200, programmes\)"):
         layout_morans_i(pos, np.ones(200))
+
+
+def test_moran_refuses_no_neighbour() -> None:
+    pos = np.random.default_rng(0).random((9, 2))
+    with pytest.raises(InputError, match="expected k to be a whole number above 0, found 0; give one"):
+        layout_morans_i(pos, pos, k=0)

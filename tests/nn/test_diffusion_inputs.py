@@ -110,6 +110,16 @@ def test_film_starts_as_the_identity_and_modulates_by_its_condition() -> None:
     assert torch.equal(film(x, condition), x)
 
 
+def test_film_refuses_integers_and_other_channels() -> None:
+    film, x, condition = FiLM(4, 3), torch.ones(2, 5, 4), torch.ones(2, 5, 3)
+    with pytest.raises(InputError, match=r"expected x as floats, found torch\.int64"):
+        film(x.long(), condition)
+    with pytest.raises(InputError, match=r"expected the condition as floats, found torch\.int64"):
+        film(x, condition.long())
+    with pytest.raises(InputError, match="expected 3 channels, found 4 in the condition"):
+        film(x, x)
+
+
 def test_time_is_read_at_its_frequencies() -> None:
     torch.manual_seed(0)
     time = FourierTime(6, features=8).double()

@@ -45,3 +45,17 @@ def test_a_still_network_begins_at_zero_and_learns() -> None:
     assert still.last.weight.grad.abs().max() > 0
     expected = moving.last(torch.nn.functional.silu(moving.first(x)))
     torch.testing.assert_close(moving(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (torch.ones(5, 3, 4, dtype=torch.long), r"expected x as floats, found torch\.int64; call \.float\(\) on it"),
+        (torch.ones(5, 3, 2), "expected 4 channels, found 2 in x; build it for this embedding"),
+        (torch.ones(5, 4).double(), r"expected x in the layer's torch\.float32, found torch\.float64"),
+        (None, r"expected x as a tensor \(n, channels\), found none; convert it"),
+    ],
+)
+def test_a_network_refuses_what_it_cannot_read(wrong: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Perceptron(4, 6, 2)(wrong)

@@ -14,6 +14,7 @@ from pyg_gears.data import Slide, write_layout, write_slide
 from pyg_gears.errors import InputError
 from pyg_gears.metrics import BETTER, community_purity, evaluate_layout
 from pyg_gears.report import evaluate, format_table
+from pyg_gears.report.layout_page import write_layout_page
 
 FIGURES = {
     "calibration",
@@ -166,7 +167,11 @@ def test_missing_matplotlib_is_named_and_leaves_nothing(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"truth_key": "nowhere"}, r"expected true positions in obsm\['nowhere'\], found \['X_gears', 'spatial'\]"),
+        (
+            {"truth_key": "nowhere"},
+            r"expected positions in obsm\['nowhere'\] or two columns of obs like 'x,y', found obsm \['X_gears', 'spatial'\] .*; "
+            "name one of them with --truth",
+        ),
         ({"label_key": "nothing"}, r"expected cell types in obs\['nothing'\], found columns cell_type"),
         ({"references": ["missing.h5ad"]}, r"an .h5ad file at .*missing\.h5ad, found nothing"),
         ({"community_neighbors": 0}, "expected at least 1 neighbour per cell, found 0"),
@@ -199,8 +204,29 @@ def test_truth_of_another_shape(tmp_path: Path) -> None:
     adata = anndata.read_h5ad(path)
     adata.obsm["spatial"] = np.column_stack([truth, truth[:, 0]])
     adata.write_h5ad(tmp_path / "three.h5ad")
-    with pytest.raises(InputError, match=r"expected true positions of shape \(n, 2\).*\(90, 3\)"):
+    with pytest.raises(
+        InputError, match=r"expected two-dimensional positions .* in obsm\['spatial'\], found 3 columns"
+    ):
         evaluate(tmp_path / "three.h5ad")
+
+
+def test_a_truth_may_be_two_columns_of_obs_as_of_a_slide(tmp_path: Path) -> None:
+    path, _, truth = _layout_file(tmp_path, types=False)
+    adata = anndata.read_h5ad(path)
+    del adata.obsm["spatial"]
+    adata.obs["x"], adata.obs["y"] = truth[:, 0], [str(value) for value in truth[:, 1]]
+    adata.write_h5ad(tmp_path / "columns.h5ad")
+    report = evaluate(tmp_path / "columns.h5ad", "x,y")
+    assert report["truth_key"] == "x,y"
+    assert report["methods"] == evaluate(path)["methods"]
+    page = write_page_of(tmp_path / "columns.h5ad", tmp_path / "page.html")
+    assert "Truth, obs, columns x,y" in page
+
+
+def write_page_of(layout: Path, out: Path) -> str:
+    pytest.importorskip("plotly")
+    write_layout_page(layout, out, truth_key="x,y")
+    return out.read_text(encoding="utf-8")
 
 
 def test_cells_whose_true_place_is_unknown_are_left_out_of_the_numbers(tmp_path: Path) -> None:

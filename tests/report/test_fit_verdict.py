@@ -24,6 +24,8 @@ def test_a_model_without_rivals_and_a_block() -> None:
     text = fit_verdict({**REPORT, "held_out": ["a", "b"], "held_out_is_block": True})
     assert text.startswith("E_geo on a, b (a block of each), where the truth has 0: 1.000")
     assert text.endswith("0.250 with the true one")
+    alone = fit_verdict({**REPORT, "held_out": ["a"], "held_out_is_block": True})
+    assert alone.startswith("E_geo on a (a block of it), where the truth has 0: 1.000")
 
 
 def test_the_quality_of_the_held_out_layout_comes_first() -> None:

@@ -136,3 +136,11 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
     ):
         with pytest.raises(InputError, match="finite coordinates in pos, found NaN or infinity"):
             build(torch.full((5, 2), torch.nan))
+
+
+def test_choices_out_of_their_range_are_refused() -> None:
+    pos, generator = torch.rand(9, 2), torch.Generator()
+    with pytest.raises(InputError, match=r"expected a ridge above 0, found 0\.0; 0\.001 is the default"):
+        lle_target(pos, ridge=0.0)
+    with pytest.raises(InputError, match="expected per_node to be a whole number above 0, found 0; give one"):
+        ring_triplets(pos, generator, per_node=0)

@@ -6,6 +6,7 @@ from torch_geometric.data import Data
 
 from pyg_gears.losses import gate_kl
 from pyg_gears.targets import gate_target, log_transitions, random_walk_target
+from pyg_gears.targets.gate import check_gate_target
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 
@@ -56,6 +57,18 @@ def test_another_kind_is_refused() -> None:
         CandidateGraph(gate_target="walk3")
     with pytest.raises(ValueError, match="expected gate_target among walk, walk2, mix, found 'none'"):
         GeometricTargets(gate_target="none")
+    with pytest.raises(ValueError, match="expected gate_target among walk, walk2, mix, found 'walks'"):
+        check_gate_target("walks")  # what gate_target asks first
+
+
+def test_a_mixed_row_with_one_kind_of_mass_still_sums_to_one() -> None:
+    """Few candidates may all be two steps away: half a row would make the KL negative."""
+    data = example(60)
+    data = CandidateGraph(k=2, gate_target="mix")(GeometricTargets(k=3, gate_target="mix")(data))
+    total = torch.zeros(60, dtype=torch.float64).index_add(0, data.edge_index[1], data.gate_target)
+    assert bool(((total - 1).abs() < 1e-9).any())
+    assert bool((((total - 1).abs() < 1e-9) | (total == 0)).all())
+    assert float(gate_kl((data.gate_target + 1e-12).log(), data)) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_names_of_the_transforms_tell_their_choices() -> None:

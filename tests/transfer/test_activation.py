@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from pyg_gears.transfer import activation, align, attention_rows, locality_gate, magnitude_gate
+from pyg_gears.transfer import activation, align, attention_rows, magnitude_gate
 
 
 def draws(n: int, k: int, seed: int = 0) -> torch.Tensor:
@@ -50,9 +50,3 @@ def test_control_dense_attention_before_alignment_is_flat(described) -> None:
     assert (attention_rows(target.phi[rows], flipped.phi) / n - raw).norm() > 0.5 * raw.norm()
     fits = [attention_rows(target.phi[rows], s.phi @ align(s, target).rotation) for s in (sample, flipped)]
     assert torch.allclose(fits[0], fits[1], atol=1e-8)
-
-
-def test_the_locality_gate_decays() -> None:
-    gate = locality_gate(torch.tensor([0.0, 2.0]), 2.0)
-    assert torch.allclose(gate, torch.tensor([1.0, torch.e**-1]))
-    assert torch.equal(locality_gate(torch.tensor([0.0, 9.0]), 0.0), torch.ones(2))

@@ -8,10 +8,13 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
+from pyg_gears.errors import InputError
 from pyg_gears.spectral import affinity_laplacian, grid_edges, grid_positions
 from pyg_gears.transfer import (
     SparseBuffer,
     compose,
+    draw_boxes,
+    draw_curves,
     fragment_of,
     heat_dilation,
     match_colors,
@@ -175,3 +178,9 @@ def test_seeds_fill_along_contours_and_meet_half_way() -> None:
     fills = seeded_units(activity, contours, POS, 1.0, seeds=2, least=5)
     assert [len(fill) for fill in fills] == [30, 30]
     assert POS[fills[0]][:, 0].max() < POS[fills[1]][:, 0].min()
+
+
+def test_pictures_too_small_for_their_lines_are_refused() -> None:
+    for draw in (draw_boxes, draw_curves):
+        with pytest.raises(InputError, match="expected pictures of at least 96 pixels a side, found 95; raise side"):
+            draw(95)

@@ -39,12 +39,13 @@ COLUMNS = (
 """Names of positions in ``obs``, in lower case."""
 
 
-def read_positions(source: Source, key: str | None) -> np.ndarray:
+def read_positions(source: Source, key: str | None, option: str = "--spatial-key") -> np.ndarray:
     """Positions as float64 (n, 2); text is converted where it is numbers.
 
     Args:
         source: The table.
         key: Name in ``obsm``, or two columns of ``obs`` with a comma between them; "spatial" for None.
+        option: What the command line calls the key.
 
     Raises:
         InputError: for none, for others than two columns, or for what is no number; entries may be NaN.
@@ -66,7 +67,7 @@ def read_positions(source: Source, key: str | None) -> np.ndarray:
             len(pair) == 2 and not missing,
             f"{name}: expected positions in obsm[{key!r}] or two columns of obs like 'x,y', found obsm {tables} "
             f"and obs {', '.join(columns) or 'without columns'}{nearest_name(key, tables)}; "
-            "name one of them with --spatial-key.",
+            f"name one of them with {option}.",
         )
         where = f"obs[{pair}]"
         pos = np.column_stack([_numbers(name, where, read_column(source, "obs", column)) for column in pair])

@@ -12,6 +12,7 @@ from torch import Tensor
 from pyg_gears.graphs import segment_log_softmax
 from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.probes.true_neighbors import TrueNeighbors, true_neighbors
+from pyg_gears.targets.gate import row_shares
 
 if TYPE_CHECKING:
     from pyg_gears.models import GatedModel, StructureModel, StructureOutput
@@ -80,8 +81,7 @@ def gate_edges(model: StructureModel, batch: Any, k: int = 30) -> GateEdges:
     other = edge_index[0] != edge_index[1]
     target, logits = edge_index[1, other], shared_logits(logits)[other]
     true = true_neighbors(batch, edge_index[:, other], k)
-    mass = logits.new_zeros(n).index_add(0, target, true.transition)
-    p = true.transition / mass.clamp(min=torch.finfo(mass.dtype).tiny)[target]
+    p = row_shares(true.transition, target, n)
     return GateEdges(other, target, logits, segment_log_softmax(logits, target, n), p, true, n)
 
 

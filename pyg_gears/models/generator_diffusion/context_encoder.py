@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import Linear, ModuleList
 
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.nn import ISAB
 
 
@@ -21,10 +22,14 @@ class ContextEncoder(torch.nn.Module):
         layers: Set attention blocks.
         points: Learned points of each, see :class:`pyg_gears.nn.ISAB`.
         heads: Attention heads.
+
+    Raises:
+        InputError: without a layer, and as :class:`pyg_gears.nn.ISAB`.
     """
 
     def __init__(self, in_channels: int, channels: int, layers: int, points: int, heads: int) -> None:
         super().__init__()
+        check_sizes(layers=layers)
         self.lift = Linear(in_channels, channels)
         self.layers = ModuleList(ISAB(channels, points, heads) for _ in range(layers))
 

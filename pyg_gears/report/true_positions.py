@@ -1,0 +1,36 @@
+"""The true positions of cells, read as those of a slide are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyg_gears.data.io.anndata_source import AnnDataSource
+from pyg_gears.data.io.positions import read_positions
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from pyg_gears.typing import FloatArray
+
+DEFAULT_TRUTH = "spatial"
+
+
+def true_positions(adata: AnnData, key: str, name: str) -> FloatArray | None:
+    """Positions as float64 (n, 2); None where the file has none under the usual name.
+
+    Args:
+        adata: The layout's file.
+        key: Name in ``obsm``, or two columns of ``obs`` with a comma between them.
+        name: Name of the file.
+
+    Raises:
+        InputError: when another name is not there, or for what is not two numbers for each cell; entries may be NaN.
+    """
+    if key == DEFAULT_TRUTH and key not in adata.obsm:
+        return None
+    return read_positions(AnnDataSource(adata, name), key, option="--truth")
+
+
+def truth_place(adata: AnnData, key: str) -> str:
+    """Where :func:`true_positions` finds a truth, in words."""
+    return f"obsm[{key!r}]" if key in adata.obsm else f"obs, columns {key}"
