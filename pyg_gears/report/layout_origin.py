@@ -41,11 +41,11 @@ def training_sentences(model: Mapping[str, Any]) -> list[str]:
     if held_out and is_block:
         by = "blocks of the slide, each placed by the rest" if len(slides) == 1 else "each slide placed by the others"
         lines.append(
-            f"{held_out_block(len(slides)).capitalize()} was held out to stop training; the confidence was calibrated on {by}."
+            f"{held_out_block(len(slides)).capitalize()} was held out from the training; the confidence was calibrated on {by}."
         )
     elif held_out:
         joined = " Afterwards it joined the fit." if model.get("held_out_joined") else ""
-        lines.append(f"Held out to stop training and to calibrate the confidence: {', '.join(held_out)}.{joined}")
+        lines.append(f"Held out from the training, to calibrate the confidence: {', '.join(held_out)}.{joined}")
     if model.get("genes"):
         lines.append(f"The embedding reads {int(model['genes']):,} genes.")
     if "cells" in model:

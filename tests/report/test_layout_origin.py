@@ -36,10 +36,10 @@ def test_what_the_model_was_trained_on() -> None:
     assert "1,200 cells" in lines[3]
     blocks = training_sentences({"slides": ["a"], "held_out": ["a"], "held_out_is_block": True, "cells": 0})
     assert blocks[0] == "Trained on 1 slide: a."
-    assert blocks[1].startswith("A block of it was held out to stop training; ")
+    assert blocks[1].startswith("A block of it was held out from the training; ")
     assert blocks[1].endswith("calibrated on blocks of the slide, each placed by the rest.")
     two = training_sentences({"slides": ["a", "b"], "held_out": ["a", "b"], "held_out_is_block": True, "cells": 0})
-    assert two[1].startswith("A block of each was held out to stop training; ")
+    assert two[1].startswith("A block of each was held out from the training; ")
     assert two[1].endswith("calibrated on each slide placed by the others.")
     assert blocks[-1] == "No cells joined its fit."
     assert "does not say" in training_sentences({})[0]
