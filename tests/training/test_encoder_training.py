@@ -96,7 +96,8 @@ def test_components_alone_are_the_encoder_without_training(tissue, section: type
     expected = ComponentEncoder.fit(
         tissue.slides[:2], n_components=5, kind=chosen.kind, normalization=chosen.normalization
     )
-    assert torch.equal(encoder.components, expected.components)
+    # Products of one matrix alone and of six side by side differ in rounding.
+    torch.testing.assert_close(encoder.components, expected.components, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("front", ["pca", "spatial", "genes"])
