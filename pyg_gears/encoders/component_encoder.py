@@ -220,8 +220,12 @@ def _fit(
         blocks.append(Block(_centered(normalize_expression(slide, normalization)), forms))
     values = [block.values for block in blocks]
     if cells is not None:
-        own, graph = _cell_graph(cells, n_components, normalization)
-        form = graph if kind == "spatial" else sparse.csr_array(sparse.eye_array(own.shape[0]))
+        own = _centered(normalize_expression(cells, normalization))
+        form = (
+            _expression_graph(own, n_components)
+            if kind == "spatial"
+            else sparse.csr_array(sparse.eye_array(len(cells)))
+        )
         block = Block(own, [form] * len(blocks[0].forms))
         blocks.append(block._replace(weight=CELLS_WEIGHT * leading_value(blocks) / leading_value([block])))
     components = leading_components(blocks, n_components)
@@ -231,11 +235,8 @@ def _fit(
     return ComponentEncoder(slides[0].genes, tensor, scale, normalization, median_depth(slides)), components, values
 
 
-def _cell_graph(
-    cells: Slide, n_components: int, normalization: Normalization
-) -> tuple[LinearOperator, sparse.csr_array]:
-    """The cells' centred expression, and the neighbour graph of it."""
-    values = _centered(normalize_expression(cells, normalization))
+def _expression_graph(values: LinearOperator, n_components: int) -> sparse.csr_array:
+    """The neighbour graph of cells by their centred expression, shape (n, n)."""
     scores = np.asarray(values @ principal_components(values, n_components))
     neighbors = knn(torch.from_numpy(scores.astype(np.float32)), LATTICE_NEIGHBORS, metric="cosine").index.numpy()
-    return values, mean_graph(neighbors)
+    return mean_graph(neighbors)
