@@ -276,7 +276,7 @@ class IPAConv(MessagePassing):
         checked_results([new_s, new_pos], bias.with_terms(s, pos), self)
         if not return_terms:
             return new_s, new_pos
-        return new_s, new_pos, attention_terms(qk, geo, bias.gate, bias.pair_bias, alpha)
+        return new_s, new_pos, attention_terms(qk, geo, bias.gate, bias.pair, alpha)
 
     def edge_update(self, query_i: Tensor, key_j: Tensor) -> Tensor:
         """Product q . k of every edge and head, shape (e, h)."""
