@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -27,11 +26,3 @@ def edge_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"]) -> 
         Distances, shape (e,), unit of ``pos``.
     """
     return edge_squared_distance(pos, edge_index).clamp(min=LEAST_SQUARE).sqrt()
-
-
-def pairwise_distance(pos: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
-    """All distances of one layout, shape (n, n), exact (no expansion of the square), gradient 0 at coincidence."""
-    square = sum((pos[:, None, a] - pos[None, :, a]).square() for a in range(pos.size(1)))
-    assert isinstance(square, Tensor)
-    positive = square > 0
-    return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)
