@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,11 +170,6 @@ class Gears:
         )
 
         def assemble() -> FittedGears:
-            if prepared.blocks:
-                known = left_out_quality([(slide.x, slide.pos) for slide in embedded], seed=seed)
-            else:
-                scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
-                known = LeftOutOutput(np.concatenate(scatter), np.concatenate(quality))
             return FittedGears(
                 recipe=recipe,
                 encoder=prepared.encoder,
@@ -182,23 +178,12 @@ class Gears:
                 members=members,
                 support=support,
                 regressions=_regressions(recipe, slides, embedded),
-                # From scatter to the rank correlation that left-out spots reached, in one falling curve.
-                calibration=ConfidenceCalibration.fit(known.scatter, known.quality),
+                calibration=_calibration(prepared, support, embedded, quality, seed),
                 held_out={
                     slide.name: layout for slide, layout in zip(prepared.validation.slides, held_out, strict=True)
                 },
                 training_genes=TrainingGenes.of([part.spots for part in parts.train], recipe.embedding.normalization),
-                report={
-                    "slides": parts.names,
-                    "held_out": [slide.name for slide in prepared.validation.slides],
-                    "held_out_is_block": prepared.blocks,
-                    "held_out_joined": recipe.training.final_epochs > 0 or recipe.regressions is not None,
-                    "cells": 0 if parts.cells is None else len(parts.cells),
-                    "genes": len(prepared.encoder.genes),
-                    "held_out_quality": float(np.concatenate(quality).mean()),
-                    **_mean_energies(work, len(members)),
-                    "rivals": rival_energies(prepared.train, prepared.validation, seed=seed),
-                },
+                report=_report(recipe, parts, prepared, quality, work),
             )
 
         return by_first(assemble)
@@ -270,6 +255,38 @@ def _held_out_quality(prepared: Prepared, layouts: Sequence[Float[np.ndarray, "n
     """Of every held-out spot, the rank correlation of its predicted and true distances."""
     slides = prepared.validation.slides
     return [row_spearman(pos, slide.pos.numpy()) for pos, slide in zip(layouts, slides, strict=True)]
+
+
+def _calibration(
+    prepared: Prepared,
+    support: TrainingSupport,
+    embedded: Sequence[EmbeddedSlide],
+    quality: Sequence[Float[np.ndarray, " n"]],
+    seed: int,
+) -> ConfidenceCalibration:
+    """From scatter to the rank correlation that left-out spots reached, in one falling curve."""
+    if prepared.blocks:
+        known = left_out_quality([(slide.x, slide.pos) for slide in embedded], seed=seed)
+    else:
+        scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
+        known = LeftOutOutput(np.concatenate(scatter), np.concatenate(quality))
+    return ConfidenceCalibration.fit(known.scatter, known.quality)
+
+
+def _report(
+    recipe: Recipe, parts: Parts, prepared: Prepared, quality: Sequence[Float[np.ndarray, " n"]], work: Path
+) -> dict[str, Any]:
+    return {
+        "slides": parts.names,
+        "held_out": [slide.name for slide in prepared.validation.slides],
+        "held_out_is_block": prepared.blocks,
+        "held_out_joined": recipe.training.final_epochs > 0 or recipe.regressions is not None,
+        "cells": 0 if parts.cells is None else len(parts.cells),
+        "genes": len(prepared.encoder.genes),
+        "held_out_quality": float(np.concatenate(quality).mean()),
+        **_mean_energies(work, recipe.training.members),
+        "rivals": rival_energies(prepared.train, prepared.validation, seed=recipe.training.seed),
+    }
 
 
 def _mean_energies(work: Path, members: int) -> dict[str, float]:

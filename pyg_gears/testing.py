@@ -42,17 +42,23 @@ def random_graphs(
 
 
 def permute(graph: Data, order: Tensor) -> Data:
-    """The same graph with node ``order[i]`` in place i; node fields and edges follow, edges sorted again."""
+    """The same graph with node ``order[i]`` in place i; node fields, edges and their fields follow, edges sorted again.
+
+    Other fields whose name ends in ``index`` are renumbered and keep their order; what is left stays as it is.
+    """
     place = torch.empty_like(order)
     place[order] = torch.arange(order.numel())
     edges = place[graph.edge_index]
-    edges = edges[:, (edges[1] * order.numel() + edges[0]).argsort()]
-    node_fields = {
-        name: value[order]
-        for name, value in graph.to_dict().items()
-        if name != "edge_index" and torch.is_tensor(value) and value.size(0) == order.numel()
-    }
-    return Data(edge_index=edges, **node_fields)
+    by_target = (edges[1] * order.numel() + edges[0]).argsort(stable=True)
+    fields = {}
+    for name, value in graph.to_dict().items():
+        if name.endswith("index"):
+            fields[name] = place[value]
+        elif graph.is_node_attr(name):
+            fields[name] = value[order]
+        else:
+            fields[name] = value[by_target] if graph.is_edge_attr(name) else value
+    return Data(**fields | {"edge_index": edges[:, by_target]})
 
 
 def assert_permutation_equivariant(function: GraphFunction, graph: Data, *, tol: float, seed: int = 0) -> None:

@@ -13,6 +13,7 @@ from pyg_gears.testing import (
     assert_coordinate_equivariant,
     assert_permutation_equivariant,
     assert_pose_invariant,
+    permute,
     random_graphs,
 )
 from pyg_gears.transforms import GeometricTargets
@@ -53,6 +54,21 @@ def test_layers(layout: str) -> None:
 
     assert_batched_equals_single(moved, graphs, tol=1e-10)
     assert_permutation_equivariant(moved, graphs[1], tol=1e-10)
+
+
+def test_all_fields_follow_the_nodes() -> None:
+    graph = random_graphs([6], 5)[0]
+    graph.edge_index = graph.edge_index[:, :6]  # as many edges as nodes
+    graph.edge_attr, graph.y, graph.near_index = torch.arange(6.0), torch.tensor(3.0), torch.tensor([[0, 5], [1, 2]])
+    order = torch.tensor([3, 1, 0, 5, 2, 4])
+    found = permute(graph, order)
+    place = order.argsort()
+    assert {tuple(e): a for e, a in zip(found.edge_index.T.tolist(), found.edge_attr.tolist(), strict=True)} == {
+        tuple(e): a for e, a in zip(place[graph.edge_index].T.tolist(), graph.edge_attr.tolist(), strict=True)
+    }
+    assert torch.equal(found.x, graph.x[order])
+    assert torch.equal(found.near_index, place[graph.near_index])
+    assert found.y == 3.0
 
 
 @pytest.mark.parametrize("loss", [random_walk_kl, log_stress, linear_stress])

@@ -44,9 +44,7 @@ class RegressionOutput(NamedTuple):
     skill: float
 
 
-def simple_rivals(
-    references: Sequence[Slide], query: Slide, *, normalization: Normalization | None = None, seed: int = 0
-) -> dict[str, Layout]:
+def simple_rivals(references: Sequence[Slide], query: Slide, *, seed: int = 0) -> dict[str, Layout]:
     """Lay the query out by five simple methods, which a learned layout has to beat.
 
     * ``ridge_pca``: ridge regression of coordinates on the PCA of the references; the query is projected.
@@ -70,7 +68,6 @@ def simple_rivals(
     Args:
         references: Slides with coordinates.
         query: Cells to lay out; its coordinates, if any, are not used.
-        normalization: How counts are normalised; genes are centred per section in any case.
         seed: Seed of the PCA and of the blocks.
 
     Returns:
@@ -94,8 +91,8 @@ def simple_rivals(
         )
         positions.append(in_gauge(slide.pos))
     genes = shared_genes([*references, query])
-    sections = [normalize_expression(slide.subset_genes(genes), normalization or NORMALIZATION) for slide in references]
-    cells = normalize_expression(query.subset_genes(genes), normalization or NORMALIZATION)
+    sections = [normalize_expression(slide.subset_genes(genes), NORMALIZATION) for slide in references]
+    cells = normalize_expression(query.subset_genes(genes), NORMALIZATION)
     everything = [*sections, cells]
     alone = section_pca(sections, everything, COMPONENTS, seed=seed)
     joint = section_pca(everything, everything, COMPONENTS, seed=seed)

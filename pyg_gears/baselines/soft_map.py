@@ -17,6 +17,7 @@ from pyg_gears.errors import expect
 from pyg_gears.metrics.layout_pair import in_gauge
 from pyg_gears.seeds import torch_stream
 
+LR = 0.1
 MAX_GENES = 2000
 MAX_ENTRIES = 50_000_000
 """Cells times spots of one slide: 25 bytes each were measured (map, gradient, softmax, Adam's two moments): 1.3 GB."""
@@ -37,9 +38,7 @@ class SoftMapOutput(NamedTuple):
     similarity: tuple[float, ...]
 
 
-def soft_map(
-    references: Sequence[Slide], query: Slide, *, steps: int = 500, lr: float = 0.1, seed: int = 0
-) -> SoftMapOutput:
+def soft_map(references: Sequence[Slide], query: Slide, *, steps: int = 500, seed: int = 0) -> SoftMapOutput:
     r"""Place cells by a map onto spots under which the cells' expression adds up to that of the spots.
 
     With counts S of the cells and Y of the spots on the shared genes,
@@ -48,9 +47,9 @@ def soft_map(
         M = \operatorname{softmax}_{spots}(A), \quad \hat Y = M^T S, \quad
         L = -\tfrac1g \sum_k \cos(\hat Y_{\cdot k}, Y_{\cdot k}) - \tfrac1s \sum_v \cos(\hat Y_{v \cdot}, Y_{v \cdot}),
 
-    minimised over A by Adam from standard normal values. Counts are used as they are: a spot is the sum of its cells in counts,
-    and not in their roots or logarithms. With several references each gets a map of its own; the layouts are brought together by
-    similarity Procrustes (mirrors allowed) and averaged.
+    minimised over A by Adam (step size 0.1) from standard normal values. Counts are used as they are: a spot is the sum of its
+    cells in counts, and not in their roots or logarithms. With several references each gets a map of its own; the layouts are
+    brought together by similarity Procrustes (mirrors allowed) and averaged.
 
     A map has no notion of neighbours or of cells that are not in the spots. Where the spots were made of these very cells it
     recognises each cell in its own spot; how much of a layout's quality is that is seen by cells that are in no spot.
@@ -59,7 +58,6 @@ def soft_map(
         references: Slides with coordinates.
         query: Cells to lay out; its coordinates, if any, are not used.
         steps: Steps of Adam for each reference, at least 1.
-        lr: Step size of Adam.
         seed: Seed of the first A.
 
     Returns:
@@ -93,7 +91,7 @@ def soft_map(
     for number, slide in enumerate(slides):
         assert slide.pos is not None
         spots = torch.from_numpy(slide.subset_genes(chosen).counts.toarray())
-        weights, reached = fit_map(cells, spots, torch_stream(seed, "soft map", number), steps=steps, lr=lr)
+        weights, reached = fit_map(cells, spots, torch_stream(seed, "soft map", number), steps=steps)
         pos = in_gauge(slide.pos)
         expected.append(RegressionOutput(weights.double().numpy() @ pos, reached))
         best.append(RegressionOutput(pos[_largest(weights)], reached))
@@ -117,7 +115,6 @@ def fit_map(
     generator: torch.Generator,
     *,
     steps: int = 500,
-    lr: float = 0.1,
     elsewhere: bool = False,
 ) -> tuple[Float[Tensor, "n s"], float]:
     """Weights of cells on spots under which :func:`map_similarity` is largest.
@@ -127,7 +124,6 @@ def fit_map(
         spots: Counts of the spots, shape (s, g).
         generator: Draws the logits that Adam starts from.
         steps: Steps of Adam.
-        lr: Its step size.
         elsewhere: Whether cells may be in no spot: the softmax then has one column more, which adds to no spot and is not
             returned, so that rows sum to at most 1 instead of 1.
 
@@ -135,7 +131,7 @@ def fit_map(
         The weights, shape (n, s), and half of the similarity reached, in [0, 1].
     """
     logits = torch.randn(len(cells), len(spots) + elsewhere, generator=generator).requires_grad_()
-    adam = torch.optim.Adam([logits], lr=lr)
+    adam = torch.optim.Adam([logits], lr=LR)
     for _ in range(steps):
         adam.zero_grad(set_to_none=True)
         (-map_similarity(cells, spots, logits.softmax(dim=1)[:, : len(spots)])).backward()

@@ -13,15 +13,15 @@ NEIGHBORS = 15
 BRIDGE = 1e-4
 
 
-def spectral_layout(x: Float[np.ndarray, "n c"], *, k: int = NEIGHBORS) -> Float[np.ndarray, "n 2"]:
+def spectral_layout(x: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n 2"]:
     r"""Two eigenvectors of the random walk on the kNN graph, each over :math:`\sqrt{1 - \lambda}`.
 
     With this weight Euclidean distances approximate commute times. Every pair of cells is joined by an edge of 1e-4 of
     the mean degree over n, so that a graph in pieces has a layout too. The sign of each axis makes its skewness positive.
 
     Args:
-        x: Embedding of the cells, shape (n, c).
-        k: Neighbours per cell; the graph is undirected, with weights 1.
+        x: Embedding of the cells, shape (n, c), at least three. The graph joins each to its 15 nearest, undirected, with
+            weights 1.
 
     Returns:
         Layout in the gauge, shape (n, 2).
@@ -32,7 +32,7 @@ def spectral_layout(x: Float[np.ndarray, "n c"], *, k: int = NEIGHBORS) -> Float
     from scipy.sparse.linalg import LinearOperator, eigsh
 
     n = len(x)
-    graph = symmetric_csr(knn(torch.from_numpy(x), min(k, n - 1), metric="euclidean").index)
+    graph = symmetric_csr(knn(torch.from_numpy(x), NEIGHBORS, metric="euclidean").index)
     degree: np.ndarray = np.asarray(graph.sum(axis=1)).reshape(-1)
     bridge = BRIDGE * degree.mean()
     root = np.sqrt(degree + bridge)
@@ -44,7 +44,10 @@ def spectral_layout(x: Float[np.ndarray, "n c"], *, k: int = NEIGHBORS) -> Float
     operator = LinearOperator((n, n), matvec=walk, dtype=np.float64)
     # The fixed start makes the result the same every time; it is not an eigenvector of anything.
     start = np.random.default_rng(0).random(n)
-    value, vector = eigsh(operator, k=3, which="LA", v0=start, tol=1e-6, ncv=min(n, 40))
+    if n > 3:
+        value, vector = eigsh(operator, k=3, which="LA", v0=start, tol=1e-6, ncv=min(n, 40))
+    else:  # the iteration finds fewer pairs than there are
+        value, vector = np.linalg.eigh(operator @ np.eye(n))
     axes = np.argsort(-value)[1:]
     layout = vector[:, axes] / root[:, None] / np.sqrt(np.maximum(1 - value[axes], 1e-12))
     layout = layout - layout.mean(axis=0)

@@ -83,18 +83,11 @@ def fit(
     """
     from pyg_gears.cli.stopping import advise
     from pyg_gears.configuration import parse_assignments
-    from pyg_gears.data import shared_genes
-    from pyg_gears.data.cell_differences import check_cells_differ
     from pyg_gears.data.folder_lock import locked_folder
-    from pyg_gears.data.gene_overlap import check_overlap
-    from pyg_gears.data.io.checked_files import checked_files
-    from pyg_gears.data.io.given import check_once
     from pyg_gears.data.leftovers import remove_parts
-    from pyg_gears.data.slide import check_slide_names
     from pyg_gears.data.whole_file import whole_file
     from pyg_gears.devices import check_device_name, meet_processes
     from pyg_gears.ranks import by_first
-    from pyg_gears.training.held_out import check_held_out, held_out_block, held_out_slide
     from pyg_gears.training.recipe import Recipe
 
     check_device_name(device)
@@ -110,37 +103,13 @@ def fit(
     def read_files() -> tuple[list[Slide], Slide | None, int]:
         _check_output(out, resume)  # another run may have had it until now
         remove_parts(out)
-        check_once(slides)
-        with checked_files(slides, cells, reading) as files:
-            check_slide_names(files.names)
-            check_held_out(files.names, validate)
-            read, query = files(fit_seed=recipe.training.seed)
-            given = 0 if files.cells is None else len(files.cells.cells)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said by the fit itself
-            check_overlap(read if query is None else [*read, query])
-        if query is not None:
-            check_cells_differ(query.subset_genes(shared_genes([*read, query])))
-        return list(read), query, given
-
-    def summary(read: Sequence[Slide], query: Slide | None, given: int) -> str:
-        """What was understood, before hours of work are spent on it."""
-        chosen = held_out_slide([slide.name for slide in read], validate)
-        shown = [f"{slide.name} ({len(slide)} spots{', held out' * (slide.name == chosen)})" for slide in read]
-        more = [f"and {len(shown) - 8} more slides"] * (len(shown) > 8)
-        files = [*read, *([] if query is None else [query])]
-        genes = len(set(files[0].genes).intersection(*(file.genes for file in files)))
-        joining = "" if query is None else f"{len(query)}{f' of {given}' * (len(query) < given)} cells; "
-        return (
-            f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else f', {held_out_block(len(read))} held out'}; "
-            f"{joining}{genes} genes that all have; preset {preset}"
-        )
+        return _checked_slides(slides, cells, validate, recipe.training.seed, reading)
 
     # Of several processes the first one holds the folder, reads, writes and speaks.
     with locked_folder(out) if ranks.first else nullcontext():
         read, query, given = by_first(read_files)
         if ranks.first:
-            click.echo(summary(read, query, given), err=True)  # as the lines of progress
+            click.echo(_summary(read, query, given, validate, preset), err=True)  # as the lines of progress
 
         from pyg_gears.gears import Gears
         from pyg_gears.report import fit_verdict
@@ -166,6 +135,48 @@ def fit(
     click.echo(f"wrote {out}: {fit_verdict(fitted.report)}")
     click.echo("(A rank correlation of 1 is perfect, 0 is chance. E_geo is an error of the geometry, lower is better.)")
     click.echo(page)
+
+
+def _checked_slides(
+    slides: Sequence[str], cells: str | None, validate: str | None, seed: int, reading: ReadOptions
+) -> tuple[list[Slide], Slide | None, int]:
+    """Slides, the cells that join the fit, and how many cells their file has; all that can be refused before the fit is."""
+    from pyg_gears.data import shared_genes
+    from pyg_gears.data.cell_differences import check_cells_differ
+    from pyg_gears.data.gene_overlap import check_overlap
+    from pyg_gears.data.io.checked_files import checked_files
+    from pyg_gears.data.io.given import check_once
+    from pyg_gears.data.slide import check_slide_names
+    from pyg_gears.training.held_out import check_held_out
+
+    check_once(slides)
+    with checked_files(slides, cells, reading) as files:
+        check_slide_names(files.names)
+        check_held_out(files.names, validate)
+        read, query = files(fit_seed=seed)
+        given = 0 if files.cells is None else len(files.cells.cells)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said by the fit itself
+        check_overlap(read if query is None else [*read, query])
+    if query is not None:
+        check_cells_differ(query.subset_genes(shared_genes([*read, query])))
+    return list(read), query, given
+
+
+def _summary(read: Sequence[Slide], query: Slide | None, given: int, validate: str | None, preset: str) -> str:
+    """What was understood, before hours of work are spent on it."""
+    from pyg_gears.training.held_out import held_out_block, held_out_slide
+
+    chosen = held_out_slide([slide.name for slide in read], validate)
+    shown = [f"{slide.name} ({len(slide)} spots{', held out' * (slide.name == chosen)})" for slide in read]
+    more = [f"and {len(shown) - 8} more slides"] * (len(shown) > 8)
+    files = [*read, *([] if query is None else [query])]
+    genes = len(set(files[0].genes).intersection(*(file.genes for file in files)))
+    joining = "" if query is None else f"{len(query)}{f' of {given}' * (len(query) < given)} cells; "
+    return (
+        f"fit on {', '.join([*shown[:8], *more])}{'' if chosen else f', {held_out_block(len(read))} held out'}; "
+        f"{joining}{genes} genes that all have; preset {preset}"
+    )
 
 
 def _write_page(out: Path, fitted: FittedGears, slides: Sequence[Slide]) -> str:

@@ -95,14 +95,14 @@ def reconstruct(
     from pyg_gears.layout.memory import memory_bytes
     from pyg_gears.layout.settings import LayoutSettings
     from pyg_gears.ranks import by_first
+    from pyg_gears.training.model_folder import model_file
     from pyg_gears.training.model_genes import check_model_genes, model_genes
 
     def check_paths() -> None:
         expect(
             out.suffix.lower() == ".h5ad", f"expected --out to end in .h5ad, found {out}; a layout is an AnnData file."
         )
-        found = (model / "model.pt").is_file()
-        expect(found, f"expected a model folder at {model}, found none; run `pyg-gears fit` first.")
+        model_file(model)
         check_output(out)
 
     check_device_name(device)
@@ -118,11 +118,11 @@ def reconstruct(
         check_output(out)  # another run may have written it until now
         remove_parts(kept)
         # A pair of cells and spots is compared in all genes that the two share.
-        genes = model_genes(model / "model.pt") if paired is None else None
+        genes = model_genes(model_file(model)) if paired is None else None
         query = read_cells(cells, reading, genes=genes)
         if paired is None:
             return query, None
-        check_model_genes(model / "model.pt", query)
+        check_model_genes(model_file(model), query)
         return query, read_slide(paired, reading)
 
     # A folder beside the output keeps other runs out and, inside, what a stopped one has finished.

@@ -166,8 +166,7 @@ class MinisetDataset(Dataset[Data]):
         if chosen is None:
             return None
         if which not in self._walks:
-            x = self.slides[which].x
-            self._walks[which] = walk_graph(knn(x, min(chosen.neighbors, len(x) - 1), metric="cosine").index)
+            self._walks[which] = walk_graph(knn(self.slides[which].x, chosen.neighbors, metric="cosine").index)
         return self._walks[which]
 
     def _paths(self, which: int) -> GeodesicGraph | None:

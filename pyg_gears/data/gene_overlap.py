@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 
-from pyg_gears.data.slide import Slide, shared_genes
+from pyg_gears.data.slide import Slide
 from pyg_gears.errors import InputError
 
 MIN_SHARED = 10
@@ -47,7 +47,6 @@ def check_overlap(files: Sequence[Slide], *, stacklevel: int = 2) -> None:
             if len(files) > 1
             else f"{smallest.name}: expected at least {MIN_SHARED} genes, found {panel}; keep more genes."
         )
-    shared_genes(files)
     share = len(common) / panel
     if len(common) >= FEW_SHARED and share >= SMALL_SHARE:
         return

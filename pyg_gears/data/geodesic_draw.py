@@ -39,7 +39,7 @@ def geodesic_graph(pos: Float[Tensor, "n 2"], neighbors: int) -> GeodesicGraph:
         neighbors: Neighbours of each spot, clipped to those there are.
     """
     n = pos.size(0)
-    found = nearest_neighbors(pos, min(neighbors, n - 1))
+    found = nearest_neighbors(pos, neighbors)
     row = np.repeat(np.arange(n), found.index.size(1))
     column, length = found.index.cpu().numpy().ravel(), found.distance.double().cpu().numpy().ravel()
     tiny = 1e-12 * max(float(length.max(initial=0.0)), 1e-300)  # a stored zero would be no edge
@@ -104,7 +104,8 @@ def weighted_draw(
         generator: Source of the draw.
         first: A spot of the pool that is drawn in any case.
     """
-    # The largest of the keys log p + Gumbel noise are a draw one by one without replacement.
+    # The largest of the keys log p + Gumbel noise are a draw one by one without replacement (Efraimidis and Spirakis 2006), and
+    # no probability underflows.
     uniform = torch.rand(len(pool), generator=generator, dtype=torch.float64).clamp(min=1e-300)
     key = -distance[pool] / tau - (-uniform.log()).clamp(min=1e-300).log()
     if first is not None:

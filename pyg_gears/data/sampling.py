@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from torch import Generator, Tensor
 
-from pyg_gears.data.geodesic_draw import GeodesicGraph, draw_geodesic
+from pyg_gears.data.geodesic_draw import GeodesicGraph, draw_geodesic, weighted_draw
 from pyg_gears.data.miniset_recipe import (
     ExpressionSampling,
     GeodesicSampling,
@@ -176,12 +176,7 @@ def _local(pos: Tensor, size: int, tau: float, generator: Generator) -> Tensor:
     centre = int(torch.randint(n, (), generator=generator))
     distance = (pos.double() - pos[centre].double()).norm(dim=1)
     radius = distance.kthvalue(size).values.clamp(min=torch.finfo(torch.float64).tiny)
-    # Gumbel noise on log-weights, then the largest: the same as drawing one by one without replacement
-    # (Efraimidis and Spirakis 2006), and no weight underflows.
-    uniform = torch.rand(n, generator=generator, dtype=torch.float64).clamp(min=1e-300)
-    key = -distance / (tau * radius) - (-uniform.log()).clamp(min=1e-300).log()
-    key[centre] = math.inf
-    return key.topk(size).indices
+    return weighted_draw(distance, torch.arange(n), size, tau * float(radius), generator, first=centre)
 
 
 def _expression(walk: WalkGraph, n: int, size: int, restart: float, generator: Generator) -> Tensor:

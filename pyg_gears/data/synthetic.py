@@ -19,8 +19,8 @@ from pyg_gears.data.io.anndata_out import check_output, slide_anndata
 from pyg_gears.data.io.store_anndata import store_anndata
 from pyg_gears.data.slide import MIN_CELLS, MIN_SPOTS, Slide
 from pyg_gears.data.tissue import draw_rule, draw_section, draw_types, express, lay_spots, pose_section, scatter_cells
-from pyg_gears.data.whole_file import whole_file
-from pyg_gears.errors import InputError, expect, nearest_name
+from pyg_gears.data.whole_file import whole_file, writing
+from pyg_gears.errors import expect, nearest_name
 from pyg_gears.typing import FilePath
 
 TISSUES = ("lobules", "layers", "gradient")
@@ -153,10 +153,8 @@ def write_simulation(
     """
     simulated = simulate_tissue(tissue, slides, cells, seed, spots=spots)
     folder = Path(out)
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"expected a folder to write to, found {folder} ({error.strerror}); name another.") from None
     paths = [folder / f"{slide.name}.h5ad" for slide in (*simulated.slides, simulated.cells)]
     for path in paths:
         check_output(path)

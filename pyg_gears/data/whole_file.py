@@ -41,10 +41,12 @@ def writing(path: FilePath) -> Iterator[None]:
     """Around writing to ``path``, and nothing else: what the file system refuses is said in one sentence.
 
     Raises:
-        InputError: when the file system refuses to write.
+        InputError: when the file system refuses to write, or a folder cannot be made where a file is.
     """
     try:
         yield
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"expected a folder to write to, found a file in the place of {path}; name another.") from None
     except (OSError, RuntimeError) as error:
         reason = storage_reason(error)
         if reason is None:

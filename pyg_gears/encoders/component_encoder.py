@@ -35,7 +35,7 @@ from pyg_gears.graphs import knn
 from pyg_gears.seeds import random_stream
 from pyg_gears.typing import FloatArray, IntArray
 
-KINDS = {"pca": kept_spots, "spatial": kept_graph}
+KINDS = ("pca", "spatial")
 CELLS_WEIGHT = 0.5
 FOLDS = 5
 
@@ -216,16 +216,13 @@ def _fit(
     for place, slide in enumerate(slides):
         assert slide.pos is not None
         kept = [np.ones(len(slide), dtype=bool), *(folds[place] != fold for fold in range(FOLDS) if folds)]
-        forms = [KINDS[kind](slide.pos, part) for part in kept]
+        forms = [kept_graph(slide.pos, part) if kind == "spatial" else kept_spots(part) for part in kept]
         blocks.append(Block(_centered(normalize_expression(slide, normalization)), forms))
     values = [block.values for block in blocks]
     if cells is not None:
         own = _centered(normalize_expression(cells, normalization))
-        form = (
-            _expression_graph(own, n_components)
-            if kind == "spatial"
-            else sparse.csr_array(sparse.eye_array(len(cells)))
-        )
+        everything = kept_spots(np.ones(len(cells), dtype=bool))
+        form = _expression_graph(own, n_components) if kind == "spatial" else everything
         block = Block(own, [form] * len(blocks[0].forms))
         blocks.append(block._replace(weight=CELLS_WEIGHT * leading_value(blocks) / leading_value([block])))
     components = leading_components(blocks, n_components)

@@ -35,8 +35,8 @@ class Block(NamedTuple):
     weight: float = 1.0
 
 
-def kept_spots(points: FloatArray, kept: BoolArray) -> sparse.csr_array:
-    """The form of principal components: one on the diagonal for each kept spot, wherever it lies, shape (n, n)."""
+def kept_spots(kept: BoolArray) -> sparse.csr_array:
+    """The form of principal components: one on the diagonal for each kept spot, the identity where all are, shape (n, n)."""
     return sparse.csr_array(sparse.diags_array(kept.astype(np.float64)))
 
 
@@ -81,8 +81,8 @@ def leading_components(blocks: Sequence[Block], count: int) -> list[FloatArray]:
 
 def principal_components(values: FloatArray | LinearOperator, count: int) -> FloatArray:
     """Leading eigenvectors of X^T X for centred X, shape (g, count)."""
-    identity = sparse.csr_array(sparse.eye_array(values.shape[0]))
-    return leading_components([Block(values, [identity])], count)[0]
+    everything = kept_spots(np.ones(values.shape[0], dtype=bool))
+    return leading_components([Block(values, [everything])], count)[0]
 
 
 def align_components(components: FloatArray, reference: FloatArray, variance: FloatArray) -> FloatArray:

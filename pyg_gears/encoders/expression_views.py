@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from pyg_gears.errors import expect
 
 LIMIT = 10.0
 
@@ -19,16 +23,21 @@ def expression_view(
 
     Args:
         x: log1p of scaled counts, shape (n, g).
-        dropout: p, share of the genes set to zero; what is left is not scaled up.
+        dropout: p, share of the genes set to zero, in [0, 1]; what is left is not scaled up.
         jitter: s, by how much the depth of a cell varies, in [0, 1].
-        noise: sigma, on the scale of the logarithm.
+        noise: sigma, on the scale of the logarithm, at least 0.
         generator: Source of the view, on the CPU; torch's global one if omitted.
 
     Returns:
         The view, shape (n, g).
 
+    Raises:
+        InputError: for a number out of its range.
+
     Source: the views of the published GEARS encoder.
     """
+    for name, found, high in (("dropout", dropout, 1.0), ("jitter", jitter, 1.0), ("noise", noise, math.inf)):
+        expect(0 <= found <= high, f"expected {name} of a view in [0, {high:g}], found {found}; 0 turns it off.")
 
     def drawn(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator, dtype=x.dtype).to(x.device)

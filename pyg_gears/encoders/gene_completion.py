@@ -11,12 +11,13 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
-from pyg_gears.data.lacking_genes import MAX_LACKING
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression
 from pyg_gears.encoders.smoothing import cell_depths
 
 SHALLOWEST = 0.05
+LEAST_MEASURED = 0.1
+"""Share of the training spots' counts that the measured genes count as at least: totals grow by no more than a factor of ten."""
 
 
 class TrainingGenes(NamedTuple):
@@ -84,7 +85,7 @@ class CompletionOutput(NamedTuple):
 def complete_genes(cells: Slide, genes: Sequence[str], training: TrainingGenes) -> CompletionOutput:
     r"""Give every cell the training mean of the genes that it lacks.
 
-    .. math:: x_{ig} = \frac{f_g}{1 - \sum_{g' missing} f_{g'}} \sum_{g' measured} x_{ig'}
+    .. math:: x_{ig} = \frac{f_g}{\max(0.1, \sum_{g' measured} f_{g'})} \sum_{g' measured} x_{ig'}
 
     with f the mean share of counts in the training spots. A completed gene then has one normalised value in all cells, the
     training spots' own, which centring removes: it says nothing. The counts that the cells do have are normalised by
@@ -106,7 +107,7 @@ def complete_genes(cells: Slide, genes: Sequence[str], training: TrainingGenes) 
         return CompletionOutput(found, (), 1.0)
     share, variance = training.share.double().numpy(), training.variance.double().numpy()
     total = cell_depths(found)
-    rest = max(float(share[measured].sum()), MAX_LACKING)
+    rest = max(float(share[measured].sum()), LEAST_MEASURED)
     completed = sparse.csr_array(np.outer(total / rest, share[~measured]))
     order = np.concatenate([np.flatnonzero(measured), np.flatnonzero(~measured)])
     columns = sparse.hstack([found.counts, completed], format="csr")[:, np.argsort(order)]

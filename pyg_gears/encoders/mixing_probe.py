@@ -69,7 +69,7 @@ def mixing_probe(
     count = min(sample, smallest)
     drawn = [x[torch.randperm(len(x), generator=generator)[:count].to(x.device)] for x in domains]
     x, label = torch.cat(drawn), torch.arange(len(domains)).repeat_interleave(count)
-    near = knn(x.detach().cpu(), min(neighbors, len(x) - 1), metric="cosine").index
+    near = knn(x.detach().cpu(), neighbors, metric="cosine").index
     votes = torch.nn.functional.one_hot(label[near], len(domains)).sum(dim=1)
     accuracy = (votes.argmax(dim=1) == label).double().mean()
     return MixingOutput(float(accuracy), float(x.std(dim=0).min()))

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears.encoders.domain_distances import check_domains
+from pyg_gears.errors import expect
 
 
 def mutual_infonce(
@@ -30,12 +31,14 @@ def mutual_infonce(
         The loss; 0 (with a gradient) where there is no pair.
 
     Raises:
-        InputError: for another number of channels, or fewer than two rows.
+        InputError: for another number of channels, fewer than two rows, or a number out of its range.
 
     Source: Oord, Li and Vinyals, 2018, with the mutual nearest neighbours of Haghverdi et al., Batch effects in single-cell
     RNA-sequencing data are corrected by matching mutual nearest neighbors, 2018; the local term of the published GEARS encoder.
     """
     check_domains(x, y)
+    expect(temperature > 0, f"expected a temperature above 0, found {temperature}; 0.07 is published.")
+    expect(-1 <= least <= 1, f"expected a least cosine in [-1, 1], found {least}; 0.2 is published.")
     similarity = F.normalize(x, dim=1) @ F.normalize(y, dim=1).T
     best, column = similarity.detach().max(dim=1)
     row = similarity.detach().argmax(dim=0)

@@ -47,11 +47,13 @@ def spatial_infonce(
         A scalar; 0 (with a gradient) when no spot has a neighbour in the batch.
 
     Raises:
-        InputError: for hard negatives without ``far``.
+        InputError: for a number out of its range, or hard negatives without ``far``.
 
     Source: Oord, Li and Vinyals, Representation learning with contrastive predictive coding, 2018; several positives per
     anchor as in Khosla et al., Supervised contrastive learning, 2020; hard negatives as in Robinson et al., 2021.
     """
+    expect(temperature > 0, f"expected a temperature above 0, found {temperature}; 0.15 is usual here.")
+    expect(hard_weight >= 0, f"expected a hard_weight of at least 0, found {hard_weight}; 0 leaves hard negatives out.")
     expect(
         hard_weight == 0 or far is not None,
         "expected the far pairs for its hard negatives, found none; pass far=far_pairs(pos, k).",

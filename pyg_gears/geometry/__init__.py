@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyg_gears.geometry.checked_coordinates import checked_coordinates
-from pyg_gears.geometry.distances import edge_distance, edge_squared_distance, pairwise_distance
+from pyg_gears.geometry.distances import edge_distance, edge_squared_distance
 from pyg_gears.geometry.gauge import gauge_fix, principal_frame
 from pyg_gears.geometry.neighbors import nearest_neighbors
 from pyg_gears.geometry.points import farthest_points
@@ -17,7 +17,6 @@ __all__ = [
     "farthest_points",
     "gauge_fix",
     "nearest_neighbors",
-    "pairwise_distance",
     "principal_frame",
     "similarity_procrustes",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+LEAST_SQUARE = 1e-12
 
 
 def edge_squared_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, " e"]:
@@ -12,25 +13,16 @@ def edge_squared_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 
     return (pos[edge_index[1]] - pos[edge_index[0]]).square().sum(dim=-1)
 
 
-def edge_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"], eps: float = 1e-12) -> Float[Tensor, " e"]:
-    r"""Distance of the end points of every edge, at least ``sqrt(eps)``, with zero gradient at coincidence.
+def edge_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, " e"]:
+    r"""Distance of the end points of every edge, at least 1e-6, with zero gradient at coincidence.
 
-    .. math:: d_{ij} = \sqrt{\max(\|x_i - x_j\|^2, \epsilon)}
+    .. math:: d_{ij} = \sqrt{\max(\|x_i - x_j\|^2, 10^{-12})}
 
     Args:
         pos: Coordinates, shape (n, d).
         edge_index: Edges, shape (2, e).
-        eps: Floor of the squared distance, in squared units of ``pos``.
 
     Returns:
         Distances, shape (e,), unit of ``pos``.
     """
-    return edge_squared_distance(pos, edge_index).clamp(min=eps).sqrt()
-
-
-def pairwise_distance(pos: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
-    """All distances of one layout, shape (n, n), exact (no expansion of the square), gradient 0 at coincidence."""
-    square = sum((pos[:, None, a] - pos[None, :, a]).square() for a in range(pos.size(1)))
-    assert isinstance(square, Tensor)
-    positive = square > 0
-    return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)
+    return edge_squared_distance(pos, edge_index).clamp(min=LEAST_SQUARE).sqrt()

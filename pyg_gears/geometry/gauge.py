@@ -17,7 +17,7 @@ def gauge_fix(
     .. math:: x_i' = (x_i - \bar x) / \max(\mathrm{RMS}, 10^{-6}), \quad \mathrm{RMS} = \sqrt{\tfrac1n \sum_i \|x_i - \bar x\|^2}
 
     Differentiable everywhere, also where all points coincide (they stay at the origin). Nodes without a place (NaN) keep none
-    and take no part. Half precision is computed in float32.
+    and take no part; a graph that holds one has no gradient. Half precision is computed in float32.
 
     Args:
         pos: Coordinates, shape (n, d), any unit.
@@ -55,7 +55,8 @@ def principal_frame(pos: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
     keep none.
     """
     x = gauge_fix(pos)
-    _, _, axes = torch.linalg.svd(x.nan_to_num(), full_matrices=False)
+    # Of fewer nodes than axes the lean decomposition would leave axes out.
+    _, _, axes = torch.linalg.svd(x.nan_to_num(), full_matrices=x.size(0) < x.size(1))
     x = x @ axes.T
     sign = torch.where(x.pow(3).nansum(dim=0) < 0, -1.0, 1.0).to(x.dtype)
     return x * sign

@@ -11,17 +11,15 @@ from torch import Tensor
 def neighbors_csr(
     index: Int[Tensor, "n k"] | Int[np.ndarray, "n k"],
     values: Float[Tensor, "n k"] | Float[np.ndarray, "n k"] | float = 1.0,
-    num_columns: int | None = None,
 ) -> csr_array:
     """The directed graph of neighbour lists: row i holds the neighbours of i.
 
     Args:
         index: Neighbours of every row, shape (n, k), without repeats within a row.
         values: Weight of each entry, shape (n, k), or one weight for all.
-        num_columns: Number of columns; n if omitted.
 
     Returns:
-        Matrix of shape (n, num_columns) with n k stored entries (also where a weight is 0), columns ascending.
+        Matrix of shape (n, n) with n k stored entries (also where a weight is 0), columns ascending.
 
     >>> neighbors_csr(np.array([[2, 1], [0, 2], [1, 0]])).toarray()[0]
     array([0., 1., 1.])
@@ -30,7 +28,7 @@ def neighbors_csr(
     n, k = columns.shape
     weights = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
     data = np.broadcast_to(weights, columns.shape).reshape(-1)
-    graph = csr_array((data.copy(), columns.reshape(-1).copy(), np.arange(n + 1) * k), shape=(n, num_columns or n))
+    graph = csr_array((data.copy(), columns.reshape(-1).copy(), np.arange(n + 1) * k), shape=(n, n))
     graph.sort_indices()
     return graph
 

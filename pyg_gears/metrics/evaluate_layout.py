@@ -9,7 +9,7 @@ from pyg_gears.metrics.collapse import collapse_statistics
 from pyg_gears.metrics.distances import distance_agreement
 from pyg_gears.metrics.edges import edge_agreement
 from pyg_gears.metrics.energy import energy_agreement
-from pyg_gears.metrics.layout_pair import LayoutLike, placed_cells
+from pyg_gears.metrics.layout_pair import LayoutLike, as_table, placed_cells
 from pyg_gears.metrics.neighborhoods import neighborhood_agreement
 from pyg_gears.metrics.pose import pose_agreement
 
@@ -72,7 +72,7 @@ def evaluate_layout(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> dic
     Cells without a place (NaN in both coordinates, as ``reconstruct`` gives cells without counts) are left out, with a warning.
 
     Args:
-        pos: Predicted coordinates, shape (n, 2), tensor or array, any unit and pose; n >= 6.
+        pos: Predicted coordinates, shape (n, 2), tensor, array or list, any unit and pose; n >= 6.
         truth: True coordinates of the same cells, shape (n, 2).
         seed: Seed of the draws.
 
@@ -87,6 +87,7 @@ def evaluate_layout(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> dic
     >>> evaluate_layout(-3 * truth[:, ::-1], truth)["trust_20"]
     1.0
     """
+    pos, truth = as_table(pos, "predicted"), as_table(truth, "true")
     placed = placed_cells(pos)
     if not placed.all() and len(truth) == len(placed):
         warnings.warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,8 +14,8 @@ from torch import Tensor
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 
-LayoutLike: TypeAlias = Tensor | NDArray[Any]
-"""Coordinates of shape (n, 2), as a tensor or an array of any number type."""
+LayoutLike: TypeAlias = Tensor | NDArray[Any] | Sequence[Any]
+"""Coordinates of shape (n, 2), as a tensor, an array of any number type, or a list of pairs."""
 
 MIN_CELLS = 6
 
@@ -55,7 +56,7 @@ def layout_pair(pos: LayoutLike, truth: LayoutLike) -> LayoutPair:
 
 def as_layout(pos: LayoutLike, name: str) -> Float[np.ndarray, "n 2"]:
     """One layout as float64, shape (n, 2), finite, of at least 6 cells; ``name`` is used in the error message."""
-    values = np.asarray(pos.detach().cpu() if isinstance(pos, Tensor) else pos)
+    values = as_table(pos, name)
     expect(
         values.ndim == 2 and values.shape[1] == 2,
         f"expected {name} positions of shape (n, 2), found {values.shape}; pass two coordinates per cell.",
@@ -70,9 +71,22 @@ def as_layout(pos: LayoutLike, name: str) -> Float[np.ndarray, "n 2"]:
     return values
 
 
+def as_table(pos: LayoutLike, name: str) -> NDArray[Any]:
+    """One layout as an array of numbers, whatever its shape; ``name`` is used in the error message."""
+    try:
+        values = np.asarray(pos.detach().cpu() if isinstance(pos, Tensor) else pos)
+    except ValueError:  # rows of different length
+        values = np.empty(0, dtype=object)
+    expect(
+        values.dtype.kind in "fiub",
+        f"expected {name} positions as a table of numbers, found something else; pass two coordinates per cell.",
+    )
+    return values
+
+
 def placed_cells(pos: LayoutLike) -> Bool[np.ndarray, " n"]:
     """Cells that have a place, shape (n,): ``reconstruct`` gives cells without counts NaN for both coordinates."""
-    values = np.asarray(pos.detach().cpu() if isinstance(pos, Tensor) else pos)
+    values = as_table(pos, "predicted")
     return (
         ~np.isnan(values).all(axis=-1) if values.ndim == 2 and values.dtype.kind == "f" else np.ones(len(values), bool)
     )

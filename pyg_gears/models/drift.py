@@ -32,7 +32,7 @@ class Drift(torch.nn.Module):
         self.as_source = Linear(channels, hidden_channels, bias=False)
         self.by_distance = Linear(2, hidden_channels, bias=False)
         self.time = Perceptron(1, hidden_channels, hidden_channels)
-        self.strength = Perceptron(hidden_channels, hidden_channels, 1, still=True)
+        self.strength = Perceptron(hidden_channels, hidden_channels, 1, zero_init=True)
 
     def reset_parameters(self) -> None:
         """Draw all parameters again."""

@@ -105,7 +105,7 @@ class IPAR(RecyclingModel):
                 frame=frame,
                 qk="learned" if fights else "published",
                 tau=TAU if fights else 1.0,
-                tau_range=TAU_RANGE,
+                tau_range=TAU_RANGE if fights else None,
                 qk_clip=QK_LIMIT if recycle == 0 and not fights else None,
                 dropout=dropout,
             )

@@ -80,7 +80,7 @@ class PlaceNet(StructureModel):
         self.context = ContextEncoder(in_channels, hidden_channels, layers, points, heads)
         self.embed_pos = Perceptron(hidden_channels, hidden_channels, 2)
         self.query, self.key, self.value = (Linear(hidden_channels, hidden_channels, bias=False) for _ in range(3))
-        self.place = Perceptron(2 * hidden_channels + 2, hidden_channels, 2, still=True)
+        self.place = Perceptron(2 * hidden_channels + 2, hidden_channels, 2, zero_init=True)
         self.spread = Perceptron(2 * hidden_channels, hidden_channels, 3)
 
     def forward(

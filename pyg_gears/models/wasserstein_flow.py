@@ -81,7 +81,7 @@ class WassersteinFlow(StructureModel):
         self.embed_pos = Perceptron(hidden_channels, hidden_channels, 2)
         self.read = Linear(hidden_channels + 3, hidden_channels)
         self.attend = ISAB(hidden_channels, points, heads)
-        self.move = Perceptron(hidden_channels, hidden_channels, 2, still=True)
+        self.move = Perceptron(hidden_channels, hidden_channels, 2, zero_init=True)
 
     def forward(
         self,

@@ -60,7 +60,14 @@ class DistanceBias(torch.nn.Module):
         Args:
             low: Second edge (the first is zero), above 0.
             high: Last edge, above ``low``.
+
+        Raises:
+            InputError: unless 0 < low < high, both finite.
         """
+        expect(
+            0 < low < high < float("inf"),
+            f"expected a range of distances 0 < low < high, found {low:g} and {high:g}; take two quantiles of a slide.",
+        )
         self.log_range.copy_(torch.tensor([low, high], dtype=torch.float64).log())
 
     def forward(self, pos: Float[Tensor, "b m d"]) -> Float[Tensor, "b m m"]:

@@ -21,7 +21,7 @@ from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_pos
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
 from pyg_gears.nn.observed import sends_messages
-from pyg_gears.nn.qk_scale import MAX_TAU, qk_scale, starting_tau
+from pyg_gears.nn.qk_scale import TAU_RANGE, qk_scale, starting_tau
 from pyg_gears.nn.sparse_attention import sparse_attention, sparse_attention_applies
 from pyg_gears.typing import Frame, QKMode
 
@@ -57,7 +57,7 @@ class IPAConv(MessagePassing):
         qk: "plain" :math:`q \cdot k / \sqrt d`; normalised q and k at the "published" scale (temperature
             :math:`\tau`), "divided" by :math:`\sqrt d`, or with one "learned" temperature; "none" leaves q and k out.
         tau: Temperature of normalised q and k: fixed, in [0.5, 4] (1 if omitted), or a learned one's first (:math:`\sqrt d`).
-        tau_range: Lowest and highest value of a learned temperature, within (0, 10]: it is never free.
+        tau_range: Lowest and highest value of a learned temperature, within (0, 10], as it is never free; (0.5, 10) if omitted.
         qk_clip: Largest absolute value of the q.k term; unbounded if omitted.
         beta: Weight of the gate logits.
         step: Step size eta of the coordinates.
@@ -80,7 +80,7 @@ class IPAConv(MessagePassing):
         frame: Frame = "free",
         qk: QKMode = "plain",
         tau: float | None = None,
-        tau_range: tuple[float, float] = (0.5, MAX_TAU),
+        tau_range: tuple[float, float] | None = None,
         qk_clip: float | None = None,
         beta: float = 2.0,
         step: float = 1.0,
@@ -101,7 +101,7 @@ class IPAConv(MessagePassing):
         )
         self.channels, self.heads, self.head_channels = channels, heads, head_channels
         self.layout, self.frame, self.beta, self.step = layout, frame, beta, step
-        self.qk, self.tau_range, self.qk_clip = qk, tau_range, qk_clip
+        self.qk, self.tau_range, self.qk_clip = qk, tau_range or TAU_RANGE, qk_clip
         inner = heads * head_channels
         self.norm = LayerNorm(channels)
         self.project = Linear(channels, inner if qk == "none" else 3 * inner, bias=False)
@@ -276,7 +276,7 @@ class IPAConv(MessagePassing):
         checked_results([new_s, new_pos], bias.with_terms(s, pos), self)
         if not return_terms:
             return new_s, new_pos
-        return new_s, new_pos, attention_terms(qk, geo, bias.gate, bias.pair_bias, alpha)
+        return new_s, new_pos, attention_terms(qk, geo, bias.gate, bias.pair, alpha)
 
     def edge_update(self, query_i: Tensor, key_j: Tensor) -> Tensor:
         """Product q . k of every edge and head, shape (e, h)."""

@@ -1,11 +1,12 @@
-"""Two linear maps with one bend between them."""
+"""A perceptron with one hidden layer."""
 
 from __future__ import annotations
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import Linear, SiLU
+from torch.nn import Linear
+from torch.nn.functional import silu
 
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.nn.checked_nodes import checked_places
@@ -18,21 +19,17 @@ class Perceptron(torch.nn.Module):
         in_channels: Channels c of the input.
         hidden_channels: Channels of the hidden layer.
         out_channels: Channels d of the result.
-        still: Start with a last layer of zeros: what the network adds to begins unchanged.
+        zero_init: Start with a last layer of zeros: what the network adds to begins unchanged.
 
-    >>> Perceptron(4, 8, 2, still=True)(torch.ones(3, 4)).abs().sum().item()
+    >>> Perceptron(4, 8, 2, zero_init=True)(torch.ones(3, 4)).abs().sum().item()
     0.0
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int, out_channels: int, *, still: bool = False) -> None:
+    def __init__(self, in_channels: int, hidden_channels: int, out_channels: int, *, zero_init: bool = False) -> None:
         super().__init__()
         check_sizes(in_channels=in_channels, hidden_channels=hidden_channels, out_channels=out_channels)
-        self.still = still
-        self.first, self.bend, self.last = (
-            Linear(in_channels, hidden_channels),
-            SiLU(),
-            Linear(hidden_channels, out_channels),
-        )
+        self.zero_init = zero_init
+        self.first, self.last = Linear(in_channels, hidden_channels), Linear(hidden_channels, out_channels)
         self._set_constants()
 
     def reset_parameters(self) -> None:
@@ -42,7 +39,7 @@ class Perceptron(torch.nn.Module):
         self._set_constants()
 
     def _set_constants(self) -> None:
-        if self.still:
+        if self.zero_init:
             for parameter in self.last.parameters():
                 torch.nn.init.zeros_(parameter)
 
@@ -56,4 +53,4 @@ class Perceptron(torch.nn.Module):
             InputError: for another number of channels, or a type other than that of the weights.
         """
         x = checked_places(x, self.first.in_features, self.first.weight)
-        return self.last(self.bend(self.first(x)))
+        return self.last(silu(self.first(x)))

@@ -15,6 +15,7 @@ QK_MODES: tuple[QKMode, ...] = ("none", "plain", "divided", "published", "learne
 
 FIXED_RANGE = (0.5, 4.0)
 MAX_TAU = 10.0
+TAU_RANGE = (0.5, MAX_TAU)
 
 
 def qk_scale(
@@ -46,25 +47,31 @@ def qk_scale(
     return query * factor.view(-1, 1), key
 
 
-def starting_tau(mode: QKMode, channels: int, tau: float | None, tau_range: tuple[float, float]) -> float | None:
+def starting_tau(
+    mode: QKMode, channels: int, tau: float | None, tau_range: tuple[float, float] | None = None
+) -> float | None:
     r"""The temperature that a layer starts with, checked; None where there is none.
 
     Args:
         mode: How q and k are scaled.
         channels: Channels d per head.
         tau: The value asked for; by default 1, or :math:`\sqrt d` where it is learned.
-        tau_range: Lowest and highest value of a learned one.
+        tau_range: Lowest and highest value of a learned one, 0.5 and 10 if omitted.
 
     Raises:
         InputError: for an unknown mode, a value out of range, or one that would have no effect.
     """
     expect(mode in QK_MODES, f"expected qk among {', '.join(QK_MODES)}, found {mode!r}; name one of them.")
+    expect(
+        mode == "learned" or tau_range is None,
+        f"expected no tau_range with qk={mode!r}, found {tau_range}; only a learned temperature has one.",
+    )
     if mode in ("none", "plain"):
         expect(
             tau is None, f"expected no tau with qk={mode!r}, found {tau}; only normalised q and k have a temperature."
         )
         return None
-    low, high = tau_range if mode == "learned" else FIXED_RANGE
+    low, high = (tau_range or TAU_RANGE) if mode == "learned" else FIXED_RANGE
     expect(
         0 < low <= high <= MAX_TAU,
         f"expected 0 < lowest <= highest <= {MAX_TAU:g} in tau_range, found {tau_range}; narrow it.",

@@ -179,9 +179,9 @@ def _check_outputs(json_path: FilePath | None, figures_dir: FilePath | None) -> 
     if json_path is not None:
         check_output(json_path)
     if figures_dir is not None:
-        from pyg_gears.report.figure_style import new_figure
+        from pyg_gears.report.figure_style import check_figures
 
-        new_figure(1, 1)  # without matplotlib, fail before the metrics are computed
+        check_figures()
         check_report_folder(figures_dir)
 
 

@@ -36,6 +36,15 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def check_figures() -> None:
+    """Check that figures can be drawn at all, before the work whose result they show.
+
+    Raises:
+        ImportError: without matplotlib.
+    """
+    new_figure(1, 1)
+
+
 def caption(figure: Figure, text: str) -> None:
     """Add a strip with a caption below the figure: what is shown, of how many, in which unit, what was held out."""
     lines = _wrapped(text, 72 * 0.94 * figure.get_figwidth())  # on a screen hinting widens the letters by some percent

@@ -15,7 +15,7 @@ BANDWIDTH = 0.1
 """Default bandwidth as a share of the largest difference along an edge: in a drawing every contour is cut."""
 
 FLOOR = 1e-3
-"""The least affinity of an edge: a connected graph stays connected."""
+"""The least affinity of an edge."""
 
 
 def affinity(
@@ -23,24 +23,22 @@ def affinity(
     edge_index: Int[Tensor, "2 e"],
     *,
     bandwidth: float | None = None,
-    floor: float = FLOOR,
 ) -> Float[Tensor, " e"]:
     r"""How alike the ends of every edge are.
 
-    .. math:: w_{ij} = \max\bigl(e^{-\|s_i - s_j\|^2 / 2 b^2}, \epsilon\bigr)
+    .. math:: w_{ij} = \max\bigl(e^{-\|s_i - s_j\|^2 / 2 b^2}, 10^{-3}\bigr)
 
     Args:
         signal: Signal s of the nodes, shape (n, c), finite.
         edge_index: Edges, shape (2, e).
         bandwidth: b > 0, in the unit of the signal; a tenth of the largest difference along an edge if omitted. For noisy
             signals, where all differences are of one size, their root mean square is the better choice.
-        floor: The least affinity, in (0, 1].
 
     Returns:
-        Affinities (e,) in [floor, 1], float64.
+        Affinities (e,) in [0.001, 1], float64: a connected graph stays connected.
 
     Raises:
-        InputError: for a signal that is not finite, a bandwidth that is not positive or a floor outside (0, 1].
+        InputError: for a signal that is not finite, or a bandwidth that is not positive.
 
     Source: Shi and Malik, Normalized cuts and image segmentation, 2000, without their factor of distance: the graph says
         who is near.
@@ -49,14 +47,13 @@ def affinity(
         bool(torch.isfinite(signal).all()),
         "expected a finite signal, found NaN or infinite values; clean the signal.",
     )
-    expect(0 < floor <= 1, f"expected a least affinity in (0, 1], found {floor:g}; choose one, e.g. {FLOOR}.")
     values = signal.double()
     square = (values[edge_index[0]] - values[edge_index[1]]).square().sum(dim=1)
     if bandwidth is None:
         largest = float(square.max()) if square.numel() else 0.0
         bandwidth = BANDWIDTH * largest**0.5 or 1.0
     expect(bandwidth > 0, f"expected a positive bandwidth, found {bandwidth:g}; give it the unit of the signal.")
-    return torch.exp(-square / (2 * bandwidth**2)).clamp(min=floor)
+    return torch.exp(-square / (2 * bandwidth**2)).clamp(min=FLOOR)
 
 
 def affinity_laplacian(
@@ -64,7 +61,6 @@ def affinity_laplacian(
     edge_index: Int[Tensor, "2 e"],
     *,
     bandwidth: float | None = None,
-    floor: float = FLOOR,
     nodes: Bool[Tensor, " n"] | None = None,
 ) -> csr_array:
     r"""The normalised Laplacian of the affinities.
@@ -79,7 +75,6 @@ def affinity_laplacian(
         edge_index: Edges of any graph (pixel grid, kNN), shape (2, e); whatever
             :func:`pyg_gears.graphs.checked_edges` takes.
         bandwidth: As for :func:`affinity`.
-        floor: As for :func:`affinity`.
         nodes: The *boundary-only* variant: edges are kept between these nodes only, shape (n,). All if omitted.
 
     Returns:
@@ -96,7 +91,7 @@ def affinity_laplacian(
         kept &= nodes[low] & nodes[high]
     code = torch.unique(low[kept] * n + high[kept])
     once = torch.stack([code // n, code % n])
-    weight = affinity(signal, once, bandwidth=bandwidth, floor=floor).numpy()
+    weight = affinity(signal, once, bandwidth=bandwidth).numpy()
     first, second = once.numpy().astype(np.int32)
     half = coo_array((weight, (first, second)), shape=(n, n)).tocsr()
     adjacency = csr_array(half + half.T)

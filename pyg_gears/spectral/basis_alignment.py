@@ -15,8 +15,8 @@ class BasisAlignment(NamedTuple):
     """``source @ rotation`` are coordinates in the target's basis.
 
     ``rank`` directions are determined by what was given; the others are mapped to zero rather than to a guess, so that
-    ``rotation`` (k, k) is orthogonal only where ``rank`` is k. ``disparity`` in [0, 1] is what the map leaves of the target:
-    residual sum of squares over the target's.
+    ``rotation`` (k, k) is orthogonal only where ``rank`` is k. ``disparity`` in [0, 1] is what the multiple of the rotated
+    source that fits best leaves of the target: residual sum of squares over the target's.
     """
 
     rotation: Float[Tensor, "k k"]
@@ -66,7 +66,7 @@ def align_bases(
     rank = int((singular > tolerance * singular[0].clamp(min=torch.finfo(a.dtype).tiny)).sum())
     rotation = u[:, :rank] @ vt[:rank]
     scale = b.square().sum().clamp(min=torch.finfo(a.dtype).tiny)
-    # Of the rotated source that a multiple fits best: graphs of unlike size and degree differ by one.
+    # Graphs of unlike size and degree differ by a factor.
     rotated = a @ rotation
     share = (rotated * b).sum() / rotated.square().sum().clamp(min=torch.finfo(a.dtype).tiny)
     return BasisAlignment(rotation, rank, float((share * rotated - b).square().sum() / scale))

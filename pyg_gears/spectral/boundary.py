@@ -46,8 +46,8 @@ def boundary_mask(
     values = signal.double()
     source, target = checked_edges(edge_index, signal.size(0))
     jump = (values[source] - values[target]).norm(dim=1)
-    mask = torch.zeros(signal.size(0), dtype=torch.bool)
-    largest = jump.max() if jump.numel() else torch.tensor(0.0)
+    mask = torch.zeros(signal.size(0), dtype=torch.bool, device=signal.device)
+    largest = jump.max() if jump.numel() else jump.new_zeros(())
     strong = jump > threshold * largest
     source, target = source[strong], target[strong]
     if side == "both":

@@ -14,9 +14,8 @@ from pyg_gears import __version__
 from pyg_gears.data.whole_file import whole_file, writing
 from pyg_gears.errors import InputError, expect
 from pyg_gears.training.migrations import FORMAT, SEALED, upgrade
+from pyg_gears.training.model_folder import FILE, model_file
 from pyg_gears.training.sealed_file import read_sealed, write_sealed
-
-FILE = "model.pt"
 
 
 def save_checkpoint(folder: Path, content: dict[str, Any]) -> None:
@@ -41,8 +40,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         InputError: when the folder holds no model, a damaged or changed one, or one of a format that this version does not
             read.
     """
-    file = folder / FILE
-    expect(file.is_file(), f"expected a model folder with {FILE} at {folder}, found none; run `pyg-gears fit` first.")
+    file = model_file(folder)
     try:
         content, sealed = read_sealed(file)
     except InputError as error:

@@ -88,7 +88,7 @@ class PublishedEncoderModule(lightning.LightningModule):
         self.register_buffer("cache", torch.zeros(size))
         self.cache: Tensor
         if recipe.consistency is not None:
-            self._near = knn(self._x, min(recipe.consistency.neighbors, len(self._x) - 1), metric="cosine").index
+            self._near = knn(self._x, recipe.consistency.neighbors, metric="cosine").index
 
     def train_dataloader(self) -> DataLoader[int]:
         """The steps up to the next look at the mixing; what a step draws follows from its number."""

@@ -61,6 +61,12 @@ def test_tsne_is_left_out_for_many_cells(monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(simple_rivals([_slide("a", 60, 0, 0.0)], _slide("q", 60, 2, 0.0))) == NAMES[:4]
 
 
+def test_as_few_cells_as_a_layout_may_have_are_laid_out() -> None:
+    found = simple_rivals([_slide("a", 60, 0, 0.0)], _slide("q", 3, 2, 0.0))
+    assert list(found) == NAMES
+    assert all(layout.shape == (3, 2) and np.isfinite(layout).all() for layout in found.values())
+
+
 def test_ridge_slow_statement() -> None:
     generator = np.random.default_rng(0)
     x, y, query = generator.normal(size=(50, 7)) + 3, generator.normal(size=(50, 2)), generator.normal(size=(9, 7))

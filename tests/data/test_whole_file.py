@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.leftovers import part_of, remove_leftovers, remove_parts, removed_at_the_end
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import InputError, storage_reason
@@ -53,6 +54,14 @@ def test_what_a_file_system_refuses_is_one_sentence(tmp_path, number, kind) -> N
     with pytest.raises(InputError, match=r"expected to be able to write .*file\.txt, found '.*'; make room"):
         write()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("below", ["", "folder"])
+def test_a_file_in_the_place_of_a_folder_is_one_sentence(tmp_path, below) -> None:
+    (tmp_path / "taken").write_text("")
+    folder = tmp_path / "taken" / below
+    with pytest.raises(InputError, match=r"expected a folder to write to, found a file in the place of .*taken"):
+        locked_folder(folder).__enter__()
 
 
 def test_errors_of_another_kind_stay_as_they_are(tmp_path) -> None:

@@ -73,6 +73,9 @@ def test_without_a_mutual_pair_there_is_nothing_to_learn() -> None:
     assert torch.equal(torch.autograd.grad(loss, x)[0], torch.zeros_like(x))
     with pytest.raises(InputError, match="expected two sets with the same channels"):
         mutual_infonce(x, y[:, :2])
+    for wrong in ({"temperature": 0.0}, {"least": 2.0}):
+        with pytest.raises(InputError, match=r"expected a (temperature above 0|least cosine in \[-1, 1\]), found"):
+            mutual_infonce(x, y, **wrong)
 
 
 def test_mutual_neighbours_are_drawn_together() -> None:

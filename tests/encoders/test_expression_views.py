@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pyg_gears.encoders import expression_view
+from pyg_gears.errors import InputError
 
 X = torch.log1p(torch.rand(400, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 20)
 
@@ -36,3 +37,9 @@ def test_depth_varies_by_cell_on_the_scale_of_counts() -> None:
 def test_noise_is_on_the_logarithm_and_clamped() -> None:
     assert float((view(noise=0.1) - X).std()) == pytest.approx(0.1, rel=0.05)
     assert float(view(noise=100.0).abs().max()) == 10.0
+
+
+@pytest.mark.parametrize("wrong", [{"dropout": 1.5}, {"jitter": -0.1}, {"noise": -1.0}])
+def test_numbers_out_of_range_are_refused(wrong) -> None:
+    with pytest.raises(InputError, match=rf"expected {next(iter(wrong))} of a view in \[0, (1|inf)\], found"):
+        view(**wrong)

@@ -147,8 +147,11 @@ def test_equal_rows_have_a_finite_gradient(value: float) -> None:
     assert torch.isfinite(a.grad).all()
 
 
-def test_hard_negatives_need_the_far_pairs() -> None:
+def test_numbers_out_of_range_and_hard_negatives_without_far_pairs_are_refused() -> None:
     a, b, neighbors, _ = batch()
+    for wrong in ({"temperature": 0.0}, {"hard_weight": -1.0}):
+        with pytest.raises(ValueError, match=r"expected a (temperature above 0|hard_weight of at least 0), found"):
+            spatial_infonce(a, b, neighbors, **wrong)
     with pytest.raises(ValueError, match="expected the far pairs for its hard negatives, found none"):
         spatial_infonce(a, b, neighbors, hard_weight=1.0)
 

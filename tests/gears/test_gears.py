@@ -134,7 +134,7 @@ def test_patchwise_query_and_description_can_be_written(fitted, tissue) -> None:
 
 
 def test_misuse_is_refused(fitted, tissue, recipe, tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"expected a model folder with model\.pt"):
+    with pytest.raises(ValueError, match="expected a model folder at"):
         Gears.load(tmp_path)
     (tmp_path / "model.pt").write_bytes(b"no model")
     with pytest.raises(ValueError, match="expected a readable model"):

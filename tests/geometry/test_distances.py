@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from pyg_gears.geometry import edge_distance, farthest_points, pairwise_distance
+from pyg_gears.geometry import edge_distance, farthest_points
+from tests.pairwise_distance import pairwise_distance
 
 
 def test_distances_agree_with_cdist() -> None:

@@ -44,6 +44,11 @@ def test_principal_frame_is_one_pose_for_all_similarities(seed: int) -> None:
     torch.testing.assert_close(principal_frame(similarity(pos, seed)), principal_frame(pos))
 
 
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_nodes_for_two_axes_keep_both_coordinates(n: int) -> None:
+    assert torch.equal(principal_frame(torch.full((n, 2), 3.0)), torch.zeros(n, 2))
+
+
 @pytest.mark.parametrize("frame", [gauge_fix, principal_frame, lambda pos: gauge_fix(pos, torch.zeros(40).long(), 1)])
 def test_nodes_without_a_place_keep_none_and_take_no_part(frame) -> None:
     pos = torch.randn(40, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 3 + 1

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_gears.geometry import nearest_neighbors, pairwise_distance
+from pyg_gears.geometry import nearest_neighbors
+from tests.pairwise_distance import pairwise_distance
 
 
 def oracle(pos: torch.Tensor, k: int) -> list[list[int]]:

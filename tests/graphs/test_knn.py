@@ -86,6 +86,21 @@ def test_tiny_inputs() -> None:
     assert knn(torch.zeros(3, 3), 4).index.tolist() == [[1, 2], [0, 2], [0, 1]]  # zero rows: cosine distance is a tie
 
 
+@pytest.mark.parametrize("method", ["exact", "approximate"])
+def test_a_zero_row_has_cosine_distance_one_to_all_others(method: str) -> None:
+    if method == "approximate":
+        pytest.importorskip("faiss")
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(6))
+    x[[3, 7]] = 0.0
+    found = knn(x, 59, method=method)
+    near = torch.zeros(60, 60).scatter_(1, found.index, found.distance)
+    others = torch.ones(60, dtype=torch.bool)
+    others[[3, 7]] = False
+    torch.testing.assert_close(near[3, others], torch.ones(58))
+    torch.testing.assert_close(near[others, 7], torch.ones(58))
+    assert near[3, 7] == 0
+
+
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_approximate_finds_nearly_the_same(metric: str) -> None:
     pytest.importorskip("faiss")

@@ -86,7 +86,14 @@ def test_bad_input_is_one_sentence(pos: np.ndarray, truth: np.ndarray, text: str
         evaluate_layout(pos, truth)
 
 
-@pytest.mark.parametrize("convert", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize("rows", [[[0.0, 1.0], [2.0]], np.full((9, 2), "a"), np.full((9, 2), None)])
+def test_what_is_no_table_of_numbers_is_one_sentence(rows) -> None:
+    for pair in ((rows, np.ones((9, 2))), (np.ones((9, 2)), rows)):
+        with pytest.raises(InputError, match=r"expected (predicted|true) positions as a table of numbers"):
+            evaluate_layout(*pair)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.as_tensor, np.ndarray.tolist])
 def test_cells_without_a_place_are_left_out_and_counted(convert) -> None:
     pos, truth = _layouts(60)
     placed = np.ones(60, dtype=bool)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from pyg_gears.geometry import gauge_fix, pairwise_distance, similarity_procrustes
+from pyg_gears.geometry import gauge_fix, similarity_procrustes
 from pyg_gears.models.distance_terms import (
     coordinate_cycle,
     distance_likelihood,
@@ -21,6 +21,7 @@ from pyg_gears.models.landmark_layout import central_landmarks, landmark_layout
 from pyg_gears.models.springs import spring_step
 from pyg_gears.nn import DistanceHead, PairDistances
 from pyg_gears.testing import assert_coordinate_equivariant, random_graphs
+from tests.pairwise_distance import pairwise_distance
 
 
 def points(n: int, seed: int = 0) -> Tensor:

@@ -12,7 +12,7 @@ from torch_geometric.data import Batch, Data
 
 from pyg_gears import Recipe
 from pyg_gears.errors import InputError
-from pyg_gears.geometry import gauge_fix, pairwise_distance, similarity_procrustes
+from pyg_gears.geometry import gauge_fix, similarity_procrustes
 from pyg_gears.losses import geometric_energy, linear_stress
 from pyg_gears.metrics import collapse_statistics
 from pyg_gears.models import GatedModel, StructureModel
@@ -20,6 +20,7 @@ from pyg_gears.testing import assert_permutation_equivariant, random_graphs
 from pyg_gears.training.build_model import seeded_weights
 from pyg_gears.training.model_recipe import ModelRecipe
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
+from tests.pairwise_distance import pairwise_distance
 
 C = 6
 SET = {"hidden_channels": 8, "layers": 1, "points": 3, "heads": 2}

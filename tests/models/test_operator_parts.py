@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from pyg_gears.geometry import gauge_fix, pairwise_distance, similarity_procrustes
+from pyg_gears.geometry import gauge_fix, similarity_procrustes
 from pyg_gears.losses import operator_kl, random_walk_kl
 from pyg_gears.models import OperatorNet, OperatorVAE
 from pyg_gears.models.operator_decoders import (
@@ -21,6 +21,7 @@ from pyg_gears.nn import pad_sets
 from pyg_gears.targets import log_affinity, log_transitions
 from pyg_gears.testing import random_graphs
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
+from tests.pairwise_distance import pairwise_distance
 
 C = 5
 

@@ -40,7 +40,7 @@ MAKE: dict[str, Callable[[], torch.nn.Module]] = {
     "PairHead": lambda: PairHead(C, 6, 3),
     "DistanceHead": lambda: DistanceHead(C, 6),
     "Perceptron": lambda: Perceptron(C, 6, 2),
-    "Perceptron, still": lambda: Perceptron(C, 6, 2, still=True),
+    "Perceptron, zero_init": lambda: Perceptron(C, 6, 2, zero_init=True),
     "GateSmoothing": GateSmoothing,
     **{f"GeometryBias {mode}": lambda mode=mode: GeometryBias(mode, C, 2) for mode in ("monotone", "rbf", "point")},
     **{

@@ -77,6 +77,9 @@ def test_the_bias_is_that_of_the_bin_and_leaves_the_points_alone() -> None:
     found.square().sum().backward()
     assert place.grad is None
     assert all(parameter.grad.abs().max() > 0 for parameter in bias.parameters())
+    for low, high in ((0.0, 1.0), (2.0, 1.0), (1.0, 1.0), (1.0, float("inf"))):
+        with pytest.raises(InputError, match="expected a range of distances 0 < low < high"):
+            bias.set_range(low, high)
 
 
 def test_the_bias_can_be_differentiated_twice_and_takes_half_precision() -> None:

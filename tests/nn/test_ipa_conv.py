@@ -456,6 +456,7 @@ def test_bad_input() -> None:
         ({"frame": "fixed"}, "expected frame among free, rotation, found 'fixed'"),
         ({"qk": "cosine"}, "expected qk among none, plain, divided, published, learned, found 'cosine'"),
         ({"tau": 2.0}, "expected no tau with qk='plain', found 2.0"),
+        ({"tau_range": (1.0, 2.0)}, r"expected no tau_range with qk='plain', found \(1\.0, 2\.0\)"),
         ({"qk": "published", "tau": 5.0}, r"expected tau in \[0.5, 4\], found 5"),
         (
             {"qk": "learned", "tau_range": (2.0, 20.0)},

@@ -54,6 +54,16 @@ def test_all_layouts_agree(kind: str, beta: float) -> None:
         )
 
 
+def test_the_terms_of_an_infinite_pair_bias_are_the_finite_logits_that_attention_follows() -> None:
+    pair, target = gate("heads"), GRAPH.edge_index[1]
+    pair[target == 5, 0] = 1.0
+    pair[(target == 5).nonzero()[0, 0], 0] = torch.inf
+    *_, terms = conv("edge", geo="monotone")(GRAPH.x, GRAPH.pos, GRAPH.edge_index, pair_bias=pair, return_terms=True)
+    total = terms.qk + terms.geo + terms.gate + terms.pair
+    assert torch.isfinite(total).all()
+    torch.testing.assert_close(terms.alpha[target == 5, 0], total[target == 5, 0].softmax(dim=0))
+
+
 @pytest.mark.parametrize("layout", ["edge", "dense"])
 @pytest.mark.parametrize("kind", ["some", "a node", "all"])
 def test_it_is_as_if_the_edges_were_not_there(layout: str, kind: str) -> None:

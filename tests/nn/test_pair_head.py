@@ -37,7 +37,7 @@ def test_states_and_pairs_of_another_kind_are_refused(head: torch.nn.Module) -> 
 def test_a_still_network_begins_at_zero_and_learns() -> None:
     torch.manual_seed(0)
     x = torch.randn(5, 3, 4)
-    still, moving = Perceptron(4, 6, 2, still=True), Perceptron(4, 6, 2)
+    still, moving = Perceptron(4, 6, 2, zero_init=True), Perceptron(4, 6, 2)
     assert still(x).abs().max() == 0
     assert moving(x).abs().max() > 0
     assert still(x).shape == (5, 3, 2)

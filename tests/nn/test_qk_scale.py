@@ -31,7 +31,7 @@ def test_scales_of_one_product() -> None:
 
 
 def test_where_a_temperature_starts() -> None:
-    assert starting_tau("plain", 16, None, (0.5, 10.0)) is None
-    assert starting_tau("published", 16, None, (0.5, 10.0)) == 1.0
-    assert starting_tau("learned", 16, None, (0.5, 10.0)) == 4.0
+    assert starting_tau("plain", 16, None) is None
+    assert starting_tau("published", 16, None) == 1.0
+    assert starting_tau("learned", 16, None) == 4.0
     assert starting_tau("learned", 16, 2.0, (1.0, 10.0)) == 2.0

@@ -62,7 +62,5 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         affinity(torch.tensor([[0.0], [torch.nan], [1.0]]), edges)
     with pytest.raises(InputError, match="expected a positive bandwidth, found -1"):
         affinity(torch.zeros(3, 1), edges, bandwidth=-1.0)
-    with pytest.raises(InputError, match=r"expected a least affinity in \(0, 1\], found 0"):
-        affinity(torch.zeros(3, 1), edges, floor=0)
     with pytest.raises(InputError, match=r"expected nodes 0\.\.2 in edge_index, found 0\.\.7"):
         affinity_laplacian(torch.zeros(3, 1), torch.tensor([[0], [7]]))

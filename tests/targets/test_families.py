@@ -9,9 +9,10 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.errors import InputError
-from pyg_gears.geometry import gauge_fix, pairwise_distance
+from pyg_gears.geometry import gauge_fix
 from pyg_gears.targets import fuzzy_target, lle_target, neighbor_count, neighborhood_target, ring_triplets
 from pyg_gears.transforms import FAMILIES, CandidateGraph, GeometricTargets, GramFactor, TargetFamilies
+from tests.pairwise_distance import pairwise_distance
 
 
 def points(n: int, seed: int = 0) -> torch.Tensor:

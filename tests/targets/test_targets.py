@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from pyg_gears.geometry import gauge_fix, nearest_neighbors, pairwise_distance
+from pyg_gears.geometry import gauge_fix, nearest_neighbors
 from pyg_gears.targets import (
     gate_target,
     landmark_count,
@@ -18,6 +18,7 @@ from pyg_gears.targets import (
 )
 from pyg_gears.targets.multiscale_stress import stress_neighbors
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
+from tests.pairwise_distance import pairwise_distance
 
 
 def slow_transitions(pos: torch.Tensor, k: int) -> torch.Tensor:

@@ -48,7 +48,6 @@ def batch_effect(
     reading: ReadOptions,
 ) -> None:
     """Report how far slides differ in expression and in each embedding, on slides that the fit has not seen too."""
-    from pyg_gears.errors import expect
     from pyg_gears.lab.encoders.batch_effect import batch_effect as run
     from pyg_gears.lab.encoders.batch_effect import check_batch_effect
 
@@ -61,10 +60,9 @@ def batch_effect(
     )
     fitted = []
     if model is not None:
-        expect(
-            (model / "model.pt").is_file(),
-            f"expected a model folder at {model}, found none; run `pyg-gears fit` first.",
-        )
+        from pyg_gears.training.model_folder import model_file
+
+        model_file(model)
         from pyg_gears import load
         from pyg_gears.lab.encoders.comparison_rows import FittedRow
 

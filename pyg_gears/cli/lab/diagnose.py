@@ -39,13 +39,11 @@ def diagnose(
     reading: ReadOptions,
 ) -> None:
     """Report where attention and gate go, the cost of the inferred graph, and whether the model is ready for more data."""
-    from pyg_gears.errors import expect
     from pyg_gears.lab.probes.diagnosis import check_diagnosis
     from pyg_gears.lab.probes.diagnosis import diagnose as run
+    from pyg_gears.training.model_folder import model_file
 
-    expect(
-        (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
-    )
+    model_file(model)
     check_diagnosis(slides, out, minisets, reading=reading)
 
     from pyg_gears import load

@@ -31,15 +31,14 @@ def patch_size(
     from pyg_gears.data import read_slide
     from pyg_gears.errors import expect
     from pyg_gears.report.report_folder import check_report_folder
+    from pyg_gears.training.model_folder import model_file
 
     words = [word.strip() for word in sizes.split(",")]
     expect(
         all(word == "whole" or word.isdecimal() for word in words),
         f"expected --sizes like 64,256,whole, found {sizes!r}; write numbers of cells with commas between.",
     )
-    expect(
-        (model / "model.pt").is_file(), f"expected a model folder at {model}, found none; run `pyg-gears fit` first."
-    )
+    model_file(model)
     cells = read_slide(section, reading)
     check_report_folder(out)
 

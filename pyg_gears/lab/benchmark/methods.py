@@ -14,6 +14,7 @@ from pyg_gears.errors import expect, nearest_name
 from pyg_gears.fitted_gears import FittedGears
 from pyg_gears.gears import Gears
 from pyg_gears.lab.benchmark.protocols import Case
+from pyg_gears.training.model_folder import model_file
 from pyg_gears.training.presets import PRESETS
 from pyg_gears.training.recipe import Recipe
 
@@ -79,11 +80,7 @@ def find_methods(
         else:
             found.append(Method(name, None, _simple if name == "simple" else _soft_map))
     for folder in models:
-        expect(
-            (folder / "model.pt").is_file(),
-            f"expected a model folder at {folder}, found none; run `pyg-gears fit` first.",
-        )
-        content = hashlib.sha256((folder / "model.pt").read_bytes()).hexdigest()
+        content = hashlib.sha256(model_file(folder).read_bytes()).hexdigest()
         found.append(Method(folder.resolve().name, content, partial(_place, folder)))
     return found
 

@@ -23,7 +23,7 @@ from pyg_gears.lab.benchmark.protocols import PROTOCOLS, Case, Pooling, make_cas
 from pyg_gears.lab.benchmark.rival_files import RivalFile
 from pyg_gears.lab.benchmark.scores import Row, score_parts
 from pyg_gears.lab.benchmark.table import write_results
-from pyg_gears.report.figure_style import caption, new_figure
+from pyg_gears.report.figure_style import caption, check_figures
 from pyg_gears.report.layout_figures import MATRIX_CELLS
 from pyg_gears.typing import FilePath
 
@@ -77,7 +77,7 @@ def run_benchmark(
     """
     out = Path(out)
     _check(sections, methods, protocols, seeds, rivals)
-    new_figure(1, 1)
+    check_figures()
     cases = {(name, seed): make_case(name, sections, pooling, seed) for name in protocols for seed in seeds}
     placed = {(*key, rival.name): rival.layout(case.query.cells) for key, case in cases.items() for rival in rivals}
     rows: list[Row] = []

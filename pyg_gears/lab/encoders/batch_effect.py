@@ -203,9 +203,9 @@ def check_batch_effect(
             f"expected cells from another file than the slides, found {there.name} in both; leave it out.",
         )
     check_report_folder(out)
-    from pyg_gears.report.figure_style import new_figure
+    from pyg_gears.report.figure_style import check_figures
 
-    new_figure(1, 1)  # a missing matplotlib is reported now, not after the measurements
+    check_figures()
     if harmony:
         from pyg_gears.lab.encoders.harmony import imported_harmony
 

@@ -115,7 +115,6 @@ def within_cluster_probe(
     labels: Sequence[Any] | NDArray[Any],
     clusters: IntArray,
     *,
-    folds: int = FOLDS,
     seed: int = 0,
 ) -> ClusterProbeOutput:
     """:func:`slide_probe` inside each cluster in which every slide has at least ten spots, averaged.
@@ -124,7 +123,6 @@ def within_cluster_probe(
         x: Embedding of the spots of all slides, shape (n, c).
         labels: Slide of each spot, shape (n,).
         clusters: Cluster of each spot, shape (n,).
-        folds: As in :func:`slide_probe`.
         seed: As in :func:`slide_probe`.
 
     Returns:
@@ -143,7 +141,7 @@ def within_cluster_probe(
     for cluster in np.unique(clusters):
         inside = clusters == cluster
         if np.bincount(label[inside], minlength=slides).min() >= MIN_CLUSTER_SPOTS:
-            scores.append(slide_probe(values[inside], label[inside], folds=folds, seed=seed).accuracy)
+            scores.append(slide_probe(values[inside], label[inside], seed=seed).accuracy)
     return ClusterProbeOutput(float(np.mean(scores)) if scores else float("nan"), 1.0 / slides, len(scores))
 
 

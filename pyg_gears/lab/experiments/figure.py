@@ -13,15 +13,6 @@ from pyg_gears.lab.experiments.table import HIGHER_IS_BETTER, MAIN
 from pyg_gears.report.figure_style import OTHER, PALETTE, caption, new_figure
 
 
-def check_figures() -> None:
-    """Check that figures can be drawn at all.
-
-    Raises:
-        ImportError: without matplotlib.
-    """
-    new_figure(1, 1)
-
-
 def draw_experiment(experiment: Experiment, records: Sequence[RunRecord], path: Path) -> None:
     """Draw every run as a dot, the mean of a variant as a bar, runs with the same protocol, fold and seed joined by a line.
 

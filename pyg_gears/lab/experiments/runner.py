@@ -27,12 +27,13 @@ from pyg_gears.errors import expect, nearest_name
 from pyg_gears.lab.experiments.criterion import Verdict
 from pyg_gears.lab.experiments.evaluations import EVALUATIONS
 from pyg_gears.lab.experiments.experiment import PROTOCOLS, Experiment, Protocol
-from pyg_gears.lab.experiments.figure import check_figures, draw_experiment
+from pyg_gears.lab.experiments.figure import draw_experiment
 from pyg_gears.lab.experiments.fold import Preparation, check_protocol, prepare_folds
 from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.experiments.table import judge, write_results
 from pyg_gears.lab.experiments.train_run import RunTask, train_run
 from pyg_gears.lab.experiments.unseen import check_unseen, embed_unseen
+from pyg_gears.report.figure_style import check_figures
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.preparation import Prepared, check_slides
 from pyg_gears.training.recipe import Recipe

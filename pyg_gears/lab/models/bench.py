@@ -20,7 +20,7 @@ from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import expect
 from pyg_gears.lab.experiments.run_record import RunRecord
-from pyg_gears.lab.models.bench_figure import check_figures, draw_bench
+from pyg_gears.lab.models.bench_figure import draw_bench
 from pyg_gears.lab.models.bench_table import bench_frame, bench_table
 from pyg_gears.lab.models.bench_tasks import BenchTask, bench_tasks
 from pyg_gears.lab.models.contenders import combinations, contenders
@@ -29,6 +29,7 @@ from pyg_gears.lab.models.measure_model import measure_model
 from pyg_gears.lab.models.measure_operators import measure_operators
 from pyg_gears.lab.models.peak_memory import peak_memory
 from pyg_gears.models import StructureModel
+from pyg_gears.report.figure_style import check_figures
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.preparation import Prepared, check_slides, prepare

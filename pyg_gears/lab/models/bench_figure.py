@@ -21,15 +21,6 @@ PANELS = {
 }
 
 
-def check_figures() -> None:
-    """Check that figures can be drawn at all.
-
-    Raises:
-        ImportError: without matplotlib.
-    """
-    new_figure(1, 1)
-
-
 def draw_bench(frame: pd.DataFrame, path: Path) -> None:
     """Draw the means of :func:`~pyg_gears.lab.models.bench_table.bench_frame`, a row a model.
 

@@ -225,9 +225,9 @@ def check_diagnosis(
             "a rival must know no more than the model.",
         )
     check_report_folder(out)
-    from pyg_gears.report.figure_style import new_figure
+    from pyg_gears.report.figure_style import check_figures
 
-    new_figure(1, 1)  # a missing matplotlib is reported now, not after the measurements
+    check_figures()
 
 
 def fixed_minisets(

@@ -102,6 +102,6 @@ def check_target_laboratory(
         f"expected minisets of at least {LEAST} spots, found {', '.join(map(str, sizes)) or 'no size'}; name larger sizes.",
     )
     check_report_folder(out)
-    from pyg_gears.report.figure_style import new_figure
+    from pyg_gears.report.figure_style import check_figures
 
-    new_figure(1, 1)  # a missing matplotlib is reported now, not after the measurements
+    check_figures()

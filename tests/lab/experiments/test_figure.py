@@ -44,4 +44,4 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ImportError, match=r"pip install pyg_gears\[plot\]"):
-        figure.check_figures()
+        figure_style.check_figures()

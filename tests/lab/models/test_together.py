@@ -16,12 +16,13 @@ from pyg_gears import Recipe
 from pyg_gears.cli.lab.models import models as command
 from pyg_gears.data import simulate_tissue
 from pyg_gears.errors import InputError
-from pyg_gears.geometry import gauge_fix, pairwise_distance
+from pyg_gears.geometry import gauge_fix
 from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.models import BASELINE, JointModel, bench_tasks, combinations, run_bench
 from pyg_gears.lab.models import bench as bench_module
 from pyg_gears.lab.models.bench_table import bench_frame, bench_table, together_frame
 from pyg_gears.models import StructureModel, StructureOutput
+from tests.pairwise_distance import pairwise_distance
 
 RECIPE = Recipe().change(
     {

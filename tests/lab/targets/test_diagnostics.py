@@ -10,7 +10,7 @@ import torch
 
 from pyg_gears.data import Slide
 from pyg_gears.errors import InputError
-from pyg_gears.geometry import gauge_fix, pairwise_distance
+from pyg_gears.geometry import gauge_fix
 from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.targets import (
     FAMILIES,
@@ -27,6 +27,7 @@ from pyg_gears.lab.targets import (
 )
 from pyg_gears.lab.targets.families import SINGLE
 from pyg_gears.targets import neighbor_count
+from tests.pairwise_distance import pairwise_distance
 
 
 def points(n: int, seed: int = 0) -> torch.Tensor:
