@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry import morton_order
 from pyg_gears.geometry.geodesics import landmark_mds, landmark_paths
 from pyg_gears.layout.connectivity import pieces
 
@@ -122,8 +123,12 @@ def solve_layout(
         expect(bad == 0, f"expected finite, non-negative {name}, found {bad} that are not; drop those pairs.")
     start = isomap_start(n, pairs, distance) if start is None else np.asarray(start, dtype=np.float64)
     weight = weight / (weight.mean() or 1.0) if len(weight) else weight
-    system = _Stress(n, pairs, distance, weight, start, anchor, of_residual=huber is not None)
-    pos = start.copy()
+    # Cells are numbered along a curve through the start, so that those of most pairs lie together in memory.
+    order = morton_order(start)
+    place = np.empty(n, dtype=np.int32)
+    place[order] = np.arange(n, dtype=np.int32)
+    system = _Stress(n, place[pairs], distance, weight, start[order], anchor, of_residual=huber is not None)
+    pos = system.start.copy()
     threshold = np.inf
     limit = np.inf if huber is None else huber
     for rounds in SETTLING if len(distance) and huber is None else ():
@@ -141,7 +146,7 @@ def solve_layout(
             break
     residual = np.empty(len(distance))
     residual[system.order] = system.residual(pos)
-    return SolveOutput(pos, tuple(history), threshold if huber is None else huber, residual)
+    return SolveOutput(pos[place], tuple(history), threshold if huber is None else huber, residual)
 
 
 class _Stress:
@@ -159,8 +164,7 @@ class _Stress:
     ) -> None:
         # In row order the weights of the edges are the data of a triangular matrix as they stand.
         low, high = np.minimum(*pairs).astype(np.int32), np.maximum(*pairs).astype(np.int32)
-        ordered = ((low[1:] > low[:-1]) | ((low[1:] == low[:-1]) & (high[1:] >= high[:-1]))).all()
-        self.order: np.ndarray | slice = slice(None) if ordered else np.lexsort((high, low))
+        self.order = np.argsort(low * np.int64(n) + high)
         self.n, self.i, self.j, self.start = n, low[self.order], high[self.order], start
         self.distance, self.weight = distance[self.order], weight[self.order]
         ptr = np.searchsorted(self.i, np.arange(n + 1, dtype=np.int32)).astype(np.int32)
@@ -232,7 +236,13 @@ class _Stress:
         """The product with the symmetric weight matrix."""
         self.upper.data = weight
         lower = self.upper.T
-        return lambda pos: self.upper @ pos + lower @ pos
+
+        def product(value: np.ndarray) -> np.ndarray:
+            # Column by column: SciPy is two to three times as fast on vectors as on two columns.
+            columns = np.ascontiguousarray(value.reshape(self.n, -1).T)
+            return np.stack([self.upper @ one + lower @ one for one in columns], axis=1).reshape(value.shape)
+
+        return product
 
     def step(self, pos: Float[np.ndarray, "n 2"], threshold: float) -> Float[np.ndarray, "n 2"]:
         """Conjugate gradients on the quadratic that touches the objective at ``pos`` and lies above it elsewhere."""

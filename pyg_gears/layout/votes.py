@@ -162,7 +162,7 @@ def _proposed(
         a, b = propose_pairs(
             own, weights, neighbors, landmarks, np.random.default_rng(child_seed(seed, "pairs", patch))
         )
-        keys.append(np.unique(np.minimum(cells[a], cells[b]) * n + np.maximum(cells[a], cells[b])))
+        keys.append(_unique(np.minimum(cells[a], cells[b]) * n + np.maximum(cells[a], cells[b])))
     # Range by range of the first cell: the whole would be sorted in several copies.
     ranges = min(1 + sum(map(len, keys)) // BLOCK, RANGES)
     bounds = np.linspace(0, n, ranges + 1).astype(np.int64) * n
@@ -170,7 +170,7 @@ def _proposed(
     found: list[list[np.ndarray]] = [[], []]
     for number in range(ranges):
         parts = [key[cut[number] : cut[number + 1]] for key, cut in zip(keys, cuts, strict=True)]
-        key = np.unique(np.concatenate(parts))
+        key = _unique(np.concatenate(parts))
         found[0].append((key // n).astype(np.int32))
         found[1].append((key % n).astype(np.int32))
     del keys
@@ -178,6 +178,12 @@ def _proposed(
     for side in (0, 1):
         np.concatenate(found[side], out=pairs[side])
     return pairs
+
+
+def _unique(key: Int[np.ndarray, " k"]) -> Int[np.ndarray, " u"]:
+    """The keys, sorted in place, each once: several times as fast as the hash table of np.unique."""
+    key.sort()
+    return key[np.concatenate([[True], key[1:] != key[:-1]])] if len(key) else key
 
 
 def pair_lengths(
@@ -193,8 +199,10 @@ def pair_lengths(
     Returns:
         Shape (voters, ...), in the patch's own unit.
     """
-    gap = pos[:, a] - pos[:, b]
-    return np.hypot(gap[..., 0], gap[..., 1])
+    # As complex numbers, which are gathered at once; np.hypot and np.abs guard against overflow, at several times the time.
+    place = np.ascontiguousarray(pos).view(np.result_type(pos, np.complex64))[..., 0]
+    gap = place.take(a, axis=1) - place.take(b, axis=1)
+    return np.sqrt(gap.real**2 + gap.imag**2)
 
 
 def mean_lengths(

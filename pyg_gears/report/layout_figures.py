@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
+from pyg_gears.geometry import morton_order
 from pyg_gears.metrics import PurityOutput, align, layout_morans_i, layout_pair, pair_distances
 from pyg_gears.metrics.layout_pair import in_gauge
 from pyg_gears.report.comparison_figures import (
@@ -204,16 +205,6 @@ def drawn_together(
     """Prediction turned (or mirrored) onto the truth, both at RMS radius 1: the best scale shrinks a poor one."""
     aligned, true = align(pos, truth)
     return in_gauge(aligned), true
-
-
-def morton_order(pos: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
-    """Order of points along the Z-curve on a 1024 x 1024 grid: near in the order is mostly near in the plane."""
-    low, extent = pos.min(axis=0), max(float(np.ptp(pos, axis=0).max()), 1e-12)
-    cell = np.minimum((pos - low) / extent * 1024, 1023).astype(np.int64)
-    code = np.zeros(len(pos), dtype=np.int64)
-    for bit in range(10):
-        code |= ((cell[:, 0] >> bit & 1) << 2 * bit) | ((cell[:, 1] >> bit & 1) << (2 * bit + 1))
-    return np.argsort(code, kind="stable")
 
 
 def _distinct(score: Float[np.ndarray, " p"], expression: Float[np.ndarray, "n p"]) -> list[int]:

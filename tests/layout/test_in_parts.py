@@ -153,6 +153,23 @@ def test_the_order_of_the_edges_does_not_matter_to_the_solve() -> None:
         np.testing.assert_array_equal(mixed.residual, straight.residual[order])
 
 
+def test_the_numbers_of_the_cells_do_not_matter() -> None:
+    rng, n = np.random.default_rng(0), 200
+    truth = rng.random((n, 2))
+    start = truth + 0.05 * rng.standard_normal((n, 2))
+    i, j = np.nonzero(np.triu(rng.random((n, n)) < 0.2, k=1))
+    distance = np.linalg.norm(truth[i] - truth[j], axis=1) * np.exp(0.1 * rng.standard_normal(len(i)))
+    number = rng.permutation(n)  # the new number of every cell
+    moved, x = np.argsort(number), torch.from_numpy(np.sin(9 * truth))
+    pairs = np.stack([i, j])
+    solved = solve_layout(n, pairs, distance, start=start)
+    again = solve_layout(n, number[pairs], distance, start=start[moved])
+    np.testing.assert_allclose(again.pos[number], solved.pos, atol=1e-9)
+    np.testing.assert_allclose(again.residual, solved.residual, atol=1e-9)
+    refined = refine_neighbors(start, (x,), rounds=25)
+    np.testing.assert_allclose(refine_neighbors(start[moved], (x[moved],), rounds=25)[number], refined, atol=1e-9)
+
+
 def test_neighbours_are_refined_some_cells_at_a_time(monkeypatch) -> None:
     rng = np.random.default_rng(0)
     x, pos = torch.from_numpy(rng.standard_normal((300, 4))), rng.standard_normal((300, 2))

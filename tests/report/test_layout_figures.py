@@ -17,7 +17,6 @@ from pyg_gears.report.comparison_figures import (
 from pyg_gears.report.layout_figures import (
     distortion_figure,
     gene_figure,
-    morton_order,
     residual_figure,
     truth_figure,
     type_figure,
@@ -29,23 +28,6 @@ def _layouts(n: int = 150) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     truth = generator.random((n, 2))
     return truth + 0.1 * generator.normal(size=(n, 2)), truth
-
-
-def test_morton_order_slow_statement() -> None:
-    pos = np.random.default_rng(0).random((50, 2))
-    low, extent = pos.min(axis=0), np.ptp(pos, axis=0).max()
-
-    def code(row: np.ndarray) -> int:
-        x, y = (min(int((row[a] - low[a]) / extent * 1024), 1023) for a in (0, 1))
-        return int("".join(b + a for a, b in zip(f"{x:010b}", f"{y:010b}", strict=True)), 2)
-
-    assert morton_order(pos).tolist() == sorted(range(50), key=lambda i: code(pos[i]))
-
-
-def test_morton_neighbours_are_near() -> None:
-    pos = np.random.default_rng(0).random((1000, 2))
-    step = np.linalg.norm(np.diff(pos[morton_order(pos)], axis=0), axis=1)
-    assert step.mean() < 0.1
 
 
 def test_distortion_of_a_perfect_layout_is_zero() -> None:
