@@ -128,6 +128,7 @@ def solve_layout(
     place = np.empty(n, dtype=np.int32)
     place[order] = np.arange(n, dtype=np.int32)
     system = _Stress(n, place[pairs], distance, weight, start[order], anchor, of_residual=huber is not None)
+    del weight  # the system has its own, in its order
     pos = system.start.copy()
     threshold = np.inf
     limit = np.inf if huber is None else huber
@@ -164,7 +165,7 @@ class _Stress:
     ) -> None:
         # In row order the weights of the edges are the data of a triangular matrix as they stand.
         low, high = np.minimum(*pairs).astype(np.int32), np.maximum(*pairs).astype(np.int32)
-        self.order = np.argsort(low * np.int64(n) + high)
+        self.order = np.argsort(low * np.int64(n) + high).astype(np.int32)
         self.n, self.i, self.j, self.start = n, low[self.order], high[self.order], start
         self.distance, self.weight = distance[self.order], weight[self.order]
         ptr = np.searchsorted(self.i, np.arange(n + 1, dtype=np.int32)).astype(np.int32)
