@@ -217,6 +217,7 @@ class FittedGears:
             depth=prepared.depth,
             signal=prepared.signal,
             held_out=self.report.get("held_out_quality"),
+            slides=len(self.report["slides"]),
         )
         layout = with_unplaced(layout, kept)
         return Reconstruction(layout.pos, confidence, layout, gap, prepared.adapted, verdict)

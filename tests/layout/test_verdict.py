@@ -5,7 +5,7 @@ import pytest
 from pyg_gears.layout import layout_verdict
 from pyg_gears.layout.verdict import USES
 
-GOOD = {"far": False, "depth": 1.0, "signal": 1.0, "held_out": 0.7}
+GOOD = {"far": False, "depth": 1.0, "signal": 1.0, "held_out": 0.7, "slides": 3}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,15 @@ def test_far_cells_are_never_reliable():
     assert verdict.word == "coarse only"
     assert "far from the training spots" in verdict.reason
     assert "same tissue, patient and platform" in verdict.remedy
+
+
+def test_one_slide_alone_is_never_called_reliable():
+    verdict = layout_verdict(0.7, **GOOD | {"slides": 1})
+    assert verdict.word == "coarse only"
+    assert "one slide does not show" in verdict.reason
+    assert verdict.remedy == "a second slide"
+    assert layout_verdict(0.7, **GOOD | {"slides": 2}).word == "reliable"
+    assert layout_verdict(0.2, **GOOD | {"slides": 1}) == layout_verdict(0.2, **GOOD)
 
 
 @pytest.mark.parametrize(
