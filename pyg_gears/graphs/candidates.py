@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -44,7 +44,7 @@ def candidate_graph(
 
     Raises:
         InputError: for an embedding that is no matrix of finite floats, a threshold outside [0, 1], a projection of
-            another width or an unsorted ``batch``.
+            another width or a ``batch`` that does not number the graphs in ascending order.
 
     >>> candidate_graph(torch.tensor([[0.0], [1.0], [3.0]]), k=1, metric="euclidean")
     tensor([[0, 1, 0, 1, 2, 1, 2],
@@ -70,16 +70,23 @@ def candidate_graph(
         x = x @ projection.detach().float()
     if batch is None:
         return _one_graph(x, k, metric, mutual, jaccard, method)
+    counts = isinstance(batch, Tensor) and not batch.is_floating_point() and batch.shape == (x.size(0),)
     expect(
-        batch.numel() == x.size(0) and bool((batch.diff() >= 0).all()),
-        f"expected an ascending batch with one entry for each of {x.size(0)} nodes, found {batch.numel()} entries"
-        f"{'' if bool((batch.diff() >= 0).all()) else ', not ascending'}; sort the nodes by graph.",
+        counts and bool((batch.diff() >= 0).all()) and bool((batch[:1] >= 0).all()),
+        f"expected an ascending batch of integers from 0, one for each of {x.size(0)} nodes, found "
+        f"{_found(batch, counts)}; sort the nodes by graph and number the graphs.",
     )
     edges, first = [x.new_empty((2, 0), dtype=torch.long)], 0
     for size in torch.bincount(batch).tolist() if batch.numel() else []:
         edges.append(_one_graph(x[first : first + size], k, metric, mutual, jaccard, method) + first)
         first += size
     return torch.cat(edges, dim=1)
+
+
+def _found(batch: Any, counts: bool) -> str:
+    if counts:
+        return "negative numbers" if bool((batch < 0).any()) else "another order"
+    return f"{batch.dtype} of shape {tuple(batch.shape)}" if isinstance(batch, Tensor) else type(batch).__name__
 
 
 def _one_graph(x: Tensor, k: int, metric: str, mutual: bool, jaccard: float, method: str) -> Tensor:

@@ -98,5 +98,12 @@ def test_bad_input() -> None:
         candidate_graph(x, 2, jaccard=1.5)
     with pytest.raises(InputError, match="projection of 5 rows"):
         candidate_graph(x, 2, projection=torch.zeros(4, 2))
-    with pytest.raises(InputError, match="ascending batch"):
-        candidate_graph(x, 2, batch=torch.tensor([0, 1, 0, 1, 0, 1]))
+    for batch, found in (
+        (torch.tensor([0, 1, 0, 1, 0, 1]), "found another order"),
+        (torch.tensor([-1, 0, 0, 1, 1, 1]), "found negative numbers"),
+        (torch.zeros(6), r"found torch.float32 of shape \(6,\)"),
+        (torch.zeros(5, dtype=torch.long), r"found torch.int64 of shape \(5,\)"),
+        ([0, 0, 0, 1, 1, 1], "found list"),
+    ):
+        with pytest.raises(InputError, match=f"ascending batch of integers from 0, .* 6 nodes, {found}; sort"):
+            candidate_graph(x, 2, batch=batch)  # type: ignore[arg-type]

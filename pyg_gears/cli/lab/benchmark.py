@@ -89,13 +89,13 @@ def benchmark(
     )
     bins, numbers = read_grid(grid), read_seeds(seeds)
     changes = parse_assignments(assignments)
-    read = read_files(sections, options=reading).slides
 
     from pyg_gears.lab.benchmark import Pooling, RivalFile, find_methods, run_benchmark
 
     chosen = methods or (() if models or rivals else ("simple", "soft_map", "quick"))
     found = find_methods(chosen, models, changes) if chosen or models or changes else []
     files = [RivalFile(text) for text in rivals]
+    read = read_files(sections, options=reading).slides
     assert numbers is not None
     with locked_folder(out):
         remove_parts(out)

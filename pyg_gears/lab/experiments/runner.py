@@ -95,7 +95,7 @@ def run_experiment(
         protocols: "inductive", "transductive" or both, for variants without a protocol of their own.
         processes: Processes side by side, one thread each; the results are the same.
         device: Where encoders and models are trained: "auto", "cpu" or "cuda"; they are measured on the CPU.
-        progress: Show a bar.
+        progress: Show a bar in a terminal.
 
     Raises:
         InputError: for slides, seeds, folds, protocols, a device or an ``out`` that cannot be used, before any work.
@@ -131,7 +131,9 @@ def run_experiment(
         for seed in seeds
     ]
     open_tasks = [task for task in tasks if not task.record.exists()]
-    with tqdm(total=len(tasks), initial=len(tasks) - len(open_tasks), unit="run", disable=not progress) as bar:
+    with tqdm(
+        total=len(tasks), initial=len(tasks) - len(open_tasks), unit="run", disable=None if progress else True
+    ) as bar:
         for _ in _run_tasks(open_tasks, slides, unseen, out / "work", processes):
             write_results(experiment, _records(tasks), out)  # a long grid can be read while it runs
             bar.update()

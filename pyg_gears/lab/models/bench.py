@@ -106,7 +106,7 @@ def run_bench(
         recipe: Base recipe, see :func:`bench_recipe`; ``Recipe.preset("quick")`` if omitted.
         seeds: Seeds of the models: first weights, order, augmentation. Encoder and minisets follow from the recipe's.
         samples: Samples of a model that gives several layouts.
-        progress: Show a bar.
+        progress: Show a bar in a terminal.
 
     Raises:
         InputError: for slides, a query without positions, models or an ``out`` that cannot be used, before any work.
@@ -132,7 +132,7 @@ def run_bench(
     check_figures()
     claim_folder(out, fingerprint(recipe, list(slides), query, validate, samples))
     bench = _Bench(recipe, slides, query, validate, samples, out)
-    for task in tqdm(tasks, unit="model", disable=not progress):
+    for task in tqdm(tasks, unit="model", disable=None if progress else True):
         if not task.finished():
             bench.run(task).write(task.record)
         _write(tasks, out)

@@ -79,6 +79,9 @@ def test_only_options_with_an_effect_are_taken(file: Path, tmp_path: Path) -> No
         error = run(benchmark, file, "--out", tmp_path / "out", *words).exception
         assert isinstance(error, InputError), words
         assert message in str(error)
+    # Before the sections are read.
+    error = run(benchmark, tmp_path / "absent.h5ad", "--out", tmp_path / "out", "--method", "nothing").exception
+    assert "expected a method among simple, soft_map" in str(error)
     assert not (tmp_path / "out").exists()
 
 
