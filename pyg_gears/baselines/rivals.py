@@ -158,11 +158,11 @@ def consensus(outputs: Sequence[RegressionOutput]) -> Layout:
     return in_gauge(np.average(aligned, axis=0, weights=weights))
 
 
-def spatial_blocks(pos: Layout, *, seed: int) -> list[Int[np.ndarray, " n"]]:
-    """Three partitions of a section into ten contiguous blocks (k-means of the positions): the block of each spot."""
+def spatial_blocks(pos: Layout, *, seed: int, blocks: int = BLOCKS) -> list[Int[np.ndarray, " n"]]:
+    """Three partitions of a section into contiguous blocks (k-means of the positions): the block of each spot."""
     from sklearn.cluster import KMeans
 
-    count = min(BLOCKS, len(np.unique(pos, axis=0)))
+    count = min(blocks, len(np.unique(pos, axis=0)))
     states = np.random.SeedSequence(seed).generate_state(BLOCK_DRAWS)
     return [KMeans(count, n_init=1, random_state=int(state)).fit_predict(pos) for state in states]
 

@@ -20,8 +20,8 @@ class LayoutVerdict(NamedTuple):
     """A verdict on the layout of a file.
 
     On 27 queries (quick, seed 0; 11 unseen sections, 6 of spots to single cells, 10 tumours of other patients) the 8 that were
-    called reliable had a rank correlation with the truth of 0.49 to 0.77 (mean 0.64), the 9 of coarse only 0.33 to 0.61 (0.42),
-    and the 10 of cannot tell 0.19 to 0.50 (0.28).
+    called reliable had a rank correlation with the truth of 0.50 to 0.77 (mean 0.64), the 7 of coarse only 0.32 to 0.62 (0.44),
+    and the 12 of cannot tell 0.18 to 0.48 (0.29).
 
     Attributes:
         word: "reliable" (mean confidence of at least 0.6, cells not far from the training spots, two slides or more), "coarse
@@ -51,7 +51,7 @@ def layout_verdict(
     """The verdict, with the first of these reasons that applies: far off in expression, few counts, weak signal, the slides.
 
     After a fit on one slide a layout is never called reliable, as no other slide has shown how far its confidence holds: on six
-    pairs of STARmap sections (spots of one, cells of another; quick, seeds 0, 1, 2) it was 0.39, 0.55 and 0.52 on average for a
+    pairs of STARmap sections (spots of one, cells of another; quick, seeds 0, 1, 2) it was 0.34, 0.50 and 0.46 on average for a
     rank correlation of 0.35 to 0.36.
 
     Args:
