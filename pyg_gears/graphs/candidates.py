@@ -14,6 +14,8 @@ from pyg_gears.graphs.jaccard import jaccard as neighbourhood_overlap
 from pyg_gears.graphs.knn import knn
 from pyg_gears.graphs.mutual import mutual as is_mutual
 
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 def candidate_graph(
     x: Float[Tensor, "n c"],
@@ -70,7 +72,7 @@ def candidate_graph(
         x = x @ projection.detach().float()
     if batch is None:
         return _one_graph(x, k, metric, mutual, jaccard, method)
-    counts = isinstance(batch, Tensor) and not batch.is_floating_point() and batch.shape == (x.size(0),)
+    counts = isinstance(batch, Tensor) and batch.dtype in INTEGERS and batch.shape == (x.size(0),)
     expect(
         counts and bool((batch.diff() >= 0).all()) and bool((batch[:1] >= 0).all()),
         f"expected an ascending batch of integers from 0, one for each of {x.size(0)} nodes, found "

@@ -39,8 +39,8 @@ def left_out_quality(
     What a held-out block reaches within itself says little of a section: the block is small, and all of it lies on one side.
     Here distances span the section.
 
-    Nearly every spot of a slide alone has others like it; a cell of another file may have none, and its likes then lie all over
-    the slide. Made-up spots, whose likes are drawn at random, show the calibration what such a cell is worth.
+    Nearly every spot of a slide alone has others like it; a cell of another file may have none, and what resembles it
+    then lies all over the slide. Made-up spots that resemble spots drawn at random show what confidence such a cell deserves.
     Mean difference of claimed and true rank correlation over 38 queries by one slide (quick): 0.117; from ten blocks alone 0.135.
 
     Args:

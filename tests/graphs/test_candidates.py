@@ -102,6 +102,7 @@ def test_bad_input() -> None:
         (torch.tensor([0, 1, 0, 1, 0, 1]), "found another order"),
         (torch.tensor([-1, 0, 0, 1, 1, 1]), "found negative numbers"),
         (torch.zeros(6), r"found torch.float32 of shape \(6,\)"),
+        (torch.zeros(6, dtype=torch.bool), r"found torch.bool of shape \(6,\)"),
         (torch.zeros(5, dtype=torch.long), r"found torch.int64 of shape \(5,\)"),
         ([0, 0, 0, 1, 1, 1], "found list"),
     ):
