@@ -158,12 +158,14 @@ def consensus(outputs: Sequence[RegressionOutput]) -> Layout:
     return in_gauge(np.average(aligned, axis=0, weights=weights))
 
 
-def spatial_blocks(pos: Layout, *, seed: int, blocks: int = BLOCKS) -> list[Int[np.ndarray, " n"]]:
-    """Three partitions of a section into contiguous blocks (k-means of the positions): the block of each spot."""
+def spatial_blocks(
+    pos: Layout, *, seed: int, blocks: int = BLOCKS, draws: int = BLOCK_DRAWS
+) -> list[Int[np.ndarray, " n"]]:
+    """Partitions of a section into contiguous blocks (k-means of the positions): the block of each spot, for every draw."""
     from sklearn.cluster import KMeans
 
     count = min(blocks, len(np.unique(pos, axis=0)))
-    states = np.random.SeedSequence(seed).generate_state(BLOCK_DRAWS)
+    states = np.random.SeedSequence(seed).generate_state(draws)
     return [KMeans(count, n_init=1, random_state=int(state)).fit_predict(pos) for state in states]
 
 

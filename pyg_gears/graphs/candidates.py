@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.distinct_pairs import distinct_pairs
 from pyg_gears.graphs.jaccard import jaccard as neighbourhood_overlap
 from pyg_gears.graphs.knn import knn
 from pyg_gears.graphs.mutual import mutual as is_mutual
-
-INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def candidate_graph(
@@ -70,25 +69,15 @@ def candidate_graph(
             "pass one of shape (channels, d).",
         )
         x = x @ projection.detach().float()
+    # Sizes of graphs are read in any case; on the CPU the values can be checked too.
+    batch = checked_batch(batch.cpu() if isinstance(batch, Tensor) else batch, x.size(0))
     if batch is None:
         return _one_graph(x, k, metric, mutual, jaccard, method)
-    counts = isinstance(batch, Tensor) and batch.dtype in INTEGERS and batch.shape == (x.size(0),)
-    expect(
-        counts and bool((batch.diff() >= 0).all()) and bool((batch[:1] >= 0).all()),
-        f"expected an ascending batch of integers from 0, one for each of {x.size(0)} nodes, found "
-        f"{_found(batch, counts)}; sort the nodes by graph and number the graphs.",
-    )
     edges, first = [x.new_empty((2, 0), dtype=torch.long)], 0
     for size in torch.bincount(batch).tolist() if batch.numel() else []:
         edges.append(_one_graph(x[first : first + size], k, metric, mutual, jaccard, method) + first)
         first += size
     return torch.cat(edges, dim=1)
-
-
-def _found(batch: Any, counts: bool) -> str:
-    if counts:
-        return "negative numbers" if bool((batch < 0).any()) else "another order"
-    return f"{batch.dtype} of shape {tuple(batch.shape)}" if isinstance(batch, Tensor) else type(batch).__name__
 
 
 def _one_graph(x: Tensor, k: int, metric: str, mutual: bool, jaccard: float, method: str) -> Tensor:

@@ -13,7 +13,7 @@ from pyg_gears.baselines import PlaceRegression
 from pyg_gears.baselines.rivals import spatial_blocks
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.layout.confidence import row_spearman
-from pyg_gears.layout.support import NEIGHBORS, TrainingSupport
+from pyg_gears.layout.support import NEIGHBORS, TrainingSupport, rms_radius
 
 BLOCKS = 20
 """Blocks of a slide alone."""
@@ -51,7 +51,8 @@ def left_out_quality(
         Scatter and quality of every spot.
     """
     if len(slides) == 1:
-        return _by_blocks(*slides[0], seed)
+        parts = _by_blocks(*slides[0], seed), _made_up(slides[0][1], seed)
+        return LeftOutOutput(*map(np.concatenate, zip(*parts, strict=True)))
     scatter, quality = [], []
     for number, (x, pos) in enumerate(slides):
         others = [slide for i, slide in enumerate(slides) if i != number]
@@ -62,17 +63,18 @@ def left_out_quality(
 
 def _by_blocks(x: Float[torch.Tensor, "m c"], pos: Float[torch.Tensor, "m 2"], seed: int) -> LeftOutOutput:
     gauge = gauge_fix(pos.double()).float()
-    truth = gauge.double().numpy()
-    blocks = torch.from_numpy(spatial_blocks(truth, seed=seed, blocks=BLOCKS)[0])
+    blocks = torch.from_numpy(spatial_blocks(gauge.double().numpy(), seed=seed, blocks=BLOCKS, draws=1)[0])
     scatter, layout = np.zeros(len(x)), np.zeros((len(x), 2))
     for block in blocks.unique():
         out = blocks == block
         rest = PlaceRegression("knn", (x[~out],), (gauge[~out],))
         scatter[out.numpy()] = TrainingSupport(rest.x, rest.pos, x).scatter(x[out])
         layout[out.numpy()] = rest.places(x[out])[0]
-    likes = truth[np.random.default_rng(seed).integers(len(x), size=(len(x), NEIGHBORS))]
-    place = likes.mean(axis=1)
-    lost = np.sqrt(((likes - place[:, None]) ** 2).sum(axis=2).mean(axis=1))
-    return LeftOutOutput(
-        np.concatenate([scatter, lost]), np.concatenate([row_spearman(layout, truth), row_spearman(place, truth)])
-    )
+    return LeftOutOutput(scatter, row_spearman(layout, gauge.double().numpy()))
+
+
+def _made_up(pos: Float[torch.Tensor, "m 2"], seed: int) -> LeftOutOutput:
+    gauge = gauge_fix(pos.double()).float().double()
+    drawn = np.random.default_rng(seed).integers(len(gauge), size=(len(gauge), NEIGHBORS))
+    place = gauge[torch.from_numpy(drawn)]
+    return LeftOutOutput(rms_radius(place).numpy(), row_spearman(place.mean(dim=1).numpy(), gauge.numpy()))

@@ -18,6 +18,11 @@ CHUNK = 2**24
 """Similarities between cells and spots held at a time: 64 MB."""
 
 
+def rms_radius(place: Float[Tensor, "n k 2"]) -> Float[Tensor, " n"]:
+    """Root mean square distance of k places from their mean, for each of n sets of them."""
+    return (place - place.mean(dim=1, keepdim=True)).square().sum(-1).mean(1).sqrt()
+
+
 @dataclass(frozen=True)
 class TrainingSupport:
     """Embeddings and gauge positions of the training spots, for confidence only: no layout depends on them.
@@ -62,7 +67,7 @@ class TrainingSupport:
             for start in range(0, x.size(0), step):
                 part = slice(start, start + step)
                 place = pos[(query[part] @ known.T).topk(k, dim=1).indices]
-                total[part] += (place - place.mean(dim=1, keepdim=True)).square().sum(-1).mean(1).sqrt()
+                total[part] += rms_radius(place)
         return (total / len(self.x)).double().numpy()
 
     def signal(self, features: Float[Tensor, "n f"]) -> float:

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_gears.errors import expect
+from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.checked_edges import checked_edges
-from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes
+from pyg_gears.nn.checked_nodes import checked_nodes
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The doors for what lies on nodes: values, membership, and results that a float type cannot hold."""
+"""The doors for what lies on nodes: values, and results that a float type cannot hold."""
 
 from __future__ import annotations
 
@@ -75,26 +75,6 @@ def checked_positions(pos: Any, state: Tensor, dims: int | None = None) -> Tenso
             "give every node its position."
         )
     return pos
-
-
-def checked_batch(batch: Any, num_nodes: int) -> Tensor | None:
-    """Graph of each node, int64 (n,), or None.
-
-    Raises:
-        InputError: when there is not one number per node, or when they do not ascend from 0 or more. Values are looked
-            at on the CPU only.
-    """
-    if batch is None:
-        return None
-    if not isinstance(batch, Tensor) or batch.dim() != 1 or batch.is_floating_point() or batch.size(0) != num_nodes:
-        found = f"{batch.dtype} {tuple(batch.shape)}" if isinstance(batch, Tensor) else _kind(batch)
-        raise InputError(f"expected batch to number the graph of each of {num_nodes} nodes, found {found}; pass (n,).")
-    batch = batch.long()
-    if values_are_known(batch) and num_nodes and (int(batch[0]) < 0 or bool((batch.diff() < 0).any())):
-        raise InputError(
-            "expected a batch that ascends from 0, found negative numbers or another order; sort the nodes by graph."
-        )
-    return batch
 
 
 def checked_results(results: Iterable[Tensor], inputs: Iterable[Tensor | None], module: torch.nn.Module) -> None:

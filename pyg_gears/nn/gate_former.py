@@ -12,9 +12,10 @@ from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
-from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_results
+from pyg_gears.nn.checked_nodes import checked_nodes, checked_results
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.edge_embedding import edge_embedding
 from pyg_gears.nn.edge_mlp import edge_mlp, edge_update

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.checked_edges import checked_edges
-from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
+from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
 from pyg_gears.nn.padded_graphs import PaddedGraphs
 
 LIMIT = 10.0

@@ -13,11 +13,12 @@ from torch_geometric.nn import MessagePassing
 
 from pyg_gears.errors import InputError, expect
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
 from pyg_gears.nn.attention_bias import AttentionBias
 from pyg_gears.nn.attention_terms import AttentionTerms, attention_terms
-from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
+from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
 from pyg_gears.nn.dense_attention import dense_attention
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
 from pyg_gears.nn.observed import sends_messages
@@ -36,9 +37,9 @@ class IPAConv(MessagePassing):
         s_i' &= s_i + \mathrm{MLP}([\mathrm{LN}(s_i), \Vert_h \textstyle\sum_j \alpha_{ijh} v_{jh}]) \\
         x_i' &= x_i + \eta \textstyle\sum_h A_h \sum_j \alpha_{ijh} (x_j - x_i)
 
-    q, k and v are linear in LN(s); qk is their product at a scale of :func:`pyg_gears.nn.qk_scale.qk_scale`, b a pair
-    bias, where one is given. The last layer of the MLP and A start at zero: a new layer changes nothing. A node without
-    an incoming edge attends to nothing: its message is zero and its coordinates stay.
+    q, k and v are linear in LN(s); qk is their product at a scale of :func:`pyg_gears.nn.qk_scale.qk_scale`, b a pair bias,
+    where one is given. The last layer of the MLP and A start at zero: a new layer changes nothing. A node without an incoming
+    edge attends to nothing: its message is zero and its coordinates stay.
 
     Equivariant under translations of x with every option. With ``frame="rotation"`` and a geo of "none", "monotone" or
     "rbf" equivariant under rotations too; under mirrors only while b_h = 0. With ``frame="free"`` neither.
@@ -226,7 +227,6 @@ class IPAConv(MessagePassing):
                 "expected gate logits, pair bias and batch inside bias, found them beside it; leave them out."
             )
         bias.check(edge_index, n, self.heads)
-
         z = self.norm(s)
         # Under autocast the projection is of a narrower type than the coordinates, and the attention runs in theirs.
         count = 1 if self.qk == "none" else 3

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import InputError, expect
-from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes
+from pyg_gears.graphs.checked_batch import checked_batch
+from pyg_gears.nn.checked_nodes import checked_nodes
 
 
 @dataclass(frozen=True)

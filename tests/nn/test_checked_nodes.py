@@ -8,9 +8,10 @@ from torch_geometric.data import Data, HeteroData
 from torch_geometric.nn import HeteroConv
 
 from pyg_gears.errors import InputError
+from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.models import IPALite
 from pyg_gears.nn import EdgeGate, EGNNConv, GateFormer, GeometryBias, IPAConv, PairBias
-from pyg_gears.nn.checked_nodes import checked_batch, checked_nodes, checked_positions, checked_results
+from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
 
 C = 4
 X, POS = torch.randn(6, C, generator=torch.Generator().manual_seed(0)), torch.randn(6, 2)
