@@ -36,8 +36,8 @@ from pyg_gears.prepared_query import PreparedQuery, block_of_votes, prepare_quer
 from pyg_gears.ranks import join_ranks
 from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.training.build_model import build_model
+from pyg_gears.training.candidate_search import candidate_search
 from pyg_gears.training.checkpoint import load_checkpoint, save_checkpoint
-from pyg_gears.training.preparation import candidate_search
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.transforms import CandidateGraph
 from pyg_gears.typing import FilePath

@@ -16,8 +16,8 @@ from pyg_gears.data.slide import check_slide_names
 from pyg_gears.encoders import Encoder, fit_candidate_projection
 from pyg_gears.errors import expect
 from pyg_gears.seeds import child_seed
+from pyg_gears.training.candidate_search import candidate_search
 from pyg_gears.training.encoder_training import fit_encoder
-from pyg_gears.training.graph_recipe import GraphRecipe
 from pyg_gears.training.held_out import check_held_out, held_out_slide
 from pyg_gears.training.minisets import recipe_minisets
 from pyg_gears.training.parts import Parts, choose_parts
@@ -44,20 +44,6 @@ class Prepared(NamedTuple):
     validation: MinisetDataset
     features: Float[Tensor, "m f"]
     blocks: bool
-
-
-def candidate_search(recipe: Recipe, projection: Tensor | None) -> CandidateGraph:
-    """The candidate graph of a recipe, with the projection (c, d) that was learned for it, if one was."""
-    graph: GraphRecipe = recipe.graph
-    target = getattr(recipe.model, "gate", None)
-    return CandidateGraph(
-        graph.k,
-        graph.metric,
-        graph.mutual,
-        graph.jaccard,
-        projection,
-        **({} if target is None else {"gate_target": target.target}),
-    )
 
 
 def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:

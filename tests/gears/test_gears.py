@@ -20,7 +20,7 @@ from pyg_gears.errors import InputError
 from pyg_gears.layout import ConfidenceCalibration, LayoutSettings, Regressions, row_spearman
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
-from pyg_gears.training.preparation import candidate_search
+from pyg_gears.training.candidate_search import candidate_search
 from pyg_gears.training.sealed_file import write_sealed
 
 

@@ -8,9 +8,10 @@ from pyg_gears.errors import InputError
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.training import Recipe
 from pyg_gears.training.build_model import build_model
+from pyg_gears.training.candidate_search import candidate_search
 from pyg_gears.training.gate_recipe import EdgeGateRecipe
 from pyg_gears.training.minisets import recipe_minisets
-from pyg_gears.training.preparation import candidate_search, prepare
+from pyg_gears.training.preparation import prepare
 from pyg_gears.training.projection_training import fit_gate_projection
 from pyg_gears.training.structure_training import train_structure
 
