@@ -15,6 +15,7 @@ from pyg_gears.encoders.base import Encoder
 from pyg_gears.errors import expect
 from pyg_gears.lab.encoders.comparison_rows import ComparisonRow, FittedRow, Jointly, comparison_rows, fit_pca
 from pyg_gears.lab.encoders.slide_clusters import slide_clusters
+from pyg_gears.lab.progress_bar import progress_bar
 from pyg_gears.typing import IntArray
 
 MAX_SPOTS = 5000
@@ -159,8 +160,6 @@ def slides_subject(
         InputError: when fewer than two genes are shared, none of them is in a gene set, or a fitted encoder reads genes that a
             file lacks.
     """
-    from tqdm import tqdm
-
     thinned = [_thinned(slide, seed) for slide in slides]
     notes = [note for _, note in thinned if note]
     whole = tuple(slide for slide, _ in thinned)
@@ -178,7 +177,7 @@ def slides_subject(
     clusters = slide_clusters([joint.encode(slide) for slide in shared], seed=seed)
     empty = SlidesSubject(shared, whole, cells, folds, (), clusters, seed, adapter_steps, tuple(notes), gene_sets or {})
     embeddings = []
-    for row in tqdm(comparison_rows(seed) if rows is None else rows, desc="embeddings", disable=None):
+    for row in progress_bar(comparison_rows(seed) if rows is None else rows, desc="embeddings"):
         fits = [_fit(row.fit(train), train, unseen, shared, row.jointly) for unseen, train in empty.splits()]
         embeddings.append(Embedding(row.name, fits[0], tuple(fits[1:]), row.adapt))
     for done in fitted:
