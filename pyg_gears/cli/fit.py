@@ -216,7 +216,7 @@ def _read_config(config: Path | None) -> dict[str, Any]:
 
     expect(config.is_file(), f"expected a recipe file at {config}, found none; check the path.")
     try:
-        fields = yaml.safe_load(config.read_text())
+        fields = yaml.safe_load(config.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(
             f"expected YAML in {config}, found text that is not UTF-8 ({error}); correct the file."
