@@ -15,6 +15,7 @@ from pyg_gears.encoders.base import Encoder
 from pyg_gears.errors import expect
 from pyg_gears.lab.encoders.comparison_rows import ComparisonRow, FittedRow, Jointly, comparison_rows, fit_pca
 from pyg_gears.lab.encoders.slide_clusters import slide_clusters
+from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.lab.progress_bar import progress_bar
 from pyg_gears.typing import IntArray
 
@@ -98,8 +99,15 @@ class SlidesSubject:
         return 1.0 / len(self.slides)
 
     def embedding(self, name: str) -> Embedding:
-        """The embedding of this name."""
-        return next(one for one in self.embeddings if one.name == name)
+        """The embedding of this name.
+
+        Raises:
+            NotMeasurable: when it was not asked for.
+        """
+        found = next((one for one in self.embeddings if one.name == name), None)
+        if found is None:
+            raise NotMeasurable(f"expected the embedding {name}, found none of that name; compare it too.")
+        return found
 
     def splits(self) -> list[tuple[list[Slide], list[Slide]]]:
         """Slides left out and slides fitted on: nothing left out first, then each fold."""
