@@ -86,8 +86,10 @@ class Configuration(BaseModel):
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     """Turn ``["loss.repulsion=0.1"]`` into ``{"loss": {"repulsion": 0.1}}``; values are read as YAML.
 
+    Of a field that is named twice the last value counts.
+
     Raises:
-        InputError: for a text without ``=``, or a section and its field set at once.
+        InputError: for a text without ``=``, or a section that would replace its field, or be replaced by it.
     """
     import yaml
 
@@ -106,6 +108,10 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
                 isinstance(place, dict),
                 f"expected a section before the last dot, found {path!r}; set either the section or its field.",
             )
+        expect(
+            not isinstance(place.get(last), dict),
+            f"expected {path!r} before its fields, found some of them set already; set either the section or its field.",
+        )
         try:
             place[last] = yaml.safe_load(value)
         except yaml.YAMLError:

@@ -65,11 +65,16 @@ def find_device(name: str | torch.device = "auto") -> torch.device:
         device.type != "cuda" or torch.cuda.is_available(),
         f"expected a CUDA device for {str(name)!r}, found none; use auto or cpu.",
     )
+    count = torch.cuda.device_count() if device.type == "cuda" else 0
+    expect(
+        device.type != "cuda" or (device.index or 0) < count,
+        f"expected one of the {count} CUDA devices from cuda:0 on, found {str(name)!r}; name one of them, or auto.",
+    )
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # see repeatable; read when cuBLAS is loaded
     launch = find_launch(os.environ)
     if str(device) == "cuda" and launch is not None:
-        return torch.device("cuda", launch.local % torch.cuda.device_count())
+        return torch.device("cuda", launch.local % count)
     return device
 
 

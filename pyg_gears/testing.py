@@ -112,7 +112,7 @@ def _pose(allow_reflection: bool, seed: int) -> tuple[Tensor, Tensor, float]:
 
 
 def _close(found: Tensor, expected: Tensor, tol: float, what: str) -> None:
-    assert found.shape == expected.shape, f"{what}: shape {tuple(found.shape)} became of {tuple(expected.shape)}"
+    assert found.shape == expected.shape, f"{what}: shape {tuple(found.shape)} instead of {tuple(expected.shape)}"
     difference = float((found - expected).detach().abs().max()) if found.numel() else 0.0
     assert difference <= tol, f"{what}: results differ by {difference:.2e}, more than {tol:.0e}"
 

@@ -161,3 +161,21 @@ def test_assignments() -> None:
         parse_assignments(["a.b={"])
     with pytest.raises(InputError, match="expected a section before the last dot"):
         parse_assignments(["a=1", "a.b=1"])
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ["loss=null", "loss.repulsion=0.1"],
+        ["loss.repulsion=0.1", "loss=null"],
+        ["embedding.components=30", "embedding={kind: pca}"],
+    ],
+)
+def test_a_section_and_its_field_cannot_be_set_at_once(assignments) -> None:
+    with pytest.raises(InputError, match="set either the section or its field"):
+        parse_assignments(assignments)
+
+
+def test_a_field_may_follow_its_section_and_the_last_value_of_a_field_counts() -> None:
+    found = parse_assignments(["embedding={kind: pca}", "embedding.components=30", "embedding.components=40"])
+    assert found == {"embedding": {"kind": "pca", "components": 40}}

@@ -34,3 +34,11 @@ def test_unknown_devices_are_refused(name: str) -> None:
 def test_a_missing_cuda_device_is_refused() -> None:
     with pytest.raises(InputError, match="expected a CUDA device for 'cuda', found none; use auto or cpu"):
         find_device("cuda")
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert find_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(InputError, match="expected one of the 2 CUDA devices from cuda:0 on, found 'cuda:2'"):
+        find_device("cuda:2")

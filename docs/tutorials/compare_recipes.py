@@ -16,7 +16,7 @@
 # * the slide that is **held out** and still chooses the epoch (`validate`): its figures are a little too good,
 # * the slide that **tests**: it is used once, at the end.
 #
-# Differences smaller than those between seeds are no differences. So every recipe is fitted with more than one seed.
+# A difference smaller than the spread over seeds tells nothing. So every recipe is fitted with more than one seed.
 #
 # As a notebook with its outputs: {nb-download}`compare_recipes.ipynb`.
 
@@ -42,7 +42,7 @@ recipes = {
 }
 
 # %% [markdown]
-# ## Fit each with two seeds, look at the test slide once
+# ## Fit each with two seeds, and look at the test slide once
 
 # %%
 rows = []
@@ -75,13 +75,13 @@ print(f"spatial minus pca, by seed: {', '.join(f'{value:+.3f}' for value in diff
 print(f"seeds of one recipe differ by {table.groupby('embedding')['Spearman'].agg(np.ptp).max():.3f}")
 
 # %% [markdown]
-# **Read it so:** if the differences have one sign and are larger than those between seeds, the recipe matters *on this
+# **How to read it:** if the differences have one sign and are larger than those between seeds, the recipe matters *on this
 # test slide*. One slide is one observation, whatever the number of seeds; take every slide in turn as the test before
 # you say "better".
 #
-# ## And the simple rivals?
+# ## Compare with the simple rivals
 #
-# A recipe that beats another may still lose to a regression. The same test, the same training slides:
+# A recipe that beats another may still lose to a regression. Here they are on the same test slide, with the same training slides:
 
 # %%
 from pyg_gears.baselines import simple_rivals
@@ -96,7 +96,7 @@ pd.DataFrame(
 
 # %% [markdown]
 # On this small simulated tissue and with this tiny training a regression may well win. On real sections the
-# `standard` preset mostly wins, not everywhere: [results](../results.md#against-simple-rivals).
+# `standard` preset mostly wins, but not everywhere: [results](../results.md#against-simple-rivals).
 #
 # ## The laboratory does all this
 #

@@ -9,9 +9,9 @@
 # %% [markdown]
 # # From three sections to scanpy
 #
-# Three slides and a file of dissociated cells, to a layout with its confidence, and what one does with both in scanpy
-# and squidpy. Every figure below is of simulated tissue, so that this page can be run anywhere; the commands for your own
-# Visium sections come first.
+# This page goes from three slides and a file of dissociated cells to a layout with its confidence, and then uses both in
+# scanpy and squidpy. Every figure below is of simulated tissue, so that this page can be run anywhere; the commands for your
+# own Visium sections come first.
 #
 # As a notebook with its outputs: {nb-download}`from_sections_to_scanpy.ipynb`.
 
@@ -35,7 +35,7 @@
 # pyg-gears evaluate check.h5ad --truth spatial --reference liver_1/outs liver_2/outs
 # ```
 #
-# The table has simple rivals beside the layout: where one of them is as good, use it. Then fit on all three sections, and lay
+# The table has simple rivals beside the layout; if one of them does as well, use it. Then fit on all three sections, and lay
 # the cells out:
 #
 # ```bash
@@ -45,18 +45,18 @@
 # pyg-gears report layout.h5ad --reference liver_1/outs liver_2/outs --out report.html
 # ```
 #
-# * `outs` holds `filtered_feature_bc_matrix.h5` (or the folder of that name) and `spatial/tissue_positions.csv`, before Space
-#   Ranger 2 `tissue_positions_list.csv`. Spots off the tissue are left out.
-# * Of Visium HD take the bins of 16 µm and the extra `io`. All slides would then be called `square_016um`, so name them:
+# * `outs` holds `filtered_feature_bc_matrix.h5` (or the folder of that name) and `spatial/tissue_positions.csv`
+#   (`tissue_positions_list.csv` before Space Ranger 2). Spots off the tissue are left out.
+# * For Visium HD, use the bins of 16 µm and install the extra `io`. All slides would then be called `square_016um`, so name them:
 #   `liver_1=liver_1/outs/binned_outputs/square_016um`.
 # * Cells that you have filtered and annotated in scanpy are better than the plain matrix: name that `.h5ad`. It has to hold
-#   the counts, in `X`, in `layers["counts"]` or in `raw` ([how they are found](../files.md#counts)). Your columns come along
-#   into the layout.
-# * Genes must be named alike in all files. Where one file has Ensembl ids and another symbols, see
+#   the counts, in `X`, in `layers["counts"]` or in `raw` ([how they are found](../files.md#counts)). Your columns are kept
+#   in the layout.
+# * Genes must have the same names in all files. Where one file has Ensembl ids and another symbols, see
 #   [questions](../faq.md#my-gene-names-do-not-match).
 # * `fit` takes the preset `standard` by default, which trains three models; `--preset quick` is the one to try first.
 #
-# In Python, the start of what follows on this page:
+# In Python, start like this:
 #
 # ```python
 # import anndata
@@ -67,7 +67,7 @@
 # adata = adata[np.isfinite(adata.obsm["X_gears"]).all(axis=1)].copy()  # cells without a count have no place
 # sc.pp.normalize_total(adata, target_sum=1e4)  # leave this and the next line out where your X is normalised already
 # sc.pp.log1p(adata)
-# # Without cell types of your own, clusters stand for them:
+# # Without cell types of your own, use clusters instead:
 # sc.pp.highly_variable_genes(adata, n_top_genes=2000)
 # sc.pp.pca(adata)
 # sc.pp.neighbors(adata)
@@ -75,8 +75,8 @@
 # sc.pl.embedding(adata, basis="X_gears", color=["cell_type", "gears_confidence"], frameon=False)
 # ```
 #
-# From [Keep what is known](#keep-what-is-known) on, the code of this page is yours as it stands, up to the squidpy part; the last
-# section needs the truth, which `check.h5ad` has.
+# From [Keep what is known](#keep-what-is-known) on, the code of this page works on your data unchanged, up to the squidpy part.
+# The last section needs the truth, which `check.h5ad` has.
 #
 # ## The same on simulated tissue
 
@@ -111,7 +111,7 @@ anndata.read_h5ad(folder / "slide_0.h5ad")
 # ## Fit and reconstruct
 #
 # The last slide is held out: it stops the training and calibrates the confidence. For this page the preset `quick` is
-# made smaller still; for a real tissue take `standard`.
+# made smaller still; for a real tissue use `standard`.
 
 # %%
 recipe = Recipe.preset("quick").change(
@@ -154,8 +154,8 @@ sc.pl.embedding(adata, basis="X_gears", color=["cell_type", "gears_confidence"],
 # ## Keep what is known
 #
 # Confidence is the rank correlation that a cell's distances are expected to have with the true ones. Leave out the cells
-# whose place the slides do not tell. Where to cut depends on the question; here the tenth with the least confidence goes.
-# (On this tissue all cells are nearly alike in it. On real sections they are not: 0.26 to 0.78 within hippocampus 4,
+# that the slides cannot place. Where to cut depends on the question; here the tenth with the least confidence is dropped.
+# (On this tissue all cells have nearly the same confidence. On real sections they do not: 0.26 to 0.78 within hippocampus 4,
 # fitted on sections 1 and 2 with section 3 held out, version 0.2, `quick`, seed 0.)
 
 # %%
@@ -166,7 +166,7 @@ print(f"{kept.n_obs} of {adata.n_obs} cells, confidence at least {kept.obs['gear
 # %% [markdown]
 # ## Genes that vary over the layout
 #
-# A neighbour graph on the layout, then Moran's I of every gene. A word of care: the layout was made *from*
+# Build a neighbour graph on the layout, then compute Moran's I of every gene. A word of caution: the layout was made *from*
 # expression, so genes vary smoothly over it by construction. The list ranks genes; it does not test them. For a test
 # use genes that the fit has not seen.
 
@@ -178,10 +178,10 @@ print(top.round(2))
 sc.pl.embedding(kept, basis="X_gears", color=list(top.index), size=60, frameon=False)
 
 # %% [markdown]
-# ## Who lives beside whom, weighted by confidence
+# ## Which types are neighbours, weighted by confidence
 #
 # Count the pairs of neighbouring cells by type, each weighted by the product of the two confidences, and divide by
-# what types would have if they were shuffled. Above 1: beside each other more often than by chance.
+# the count expected with shuffled types. Above 1, two types are neighbours more often than by chance.
 
 # %%
 types = kept.obs["cell_type"].cat.codes.to_numpy()
@@ -204,7 +204,7 @@ shuffled = np.mean([pairs_by_type(rng.permutation(types)) for _ in range(50)], a
 # %% [markdown]
 # ## The same in squidpy
 #
-# squidpy brings some 120 packages, so that this page does not run it. It reads the layout as any other coordinates:
+# squidpy installs some 120 packages, so this page does not run it. It reads the layout as any other coordinates:
 #
 # ```python
 # import squidpy as sq
@@ -215,12 +215,12 @@ shuffled = np.mean([pairs_by_type(rng.permutation(types)) for _ in range(50)], a
 # sq.gr.spatial_autocorr(kept, mode="moran")
 # ```
 #
-# squidpy does not weigh cells: leave out those of low confidence first, as above.
+# squidpy does not weight cells, so leave out those of low confidence first, as above.
 #
-# ## How right is it?
+# ## How accurate is the layout?
 #
 # The tissue is simulated, so the truth is known (`obsm["spatial_true"]`). On your own cells there is none: keep a
-# section out of everything and reconstruct *it*, as above; [more of that](compare_recipes.py).
+# section out of everything and reconstruct *it*, as above; [another tutorial](compare_recipes.py) says more.
 
 # %%
 from pyg_gears.metrics import evaluate_layout

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # EdgeGate and IPAConv in your own model
 #
-# Two uses that have nothing to do with tissue: a node classifier on a graph whose edges mostly mislead, and a point
-# cloud that is put back in order.
+# This page has two uses that have nothing to do with tissue: a node classifier on a graph whose edges mostly mislead, and a
+# point cloud whose positions are recovered.
 #
 # As a notebook with its outputs: {nb-download}`layers_in_your_model.ipynb`.
 
@@ -85,8 +85,8 @@ for seed in range(3):
     print(f"graph {seed}: GATv2 {accuracy(plain, data):.2f}, with EdgeGate and IPAConv {accuracy(gated, data):.2f}")
 
 # %% [markdown]
-# Three small graphs are no benchmark; they show that the pieces fit together. What did the gate learn? Its logit for
-# edges within a block and between blocks:
+# Three small graphs are no benchmark; they show that the pieces fit together. To see what the gate has learned, compare its
+# logit for edges within a block and between blocks:
 
 # %%
 source, target = data.edge_index
@@ -96,10 +96,10 @@ with torch.no_grad():
 print(f"mean logit within {logits[inside & other].mean():.2f}, between {logits[~inside].mean():.2f}")
 
 # %% [markdown]
-# ## Explain it, compile it
+# ## Explain and compile the model
 #
 # Edge masks, as PyG's explainers set them, act on the layers; `torch.compile` makes one graph for all sizes. What
-# else is supported is in [a table whose cells are tests](../layers.md#support).
+# else is supported is in [a table whose cells are tested](../layers.md#support).
 
 # %%
 compiled = torch.compile(gated, dynamic=True, backend="aot_eager")  # the default backend needs a C++ compiler
@@ -110,9 +110,9 @@ print(f"largest difference {difference:.1e}")
 # %% [markdown]
 # ## A point cloud
 #
-# 200 points on a disc, seen through a noisy 8-channel embedding and through coordinates that are mostly noise.
+# There are 200 points on a disc, seen through a noisy 8-channel embedding and through coordinates that are mostly noise.
 # `IPAConv` moves every point towards the points that it attends to; the gate learns from the loss alone which ones
-# those are. The loss compares distances, and so does not care about pose.
+# those are. The loss compares distances, so it does not depend on pose.
 
 # %%
 from pyg_gears.geometry import gauge_fix

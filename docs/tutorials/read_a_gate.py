@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Read a gate and its attention
 #
-# A fitted model travels on candidates: spots alike in expression. Does its gate know which of them are near in space,
-# and does attention listen to the gate? Both can be read on a slide whose positions are known and that training has
-# not seen.
+# A fitted model passes messages between candidates, which are spots alike in expression. This page asks
+# whether its gate knows which of them are near in space, and whether attention follows the gate. Both can be read on a
+# slide whose positions are known and that training has not seen.
 #
 # As a notebook with its outputs: {nb-download}`read_a_gate.ipynb`.
 
@@ -42,8 +42,8 @@ unseen = tissue.slides[3]
 # %% [markdown]
 # ## The slide as a graph
 #
-# Embedding, candidates, and (because the positions are known) the gate's target: the transition probabilities of the
-# true random walk on the candidates.
+# The graph holds the embedding, the candidates, and (because the positions are known) the gate's target: the transition
+# probabilities of the true random walk on the candidates.
 
 # %%
 x = fitted.encoder.embed(unseen).x
@@ -60,8 +60,8 @@ print(f"{int(other.sum())} candidate edges, {near.float().mean():.0%} of them be
 # %% [markdown]
 # ## Does the gate know neighbours?
 #
-# The chance that a true neighbour gets a higher logit than an impostor (0.5: it knows nothing; 1: all), beside what
-# plain similarity of the embeddings says.
+# This is the chance that a true neighbour gets a higher logit than an impostor (0.5 if the gate knows nothing, 1 if it is
+# perfect), beside the same chance for plain similarity of the embeddings.
 
 # %%
 from sklearn.metrics import roc_auc_score
@@ -81,7 +81,7 @@ plt.show()
 # %% [markdown]
 # ## Where does attention go?
 #
-# One line a round: the share of the attention that reaches true neighbours, and how attention follows the gate and
+# There is one line per round: the share of the attention that reaches true neighbours, and how attention follows the gate and
 # q.k (rank correlation over edges).
 
 # %%
@@ -97,7 +97,7 @@ for number, terms in enumerate(output.terms, start=1):
 # %% [markdown]
 # ## One spot on the tissue
 #
-# Whom does the spot in the middle listen to?
+# The picture shows which spots the spot in the middle attends to.
 
 # %%
 centre = int((truth - truth.mean(dim=0)).norm(dim=1).argmin())
@@ -113,9 +113,9 @@ for axes, (title, values) in zip(panels, shown.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# ## What would a better gate bring?
+# ## What a better gate would gain
 #
-# Give the model the true gate in place of its own, and the yardstick E_geo (lower is better) says what the gate's
+# Give the model the true gate in place of its own, and the yardstick E_geo (lower is better) shows what the gate's
 # errors cost.
 
 # %%
@@ -135,5 +135,5 @@ with torch.no_grad():
 # controls and limits.
 #
 # **Simulated and real.** On hippocampus sections that a quick model has not seen, half of the gate's best 30 candidates
-# are among the 30 likeliest true neighbours (strict precision@30 0.50 to 0.53, version 0.1), and the gate makes nearly
-# the whole gap to the true graph ([results](../results.md#what-bounds-it)). A simulated tissue is kinder.
+# are among the 30 likeliest true neighbours (strict precision@30 0.50 to 0.53, version 0.1), and the gate accounts for
+# nearly the whole gap to the true graph ([results](../results.md#what-bounds-it)). Simulated tissue is easier.

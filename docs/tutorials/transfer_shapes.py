@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Shapes from one picture on another
 #
-# Two pictures that the package draws: connected curves, and boxes and arrows. What does spectral attention see in them,
-# and what becomes of a shape that it places?
+# The package draws two pictures: connected curves, and boxes and arrows. This page shows what spectral attention sees in
+# them, and what becomes of a shape that it places.
 #
 # As a notebook with its outputs: {nb-download}`transfer_shapes.ipynb`.
 
@@ -36,8 +36,8 @@ def show(**pictures):
 # %% [markdown]
 # ## The basis
 #
-# The smoothest functions that avoid crossing a contour. Their sizes go with the number of nodes, their signs are fixed by
-# a rule.
+# The basis holds the smoothest functions that avoid crossing a contour. Their size depends on the number of nodes, and
+# their signs are fixed by a rule.
 
 # %%
 show(curves=curves.signal, second=target.phi[:, 1], third=target.phi[:, 2], sixth=target.phi[:, 5])
@@ -45,8 +45,8 @@ show(curves=curves.signal, second=target.phi[:, 1], third=target.phi[:, 2], sixt
 # %% [markdown]
 # ## Alignment
 #
-# Entry j of a row of $\phi_t \phi_s^T$ says how much a node of the target has to do with node j of the sample, but flip
-# the sign of one eigenvector and it says something else. After alignment it does not.
+# Entry j of a row of $\phi_t \phi_s^T$ says how strongly a node of the target is related to node j of the sample, but
+# flipping the sign of one eigenvector changes it. After alignment it no longer does.
 
 # %%
 from pyg_gears.transfer import align, attention_rows
@@ -60,7 +60,7 @@ for name, other in {"as it is": sample, "signs flipped": flipped}.items():
     print(f"{name:>14}: raw at one pixel {raw[5000]:6.2f}, aligned {fitted[5000]:6.2f}, {fit.rank} directions")
 
 # %% [markdown]
-# ## Where, and what
+# ## Destinations and units
 #
 # Destinations are pieces of the contours where the target's own activation is weak; the units of the sample are its
 # connected contours.
@@ -81,7 +81,7 @@ print(len(where), "destinations,", len(what), "units")
 show(destinations=painted(where), units=painted(what))
 
 # %% [markdown]
-# ## One pass, some strategies
+# ## One pass, several strategies
 
 # %%
 choices = {
@@ -94,7 +94,7 @@ outputs = {name: one_pass(target, sample, strategy) for name, strategy in choice
 show(**{name: output.signal for name, output in outputs.items()})
 
 # %% [markdown]
-# A placed shape is to stay a shape: as long as before within 5 %, in as many pieces.
+# A placed shape must remain a shape: its length changes by at most 5 %, and it stays in as many pieces.
 
 # %%
 for name, output in outputs.items():

@@ -20,7 +20,7 @@ from pyg_gears.ranks import OtherProcessFailed, current_ranks
 COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "report", "demo", "transfer", "lab")
 
 EXAMPLE = """\b
-For example, and each command has a --help of its own:
+Examples (every command has its own --help):
 pyg-gears fit A.h5ad B.h5ad C.h5ad --cells CELLS.h5ad --out MODEL
 pyg-gears reconstruct MODEL CELLS.h5ad --out LAYOUT.h5ad
 pyg-gears report LAYOUT.h5ad --out report.html

@@ -1,4 +1,4 @@
-"""``pyg-gears demo``: the main job from simulated slides to an evaluated layout and its page, in minutes."""
+"""``pyg-gears demo``: the whole workflow, from simulated slides to an evaluated layout and its page, in minutes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pyg_gears.cli.simulate import simulate
 from pyg_gears.errors import expect
 
 
-@click.command(short_help="All of these on simulated data, in minutes.")
+@click.command(short_help="The whole workflow on simulated data, in minutes.")
 @click.option(
     "--out", default="demo", type=click.Path(path_type=Path), metavar="FOLDER", help="New folder for everything."
 )
 @click.pass_context
 def demo(context: click.Context, out: Path) -> None:
-    """Simulate three slides and 1200 cells, fit, reconstruct, evaluate, draw, write a page."""
+    """Simulate three slides and 1200 cells, then fit, reconstruct, evaluate, draw figures and write a page."""
     expect(not out.exists(), f"expected a new folder for --out, found {out} in use; choose another or remove it.")
     data, model, layout = out / "data", out / "model", out / "layout.h5ad"
     slides = tuple(str(data / f"slide_{number}.h5ad") for number in range(3))

@@ -53,8 +53,8 @@ def evaluate(
 ) -> None:
     """Compare a layout with the true positions, where the file holds them, and with simple rivals.
 
-    The rivals are ridge and kNN regressions on the slides after --reference, and a spectral layout. Without true positions only
-    what needs none is measured.
+    The rivals are ridge and kNN regressions on the slides after --reference, a spectral layout and t-SNE. Without true
+    positions, only measures that need none are computed.
     """
     from pyg_gears.report import evaluate as run
     from pyg_gears.report import format_table

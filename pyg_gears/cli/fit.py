@@ -29,7 +29,7 @@ PRESET_HELP = (
 )
 
 
-@click.command(short_help="Learn from slides: a model.")
+@click.command(short_help="Learn a model from slides.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder for the model."
@@ -37,13 +37,13 @@ PRESET_HELP = (
 @click.option(
     "--cells",
     metavar="CELLS.h5ad",
-    help="Cells to lay out later, if you have them: the fit keeps to genes that they have, and learns from their expression too.",
+    help="Cells to lay out later, if you have them: the fit uses only genes that they have, and their expression too.",
 )
 @click.option(
     "--validate",
     metavar="NAME",
-    help="Slide that stops the training and calibrates confidence: its file's name without .h5ad. Default: the last of three or "
-    "more, else a block of each.",
+    help="Slide held out to stop the training and to calibrate confidence: its file's name without .h5ad. Default: the last of "
+    "three or more, else a block of each.",
 )
 @click.option("--preset", default="standard", type=PresetName(), help=PRESET_HELP)
 @click.option(
@@ -60,7 +60,7 @@ PRESET_HELP = (
     help="One recipe field, e.g. training.seed=1; repeatable.",
 )
 @click.option("--device", default="auto", metavar="DEVICE", help="Where networks are trained: auto, cpu or cuda.")
-@click.option("--resume", is_flag=True, help="Go on with a fit that was stopped: the same command with this.")
+@click.option("--resume", is_flag=True, help="Continue a fit that was stopped: repeat its command with this option.")
 @read_options(spatial=True)
 def fit(
     slides: tuple[str, ...],
@@ -76,8 +76,8 @@ def fit(
 ) -> None:
     """Learn from slides how expression relates to place, and write a model folder.
 
-    A slide is an .h5ad with raw counts in X and positions in obsm["spatial"], a folder of Space Ranger, or another format of
-    docs/files.md. NAME= names it otherwise than its file. One is enough; three or more are better.
+    A slide is an .h5ad with raw counts in X and positions in obsm["spatial"], a Space Ranger folder, or another format of
+    docs/files.md. NAME=path gives it another name than its file's. One slide is enough; three or more are better.
 
     Started by torchrun or srun, several processes train each model together (training.devices); see docs/cluster.md.
     """
@@ -216,7 +216,7 @@ def _read_config(config: Path | None) -> dict[str, Any]:
 
     expect(config.is_file(), f"expected a recipe file at {config}, found none; check the path.")
     try:
-        fields = yaml.safe_load(config.read_text())
+        fields = yaml.safe_load(config.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(
             f"expected YAML in {config}, found text that is not UTF-8 ({error}); correct the file."

@@ -22,7 +22,7 @@ OPTIONS = {
     "section_key": click.option(
         "--section-key",
         metavar="COLUMN",
-        help="Column of obs that tells the sections of a file apart, each a slide of its own; none: one section.",
+        help="Column of obs that separates the sections of a file, each a slide of its own; none: one section.",
     ),
     "spatial_key": click.option(
         "--spatial-key",
@@ -59,7 +59,7 @@ reference_option = click.option(
     "references",
     multiple=True,
     metavar="[NAME=]SLIDE.h5ad ...",
-    help="Slides of the fit, from which simple rivals learn.",
+    help="Slides of the fit, on which simple rivals are fitted.",
 )
 """Of `evaluate` and `report`; what follows it is told apart by :func:`layout_and_references`."""
 

@@ -19,24 +19,26 @@ if TYPE_CHECKING:
 @click.command(short_help="Lay out cells with a model.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("cells", metavar="CELLS.h5ad")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="New file, layout.h5ad.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="New file for the layout (.h5ad)."
+)
 @click.option(
     "--layout",
     "choices",
     default="default",
     type=click.Choice(["default", "published"]),
-    help="Settings that --set changes: this package's, or those of the published system.",
+    help="Settings to start from, which --set changes: this package's, or those of the published system.",
 )
 @click.option(
     "--samples",
     default=1,
     type=click.IntRange(1),
-    help="Predictions that are averaged, per model and patch: all but the first with noise.",
+    help="Predictions per model and patch, which are averaged; all but the first have noise.",
 )
 @click.option(
     "--patch-size",
     type=click.IntRange(8),
-    help="Cells that are predicted at once.  [default: 256, published 192]",
+    help="Cells that are predicted at once.  [default: 256; with --layout published 192]",
     show_default=False,
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Same seed, same layout.")
@@ -44,17 +46,15 @@ if TYPE_CHECKING:
     "--adapt",
     default="auto",
     type=click.Choice(["auto", "none", "match"]),
-    help="Match the cells' expression to the slides' spots: where only their depth differs, never, or in any case.",
+    help="Match the cells' expression to the slides' spots: if only their depth differs, never, or always.",
 )
 @click.option(
     "--paired",
     metavar="SPOTS.h5ad",
-    help="Spots of the same tissue that are sums of these cells, to correct the layout by.",
+    help="Spots of the same tissue that are sums of these cells; the layout is corrected by them.",
 )
 @click.option("--device", default="auto", metavar="DEVICE", help="Where the models run: auto, cpu or cuda.")
-@click.option(
-    "--max-memory", metavar="SIZE", help="The most that the process may hold, e.g. 8GB; refused if too little."
-)
+@click.option("--max-memory", metavar="SIZE", help="Memory limit of the process, e.g. 8GB; refused if it is too low.")
 @click.option(
     "--dask",
     metavar="ADDRESS",
@@ -80,11 +80,11 @@ def reconstruct(
     assignments: tuple[str, ...],
     reading: ReadOptions,
 ) -> None:
-    """Lay out cells by their expression, with a model of fit; coordinates in the file, if any, are not read.
+    """Lay out cells by their expression, with a model that fit wrote; coordinates in the file, if any, are not read.
 
     Started by torchrun or srun, several processes share the prediction of patches; so do the workers of --dask.
 
-    With --paired, a file of spots that are sums of these very cells, cells that are recognised in a spot move there.
+    With --paired, a file of spots that are sums of these very cells, cells that are recognised in a spot are moved there.
     """
     from pyg_gears.configuration import parse_assignments
     from pyg_gears.data import check_output, read_cells, read_slide, write_layout

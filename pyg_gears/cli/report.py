@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command(short_help="A page to look at a layout in a browser.")
+@click.command(short_help="A page that shows a layout in a browser.")
 @click.argument("files", nargs=-1, required=True, metavar="LAYOUT.h5ad")
-@click.option("--out", required=True, metavar="FILE", help="New file, page.html.")
+@click.option("--out", required=True, metavar="FILE", help="New file for the page (.html).")
 @click.option(
     "--truth",
     default="spatial",
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     help="True positions, shown if there are any: a name in obsm, or two columns of obs as x,y.",
 )
 @reference_option
-@click.option("--gene", "genes", multiple=True, metavar="NAME", help="A gene that is to be on the page; repeatable.")
+@click.option("--gene", "genes", multiple=True, metavar="NAME", help="Gene to include on the page; repeatable.")
 @click.option(
     "--seed", default=0, type=click.IntRange(0), help="Seed of sampled pairs and cells: same seed, same page."
 )
@@ -38,7 +38,7 @@ def report(
     seed: int,
     reading: ReadOptions,
 ) -> None:
-    """Write a page to look at a layout: genes, confidence, selected cells, metrics; it needs no network."""
+    """Write an interactive page of a layout: genes, confidence, selection of cells, metrics. It needs no network."""
     ending = Path(out).suffix.lower() in (".html", ".htm")
     expect(ending, f"expected --out to end in .html, found {out}; a report is a page for a browser.")
     layout, slides = layout_and_references(files, references)

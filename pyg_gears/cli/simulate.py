@@ -15,7 +15,7 @@ INVENTED = ("tissue", "slides", "cells")
 POOLED = ("grid", "core", "min_cells", "shift", "halves", *OPTIONS)
 
 
-@click.command(short_help="Invented slides and cells, to try everything out.")
+@click.command(short_help="Simulated slides and cells, to try everything out.")
 @click.option("--out", required=True, type=click.Path(), help="Folder to write into.")
 @click.option("--tissue", default="lobules", type=click.Choice(["lobules", "layers", "gradient"]), help="Pattern.")
 @click.option("--slides", default=3, type=click.IntRange(1), help="Slides of spots.")
@@ -26,20 +26,22 @@ POOLED = ("grid", "core", "min_cells", "shift", "halves", *OPTIONS)
     "sources",
     multiple=True,
     metavar="[NAME=]CELLS.h5ad",
-    help="Section of single cells to pool into pseudo-spots, instead of an invented tissue.",
+    help="Section of single cells to pool into pseudo-spots, instead of a simulated tissue.",
 )
 @click.option("--grid", default="30", metavar="N | NxM", help="Bins over the section, along both axes or along each.")
 @click.option(
     "--core",
     default=0.7,
     type=click.FloatRange(0, 1, min_open=True),
-    help="Side of a spot as a share of its bin's; cells outside are in no spot.",
+    help="Side of a spot as a share of its bin's; cells outside belong to no spot.",
 )
-@click.option("--min-cells", default=2, type=click.IntRange(1), help="Cells that a spot needs.")
+@click.option("--min-cells", default=2, type=click.IntRange(1), help="Least number of cells in a spot.")
 @click.option(
     "--shift", default=0.0, type=click.FloatRange(0, 1, max_open=True), help="Share of a bin to move the grid by."
 )
-@click.option("--halves", is_flag=True, help="Pool one random half of the cells, and write the other to be placed.")
+@click.option(
+    "--halves", is_flag=True, help="Pool one random half of the cells, and write the other half to be placed."
+)
 @read_options(spatial=True)
 @click.pass_context
 def simulate(
@@ -59,7 +61,7 @@ def simulate(
 ) -> None:
     """Write slides and cells whose true places are in obsm["spatial_true"]: slide_0.h5ad ... and cells.h5ad.
 
-    With --from the tissue is real: NAME_spots.h5ad, its cells pooled on a grid, and NAME_cells.h5ad.
+    With --from, the tissue is real: its cells are pooled on a grid into NAME_spots.h5ad, and written to NAME_cells.h5ad.
     """
     _refuse_without_effect(context, pooling=bool(sources))
     if sources:

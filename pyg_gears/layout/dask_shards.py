@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -111,22 +111,23 @@ def on_dask(scheduler: Any, *, device: str = "auto", timeout: float = 60.0) -> I
         current_ranks().count == 1,
         f"expected one process with a Dask cluster, found {current_ranks().count}; leave out the launcher, or the cluster.",
     )
-    given = isinstance(scheduler, Client)
-    try:
-        client = scheduler if given else Client(scheduler, timeout=timeout, set_as_default=False)
-        client.wait_for_workers(1, timeout=timeout)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(
-            f"expected a Dask scheduler with workers at {scheduler}, found none in {timeout:g} s; start them, or correct "
-            "the address."
-        ) from error
-    token = _cluster.set(DaskCluster(client, device))
-    try:
-        yield
-    finally:
-        _cluster.reset(token)
-        if not given:
-            client.close()
+    with ExitStack() as stack:
+        client = scheduler
+        try:
+            if not isinstance(scheduler, Client):
+                client = Client(scheduler, timeout=timeout, set_as_default=False)
+                stack.callback(client.close)
+            client.wait_for_workers(1, timeout=timeout)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise InputError(
+                f"expected a Dask scheduler with workers at {scheduler}, found none in {timeout:g} s; start them, or correct "
+                "the address."
+            ) from error
+        token = _cluster.set(DaskCluster(client, device))
+        try:
+            yield
+        finally:
+            _cluster.reset(token)
 
 
 def dask_cluster() -> DaskCluster | None:

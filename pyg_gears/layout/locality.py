@@ -63,10 +63,11 @@ def locality_graph(
         The graph with the counts of what was reconnected.
 
     Raises:
-        InputError: for fewer than 2 cells.
+        InputError: for fewer than 2 cells, or a threshold out of its range.
     """
     n = x.shape[0]
     expect(n >= 2, f"expected at least 2 cells, found {n}; give more cells.")
+    expect(0 <= jaccard < 1, f"expected a Jaccard overlap in [0, 1), found {jaccard}; it is a threshold of shares.")
     found = knn(x, min(neighbors, n - 1), metric=metric)
     index = found.index.cpu().numpy()
     overlap = overlap_of(found.index)

@@ -91,11 +91,11 @@ def operator_layout(
         settings: ``patch_size``, ``min_cover``, ``overlap``, those of the locality graph, of refinement and filling are used; the
             defaults if omitted.
         decode: "eigenvectors" (:func:`eigenvector_coordinates`) or "landmarks" (:func:`landmark_coordinates`).
-        landmarks: Cells that "landmarks" solves for, drawn by the seed.
+        landmarks: Cells that "landmarks" solves for, at least 3, drawn by the seed.
         seed: Same seed, same layout.
 
     Raises:
-        InputError: for fewer than 4 cells, a model that makes no operator, or an unknown decode.
+        InputError: for fewer than 4 cells, fewer than 3 landmarks, a model that makes no operator, or an unknown decode.
     """
     x = torch.as_tensor(x).detach().to("cpu", torch.float32)
     n, settings = len(x), settings or LayoutSettings()
@@ -215,9 +215,13 @@ def landmark_coordinates(
         landmarks: Cells that are solved for, shape (l,), l at least 3.
         steps: t.
 
+    Raises:
+        InputError: for fewer than 3 landmarks.
+
     Source: Coifman and Lafon, Diffusion maps (2006); de Silva and Tenenbaum, Sparse multidimensional scaling using landmark
         points (2004).
     """
+    expect(len(landmarks) >= 3, f"expected at least 3 landmarks, found {len(landmarks)}; raise their number.")
     root, n = np.sqrt(operator.stationary), len(operator.stationary)
     block = np.zeros((n, len(landmarks)))
     block[landmarks, np.arange(len(landmarks))] = 1.0 / root[landmarks]

@@ -102,16 +102,16 @@ def solve_layout(
         weight: Inverse variances, shape (e,), non-negative; ones if omitted. Only ratios matter.
         start: Start layout, shape (n, 2); landmark Isomap if omitted (which needs a connected graph).
         iterations: Rounds at most, after 10 in which the Huber threshold settles.
-        anchor: alpha.
-        huber: delta on the residual itself, :math:`w \rho_\delta(\|x_i - x_j\| - d_{ij})`, as published; read off the residuals
-            if omitted.
+        anchor: alpha, at least 0.
+        huber: delta, above 0, on the residual itself, :math:`w \rho_\delta(\|x_i - x_j\| - d_{ij})`, as published; read off the
+            residuals if omitted.
         anchor_fade: Factor of alpha from one round to the next, in (0, 1].
 
     Returns:
         Layout, objective of every round, residuals.
 
     Raises:
-        InputError: for distances or weights that are negative or not finite.
+        InputError: for distances or weights that are negative or not finite, and numbers out of their ranges.
 
     Source: de Leeuw (1977), "Applications of convex analysis to multidimensional scaling"; Huber (1964); the sparse
     form with iterative reweighting is ours.
@@ -121,6 +121,9 @@ def solve_layout(
     for name, values in (("distances", distance), ("weights", weight)):
         bad = int((~(np.isfinite(values) & (values >= 0))).sum())
         expect(bad == 0, f"expected finite, non-negative {name}, found {bad} that are not; drop those pairs.")
+    expect(anchor >= 0, f"expected an anchor of at least 0, found {anchor}; it is a pull.")
+    expect(0 < anchor_fade <= 1, f"expected anchor_fade in (0, 1], found {anchor_fade}; it is a factor of every round.")
+    expect(huber is None or huber > 0, f"expected a huber above 0, found {huber}; it is a length, or None.")
     start = isomap_start(n, pairs, distance) if start is None else np.asarray(start, dtype=np.float64)
     weight = weight / (weight.mean() or 1.0) if len(weight) else weight
     # Cells are numbered along a curve through the start, so that those of most pairs lie together in memory.

@@ -98,11 +98,7 @@ def evaluate(
     if slides:
         layouts |= simple_rivals(slides, cells, seed=seed)
     confidence = np.asarray(adata.obs["gears_confidence"], dtype=np.float64)
-    notes = _notes(truth, truth_key, slides, labels, unplaced)
-    if truth is not None and unknown:
-        notes.append(
-            f"{unknown} cells have no true position (NaN in {truth_place(adata, truth_key)}): they are in none of the numbers."
-        )
+    notes = _notes(truth, truth_place(adata, truth_key), unknown, slides, labels, unplaced)
     report: dict[str, Any] = {
         "layout": os.fspath(layout_path),
         "cells": adata.n_obs,
@@ -197,6 +193,12 @@ def _labels(adata: AnnData, key: str | None) -> tuple[np.ndarray | None, str | N
     if key is not None:
         columns = ", ".join(map(str, adata.obs.columns))
         expect(key in adata.obs, f"expected cell types in obs[{key!r}], found columns {columns}; name one of them.")
+        kinds = int(adata.obs[key].nunique())
+        expect(
+            2 <= kinds < adata.n_obs,
+            f"expected two or more cell types in obs[{key!r}], found {kinds} in {adata.n_obs} cells; name another column with "
+            "--label-key.",
+        )
     for name in (key,) if key is not None else LABEL_KEYS:
         if name in adata.obs and 2 <= adata.obs[name].nunique() < adata.n_obs:
             return np.asarray(adata.obs[name].astype(str)), name
@@ -218,17 +220,20 @@ def _placed(adata: AnnData, name: str) -> tuple[AnnData, int]:
 
 
 def _notes(
-    truth: FloatArray | None, key: str, slides: Sequence[Any], labels: np.ndarray | None, unplaced: int
+    truth: FloatArray | None, place: str, unknown: int, slides: Sequence[Any], labels: np.ndarray | None, unplaced: int
 ) -> list[str]:
+    """What the numbers do not cover, in sentences."""
     notes = []
     if unplaced:
         notes.append(f"{unplaced} cells have no place (they have no count in the model's genes): they are left out.")
     if truth is None:
-        notes.append(f"No true positions in obsm[{key!r}]: only checks that need no truth were made.")
+        notes.append(f"No true positions in {place}: only checks that need no truth were made.")
     if not slides:
         notes.append("No reference slide was named: no rivals were computed.")
     if labels is None:
         notes.append("No column of cell types was found: no purity was computed (name one with --label-key).")
+    if truth is not None and unknown:
+        notes.append(f"{unknown} cells have no true position (NaN in {place}): they are in none of the numbers.")
     return notes
 
 

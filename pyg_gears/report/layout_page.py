@@ -66,13 +66,15 @@ def write_layout_page(
     from pyg_gears.report.evaluation import evaluate
 
     name, path = named_path(layout_path)
-    report = evaluate(path, truth_key, references, seed=seed, reading=reading)
     with checked_files(references, path, reading) as files:
         assert files.cells is not None
         own = files.cells.options
+    if genes:  # before the metrics, which take minutes
+        with open_source(path) as source:
+            check_genes(genes, cells_from_anndata(source.to_anndata(), name, own).genes)
+    report = evaluate(path, truth_key, references, seed=seed, reading=reading)
     with open_source(path) as source:
         adata = source.to_anndata()
-    check_genes(genes, cells_from_anndata(adata, name, own).genes)
     write_page(out, layout_page(adata, name, report, genes=genes, seed=seed, reading=own))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pyg_gears.data import Slide
+from pyg_gears.data.counted import counted
 from pyg_gears.fitted_gears import FittedGears
 from pyg_gears.layout import ConfidenceCalibration, row_spearman
 from pyg_gears.reconstruction import Reconstruction
@@ -113,7 +114,11 @@ def read_log(path: Path) -> dict[str, Float[np.ndarray, " e"]]:
 def _held_out(fitted: FittedGears, slides: Sequence[Slide]) -> Slide | None:
     names = () if fitted.report.get("held_out_is_block") else fitted.report.get("held_out", ())
     fitting = [s for s in slides if s.name in names and s.pos is not None and len(s) <= HELD_OUT_SPOTS]
-    return fitting[0] if fitting else None
+    if not fitting:
+        return None
+    # Spots without a count have no place in the layout.
+    kept = counted(fitting[0].subset_genes(fitted.encoder.genes)).kept
+    return fitting[0] if kept.all() else fitting[0].select(kept)
 
 
 def _found(fitted: FittedGears, held_out: Slide) -> Reconstruction:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pyg_gears.data.io.anndata_out import check_output
 from pyg_gears.data.leftovers import part_of, removed_at_the_end
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, storage_reason
 from pyg_gears.typing import FilePath
 
 
@@ -52,8 +52,11 @@ def report_folder(folder: FilePath) -> Iterator[Path]:
             # An existing empty folder is replaced by the full one in one step.
             os.replace(temporary, folder)
         except OSError as error:
+            reason = storage_reason(error)
+            if reason is None:
+                raise
             raise InputError(
-                f"expected a writable folder at {folder}, found {error.strerror}; make room or name another."
+                f"expected a writable folder at {folder}, found {reason!r}; make room or name another."
             ) from error
 
 

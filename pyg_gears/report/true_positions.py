@@ -33,4 +33,4 @@ def true_positions(adata: AnnData, key: str, name: str) -> FloatArray | None:
 
 def truth_place(adata: AnnData, key: str) -> str:
     """Where :func:`true_positions` finds a truth, in words."""
-    return f"obsm[{key!r}]" if key in adata.obsm else f"obs, columns {key}"
+    return f"obs, columns {key}" if key not in adata.obsm and "," in key else f"obsm[{key!r}]"

@@ -78,7 +78,7 @@ def train_on_all(
         if not all(bool(torch.isfinite(tensor).all()) for tensor in done["model"].values()):
             raise TrainingDiverged(
                 "training diverged in the last epochs, on all slides: weights are no longer finite; lower training.lr, or set "
-                "training.final_epochs to 0, and resume."
+                "training.final_epochs to 0, and fit into another folder."
             )
         if first:
             write_sealed(finished, done)

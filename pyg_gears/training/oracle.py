@@ -8,7 +8,6 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.errors import expect
 from pyg_gears.losses import EnergyOutput, geometric_energy
 from pyg_gears.models import GatedModel, StructureModel
 
@@ -20,22 +19,15 @@ def gated_energy(model: StructureModel, batch: Data) -> EnergyOutput:
 
 
 @torch.no_grad()
-def oracle_energy(model: StructureModel, batch: Data, gate_logits: Tensor | None = None) -> EnergyOutput:
+def oracle_energy(model: StructureModel, batch: Data) -> EnergyOutput:
     """E_geo on the true spatial kNN graph without a gate ("T-edge"): what a perfect graph would give.
+
+    A gate has no logits for the edges of the true graph.
 
     Args:
         model: The structure model.
         batch: Batch with geometric targets.
-        gate_logits: Must be None: a gate of the candidates has no logits for the edges of the true graph.
-
-    Raises:
-        InputError: when gate logits are passed.
     """
-    expect(
-        gate_logits is None,
-        "expected no gate logits in the oracle evaluation, found some: they belong to the candidate edges, another support; "
-        "leave them out.",
-    )
     options = {"use_gate": False} if isinstance(model, GatedModel) else {}
     return geometric_energy(model(batch, edge_index=oracle_edges(batch), **options).pos, batch)
 

@@ -41,8 +41,8 @@ def fit_gate_projection(
     Returns:
         P, shape (c, d), float32, on the CPU, without gradient.
 
-    Source: second list of experiments, E9 (spec 11, W23): "P trained using only gate KL" for one or two epochs. There the
-    learning rate is not named; ours falls by a cosine to a hundredth.
+    Source: the published plan, in which P is trained by the gate's KL alone for one or two epochs. It does not give the
+    learning rate; ours falls by a cosine to a hundredth.
     """
     plan = gate.projection
     assert plan is not None

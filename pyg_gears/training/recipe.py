@@ -45,7 +45,9 @@ class Recipe(Configuration):
         their loss and schedule; called "published" until 0.2). "published" is the published system at its published size
         (100,000 steps, meant for a GPU; a test takes one step of it), "published_small" its model, generator and residual
         diffusion, in a size for two cores, on the package's encoder: three minutes of CPU on two sections of 1100 spots.
-        Raises: InputError: for another name.
+
+        Raises:
+            InputError: for another name.
         """
         expect(
             name in PRESETS,

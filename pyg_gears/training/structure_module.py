@@ -164,7 +164,8 @@ class StructureModule(lightning.LightningModule):
         energy = float(self.trainer.callback_metrics["h_gate"])
         if not math.isfinite(energy):
             raise TrainingDiverged(
-                f"training diverged: the validation energy is {energy}; lower training.lr or the loss weights and resume."
+                f"training diverged: the validation energy is {energy}; lower training.lr or the loss weights and "
+                "fit into another folder."
             )
         capped = self.current_epoch + 1 >= self.recipe.training.cap_epoch
         # Before the cap the weights change from epoch to epoch: a pause in the energy is no reason to stop.

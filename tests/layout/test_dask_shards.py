@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -115,3 +116,26 @@ def test_a_launcher_and_dask_together_are_refused(monkeypatch) -> None:
         on_dask("tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def test_a_client_of_ours_is_closed_where_no_worker_comes(monkeypatch) -> None:
+    closed = []
+
+    class Client:
+        def __init__(self, *_, **__) -> None:
+            pass
+
+        def wait_for_workers(self, *_, **__) -> None:
+            raise TimeoutError("no worker")
+
+        def close(self) -> None:
+            closed.append(self)
+
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=Client))
+    with pytest.raises(InputError, match="expected a Dask scheduler with workers"), on_dask("tcp://127.0.0.1:9"):
+        pass
+    assert len(closed) == 1
+    given = Client()
+    with pytest.raises(InputError, match="expected a Dask scheduler with workers"), on_dask(given):
+        pass
+    assert given not in closed

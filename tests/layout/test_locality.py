@@ -114,3 +114,9 @@ def test_shared_neighbours_keep_what_the_overlap_would_not():
         sizes.append(expected.sum())
     assert sizes[0] < sizes[1] < sizes[2]
     assert sizes[1] < sizes[3]
+
+
+@pytest.mark.parametrize("jaccard", [-0.1, 1.0, float("nan")])
+def test_an_overlap_out_of_its_range_is_refused(jaccard: float) -> None:
+    with pytest.raises(InputError, match=r"expected a Jaccard overlap in \[0, 1\), found"):
+        locality_graph(torch.randn(12, 3), jaccard=jaccard)

@@ -201,3 +201,11 @@ def test_what_has_no_operator_is_refused(model) -> None:
         operator_layout(model, embedding(3), **options)
     with pytest.raises(InputError, match="expected a decode among eigenvectors, landmarks, found 'springs'"):
         operator_layout(model, embedding(), decode="springs", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_fewer_than_three_landmarks_are_refused(count: int) -> None:
+    walk = np.full((6, 6), 1 / 6)
+    operator = reversible_operator(csr_array(walk))
+    with pytest.raises(InputError, match=f"expected at least 3 landmarks, found {count}"):
+        landmark_coordinates(operator, np.arange(count))

@@ -181,3 +181,18 @@ def test_a_fading_anchor_lets_go_of_the_start():
     )
     assert fading < 0.1 * kept
     assert free < 0.1 * kept
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"anchor": -5.0}, "expected an anchor of at least 0, found -5"),
+        ({"anchor_fade": 3.0}, r"expected anchor_fade in \(0, 1\], found 3"),
+        ({"anchor_fade": 0.0}, r"expected anchor_fade in \(0, 1\], found 0"),
+        ({"huber": 0.0}, "expected a huber above 0, found 0"),
+    ],
+)
+def test_a_choice_out_of_its_range_is_refused(change: dict[str, float], text: str) -> None:
+    pairs = np.array([[0, 0, 1], [1, 2, 2]])
+    with pytest.raises(InputError, match=text):
+        solve_layout(3, pairs, np.ones(3), **change)

@@ -245,3 +245,20 @@ def test_cells_whose_true_place_is_unknown_are_left_out_of_the_numbers(tmp_path:
     found.write_h5ad(tmp_path / "none.h5ad")
     report = evaluate(tmp_path / "none.h5ad")
     assert (report["cells"], report["truth_key"], report["methods"]) == (90, None, {})
+
+
+def test_a_column_without_two_types_is_refused_where_it_is_named(tmp_path: Path) -> None:
+    path, _, _ = _layout_file(tmp_path)
+    adata = anndata.read_h5ad(path)
+    adata.obs["donor"] = "one"
+    adata.write_h5ad(path)
+    with pytest.raises(InputError, match=r"expected two or more cell types in obs\['donor'\], found 1"):
+        evaluate(path, label_key="donor")
+
+
+def test_a_truth_of_which_nothing_is_known_is_named_where_it_was_looked_for(tmp_path: Path) -> None:
+    path, _, _ = _layout_file(tmp_path, types=False)
+    adata = anndata.read_h5ad(path)
+    adata.obs["u"] = adata.obs["v"] = np.nan
+    adata.write_h5ad(path)
+    assert "No true positions in obs, columns u,v: only" in format_table(evaluate(path, "u,v"))

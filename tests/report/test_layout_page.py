@@ -178,3 +178,13 @@ def test_without_plotly_the_remedy_is_said(
     with pytest.raises(ImportError, match=r"pip install pyg_gears\[report\]"):
         write_layout_page(path, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_gene_that_is_not_there_is_refused_before_the_metrics_are_computed(
+    layout_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = []
+    monkeypatch.setattr("pyg_gears.report.evaluation.evaluate", lambda *_, **__: computed.append(1))
+    with pytest.raises(InputError, match="after --gene, found 'nothing'"):
+        write_layout_page(layout_file(tmp_path), tmp_path / "page.html", genes=["nothing"])
+    assert not computed

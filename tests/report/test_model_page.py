@@ -116,3 +116,17 @@ def test_without_plotly_nothing_is_written(
     with pytest.raises(ImportError, match=r"pip install pyg_gears\[report\]"):
         write_model_page(tmp_path, fitted, slides)
     assert not list(tmp_path.iterdir())
+
+
+def test_spots_of_the_held_out_slide_without_a_count_have_no_quality(fitted_model: Fitted, tmp_path: Path) -> None:
+    _, fitted, slides = fitted_model
+    counts = slides[2].counts.tolil()
+    counts[[0, 7]] = 0
+    empty = dataclasses.replace(slides[2], counts=counts.tocsr())
+    found = {name: np.delete(pos, [0, 7], axis=0) for name, pos in fitted.held_out.items()}
+    fitted = dataclasses.replace(fitted, held_out=found)
+    cells, charts = blocks(write_model_page(tmp_path, fitted, [*slides[:2], empty]).read_text(encoding="utf-8"))
+    assert cells["count"] == len(empty) - 2
+    reached = charts["reached"]["traces"][0]
+    assert None not in reached["y"]
+    assert max(reached["y"]) > 0

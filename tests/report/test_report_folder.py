@@ -46,3 +46,9 @@ def test_used_and_impossible_folders_are_refused(tmp_path: Path) -> None:
 def test_plain_values() -> None:
     value = {"a": np.array([[1.5, np.nan]]), 2: (np.int64(3), np.float32(0.5)), "b": [float("inf"), None, "x", True]}
     assert plain(value) == {"a": [[1.5, None]], "2": [3, 0.5], "b": [None, None, "x", True]}
+
+
+def test_an_error_that_is_none_of_the_disk_keeps_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="cannot identify image"), report_folder(tmp_path / "out"):
+        raise OSError("cannot identify image")
+    assert not list(tmp_path.iterdir())

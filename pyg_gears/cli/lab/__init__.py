@@ -13,10 +13,10 @@ COMMANDS = ("experiment", "diagnose", "batch-effect", "models", "benchmark", "pa
     cls=LazyGroup,
     package="pyg_gears.cli.lab",
     commands=COMMANDS,
-    short_help="Questions about the method itself.",
+    short_help="Studies of the method itself.",
 )
 def lab() -> None:
-    """Ask questions about the method: which variant is better, what a model looks at, how far slides differ."""
+    """Study the method itself: which variant is better, what a model attends to, how far slides differ."""
 
 
 __all__ = ["lab"]

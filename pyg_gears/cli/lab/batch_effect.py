@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("batch-effect", short_help="How far slides differ in expression.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--cells", help="Dissociated cells to compare with the spots (.h5ad).")
-@click.option("--model", type=click.Path(path_type=Path), metavar="MODEL_DIR", help="Fitted model to compare too.")
+@click.option("--model", type=click.Path(path_type=Path), metavar="MODEL_DIR", help="Fitted model to compare as well.")
 @click.option(
     "--held-out",
     multiple=True,
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 @click.option(
     "--gene-sets", type=click.Path(path_type=Path), metavar="FILE", help="Programmes to follow (.gmt or .json)."
 )
-@click.option("--harmony", is_flag=True, help="Compare Harmony too (needs harmonypy).")
+@click.option("--harmony", is_flag=True, help="Also compare Harmony (needs harmonypy).")
 @click.option(
-    "--learned", is_flag=True, help="Compare the learned encoder too, without and with trained CORAL and MMD."
+    "--learned", is_flag=True, help="Also compare the learned encoder, without and with CORAL and MMD in its training."
 )
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, table and figures."
@@ -47,7 +47,7 @@ def batch_effect(
     seed: int,
     reading: ReadOptions,
 ) -> None:
-    """Report how far slides differ in expression and in each embedding, on slides that the fit has not seen too."""
+    """Report how far slides differ in expression and in each embedding, also on slides that the fit has not seen."""
     from pyg_gears.lab.encoders.batch_effect import batch_effect as run
     from pyg_gears.lab.encoders.batch_effect import check_batch_effect
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Methods side by side on the same cells.")
 @click.argument("sections", nargs=-1, required=True, metavar="[NAME=]SECTION.h5ad...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write, or to go on in.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder, or one to resume.")
 @click.option(
     "--protocol",
     "protocols",
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--core", default=0.7, type=click.FloatRange(0, 1, min_open=True), help="Side of a spot as a share of its bin's."
 )
-@click.option("--min-cells", default=2, type=click.IntRange(1), help="Cells that a spot needs.")
+@click.option("--min-cells", default=2, type=click.IntRange(1), help="Least number of cells in a spot.")
 @click.option(
     "--shift", default=0.0, type=click.FloatRange(0, 1, max_open=True), help="Share of a bin to move the grid by."
 )
@@ -70,7 +70,7 @@ def benchmark(
     """Let methods place the same cells and score them alike, by this package's definitions and the published ones.
 
     same-cells and disjoint-halves use the first section, another-section learns from the first for the second, two-to-third from
-    two for the third. A call that was stopped goes on when it is repeated; layouts that are there are not made again.
+    two for the third. A call that was stopped continues when it is repeated; existing layouts are not made again.
     """
     from pyg_gears.cli.lab.experiment import read_seeds
     from pyg_gears.cli.simulate import read_grid

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command(short_help="What a model looks at, and what its graph costs.")
+@click.command(short_help="What a model attends to, and what its graph costs.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "references",
     multiple=True,
     metavar="SLIDE.h5ad",
-    help="Slide of the training on which simple rivals are fitted (those among SLIDE.h5ad... always are).",
+    help="Training slide on which to fit simple rivals (training slides among SLIDE.h5ad... are always used).",
 )
 @click.option("--minisets", default=50, type=click.IntRange(1), help="Minisets drawn from each slide.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
@@ -38,7 +38,7 @@ def diagnose(
     device: str,
     reading: ReadOptions,
 ) -> None:
-    """Report where attention and gate go, the cost of the inferred graph, and whether the model is ready for more data."""
+    """Report what attention and gate follow, the cost of the inferred graph, and whether the model is ready for more data."""
     from pyg_gears.lab.probes.diagnosis import check_diagnosis
     from pyg_gears.lab.probes.diagnosis import diagnose as run
     from pyg_gears.training.model_folder import model_file

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--unseen",
     multiple=True,
     metavar="[NAME=]SLIDE.h5ad",
-    help="A slide that takes no part in any fold, on which every model is measured too; may be repeated.",
+    help="A slide kept out of every fold, on which every model is also measured; repeatable.",
 )
 @click.option(
     "--protocol",

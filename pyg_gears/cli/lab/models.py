@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 @click.option("--query", required=True, metavar="SLIDE.h5ad", help="Section with positions that no model sees.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder, or one to resume.")
 @click.option(
-    "--models", metavar="KIND,KIND", help="Kinds of models; default: all. The coordinate MLP always takes part."
+    "--models", metavar="KIND,KIND", help="Kinds of models; default: all. The coordinate MLP is always included."
 )
 @click.option(
     "--together",
     multiple=True,
     metavar="KIND+KIND",
-    help="Kinds whose trained models also vote together in one layout; may be repeated.",
+    help="Kinds whose trained models also vote together in one layout; repeatable.",
 )
 @click.option(
     "--operators", is_flag=True, help="Also lay the query out by merged operators alone (operator_net, operator_vae)."
@@ -52,7 +52,7 @@ def models(
     assignments: tuple[str, ...],
     reading: ReadOptions,
 ) -> None:
-    """Train each structure model on the same minisets for the same epochs and measure it; a stopped call resumes."""
+    """Train each structure model on the same minisets for the same epochs and measure it; repeat a stopped call to resume it."""
     from pyg_gears.cli.lab.experiment import read_seeds
     from pyg_gears.configuration import parse_assignments
     from pyg_gears.lab.models import bench_recipe, bench_tasks, combinations, contenders

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command("patch-size", short_help="Quality by the size of patches.")
+@click.command("patch-size", short_help="Quality by patch size.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("section", metavar="SECTION.h5ad")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for table and figure.")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def patch_size(
     model: Path, section: str, out: Path, sizes: str, sample: int | None, seed: int, reading: ReadOptions
 ) -> None:
-    """Report six metrics, the disagreement of patches and the stress of the solve by the size of patches.
+    """Report six metrics, the disagreement of patches and the stress of the solve by patch size.
 
     SECTION.h5ad holds cells and their true places, which the model does not read.
     """

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from pyg_gears.data.io.read_options import ReadOptions
 
 
-@click.command(short_help="Whether what is learned from suffices.")
+@click.command(short_help="Whether the training targets suffice.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
 @click.option(
-    "--sizes", default="128,256", metavar="N,N,...", help="Spots of the minisets, one of each from each slide."
+    "--sizes",
+    default="128,256",
+    metavar="N,N,...",
+    help="Sizes of the minisets in spots; one of each size from each slide.",
 )
 @click.option("--families", metavar="NAME,NAME", help="Families to recover, e.g. F2,F2+F4; default: all.")
 @click.option("--minisets", default=40, type=click.IntRange(0), help="Minisets of mixed sizes from each slide.")
@@ -36,7 +39,7 @@ def targets(
     seed: int,
     reading: ReadOptions,
 ) -> None:
-    """Report whether targets are invariant, stable, enough to bring coordinates back, informative, and free of the lattice."""
+    """Report whether targets are invariant, stable, informative, free of lattice artefacts, and enough to recover coordinates."""
     from pyg_gears.errors import expect
     from pyg_gears.lab.targets.laboratory import target_laboratory
 

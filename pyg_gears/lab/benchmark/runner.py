@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from pyg_gears import __version__
 from pyg_gears.baselines.rivals import Layout
 from pyg_gears.data import Slide
@@ -23,6 +21,7 @@ from pyg_gears.lab.benchmark.protocols import PROTOCOLS, Case, Pooling, make_cas
 from pyg_gears.lab.benchmark.rival_files import RivalFile
 from pyg_gears.lab.benchmark.scores import Row, score_parts
 from pyg_gears.lab.benchmark.table import write_results
+from pyg_gears.lab.progress_bar import progress_bar
 from pyg_gears.report.figure_style import caption, check_figures
 from pyg_gears.report.layout_figures import MATRIX_CELLS
 from pyg_gears.typing import FilePath
@@ -69,7 +68,7 @@ def run_benchmark(
         seeds: Seeds of the methods, and of the halves.
         pooling: How cells become spots; None where the sections to learn from are spots.
         rivals: Layouts of other tools, scored beside, with every seed.
-        progress: Show a bar.
+        progress: Show a bar in a terminal.
 
     Raises:
         InputError: for names, sections or seeds that cannot be used, before any work.
@@ -83,7 +82,7 @@ def run_benchmark(
     rows: list[Row] = []
     first: dict[str, dict[str, Layout]] = {}
     seconds: dict[str, list[float]] = {}
-    with tqdm(total=len(cases) * len(methods), unit="run", disable=None if progress else True) as bar:
+    with progress_bar(total=len(cases) * len(methods), unit="run", shown=progress) as bar:
         for (name, seed), case in cases.items():
             layouts: dict[str, Layout] = {}
             score = partial(score_parts, truth=case.truth, parts=case.parts, seed=seed)

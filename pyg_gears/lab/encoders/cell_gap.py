@@ -110,6 +110,10 @@ def _measure(subject: SlidesSubject) -> dict[str, CellGap]:
     if subject.cells is None:
         raise NotMeasurable("expected dissociated cells, found none; name them with --cells.")
     chosen = [one for one in subject.embeddings if one.adapt and one.fitted is not None]
+    if not chosen:
+        raise NotMeasurable(
+            "expected an embedding in which cells are compared with spots, found none; compare one more."
+        )
     seed, steps = subject.seed, subject.adapter_steps
     return {one.name: cell_gap(one, subject.cells, seed, steps) for one in chosen}
 

@@ -15,6 +15,8 @@ from pyg_gears.encoders.base import Encoder
 from pyg_gears.errors import expect
 from pyg_gears.lab.encoders.comparison_rows import ComparisonRow, FittedRow, Jointly, comparison_rows, fit_pca
 from pyg_gears.lab.encoders.slide_clusters import slide_clusters
+from pyg_gears.lab.probe import NotMeasurable
+from pyg_gears.lab.progress_bar import progress_bar
 from pyg_gears.typing import IntArray
 
 MAX_SPOTS = 5000
@@ -97,8 +99,15 @@ class SlidesSubject:
         return 1.0 / len(self.slides)
 
     def embedding(self, name: str) -> Embedding:
-        """The embedding of this name."""
-        return next(one for one in self.embeddings if one.name == name)
+        """The embedding of this name.
+
+        Raises:
+            NotMeasurable: when it was not asked for.
+        """
+        found = next((one for one in self.embeddings if one.name == name), None)
+        if found is None:
+            raise NotMeasurable(f"expected the embedding {name}, found none of that name; compare it too.")
+        return found
 
     def splits(self) -> list[tuple[list[Slide], list[Slide]]]:
         """Slides left out and slides fitted on: nothing left out first, then each fold."""
@@ -159,8 +168,6 @@ def slides_subject(
         InputError: when fewer than two genes are shared, none of them is in a gene set, or a fitted encoder reads genes that a
             file lacks.
     """
-    from tqdm import tqdm
-
     thinned = [_thinned(slide, seed) for slide in slides]
     notes = [note for _, note in thinned if note]
     whole = tuple(slide for slide, _ in thinned)
@@ -178,7 +185,7 @@ def slides_subject(
     clusters = slide_clusters([joint.encode(slide) for slide in shared], seed=seed)
     empty = SlidesSubject(shared, whole, cells, folds, (), clusters, seed, adapter_steps, tuple(notes), gene_sets or {})
     embeddings = []
-    for row in tqdm(comparison_rows(seed) if rows is None else rows, desc="embeddings", disable=None):
+    for row in progress_bar(comparison_rows(seed) if rows is None else rows, desc="embeddings"):
         fits = [_fit(row.fit(train), train, unseen, shared, row.jointly) for unseen, train in empty.splits()]
         embeddings.append(Embedding(row.name, fits[0], tuple(fits[1:]), row.adapt))
     for done in fitted:

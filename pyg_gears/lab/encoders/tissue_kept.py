@@ -71,13 +71,13 @@ def _draw(record: TissueKept, figure: Figure) -> None:
 def _requirements(record: TissueKept) -> list[Requirement]:
     """Encoders fitted elsewhere, against the best simple embedding where both have not seen the slide."""
     simple = {name: one.summary["held_out"] for name, one in record.embeddings.items() if not one.given}
-    best = max(simple, key=lambda name: (simple[name] or {}).get("overlap", 0.0))
-    figure = (simple[best] or {})["overlap"]
+    overlaps = {name: numbers["overlap"] for name, numbers in simple.items() if numbers}
+    best = max(overlaps, key=lambda name: overlaps[name], default=None)
     found = []
     for name, one in record.embeddings.items():
         seen, unseen = one.summary["fitted"], one.summary["held_out"]
-        if one.given and unseen:
-            note, limit = f"{best} {figure:.3f}", figure - MARGIN
+        if one.given and unseen and best is not None:
+            note, limit = f"{best} {overlaps[best]:.3f}", overlaps[best] - MARGIN
             title = "overlap@20 on unseen slides, against the best simple embedding"
             found.append(Requirement(title, unseen["overlap"], limit, "at least", subject=name, note=note))
         if one.given and seen:

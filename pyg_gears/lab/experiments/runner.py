@@ -17,7 +17,6 @@ from typing import Any
 
 import joblib
 import torch
-from tqdm import tqdm
 
 from pyg_gears.data import Slide
 from pyg_gears.data.fingerprint import fingerprint
@@ -33,6 +32,7 @@ from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.experiments.table import judge, write_results
 from pyg_gears.lab.experiments.train_run import RunTask, train_run
 from pyg_gears.lab.experiments.unseen import check_unseen, embed_unseen
+from pyg_gears.lab.progress_bar import progress_bar
 from pyg_gears.report.figure_style import check_figures
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.preparation import Prepared, check_slides
@@ -131,9 +131,8 @@ def run_experiment(
         for seed in seeds
     ]
     open_tasks = [task for task in tasks if not task.record.exists()]
-    with tqdm(
-        total=len(tasks), initial=len(tasks) - len(open_tasks), unit="run", disable=None if progress else True
-    ) as bar:
+    done = len(tasks) - len(open_tasks)
+    with progress_bar(total=len(tasks), initial=done, unit="run", shown=progress) as bar:
         for _ in _run_tasks(open_tasks, slides, unseen, out / "work", processes):
             write_results(experiment, _records(tasks), out)  # a long grid can be read while it runs
             bar.update()

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from pyg_gears.data import MinisetDataset, Slide
 from pyg_gears.data.fingerprint import fingerprint
@@ -28,6 +27,8 @@ from pyg_gears.lab.models.joint_model import JointModel
 from pyg_gears.lab.models.measure_model import measure_model
 from pyg_gears.lab.models.measure_operators import measure_operators
 from pyg_gears.lab.models.peak_memory import peak_memory
+from pyg_gears.lab.models.sample_spread import check_samples
+from pyg_gears.lab.progress_bar import progress_bar
 from pyg_gears.models import StructureModel
 from pyg_gears.report.figure_style import check_figures
 from pyg_gears.training.build_model import build_model
@@ -105,11 +106,12 @@ def run_bench(
         operators: Lay the section out by merged operators too, for the models that make one.
         recipe: Base recipe, see :func:`bench_recipe`; ``Recipe.preset("quick")`` if omitted.
         seeds: Seeds of the models: first weights, order, augmentation. Encoder and minisets follow from the recipe's.
-        samples: Samples of a model that gives several layouts.
+        samples: Samples of a model that gives several layouts, at least two.
         progress: Show a bar in a terminal.
 
     Raises:
-        InputError: for slides, a query without positions, models or an ``out`` that cannot be used, before any work.
+        InputError: for slides, a query without positions, models, seeds, samples or an ``out`` that cannot be used, before any
+            work; for a query that lacks genes of the encoder, before the training.
         ImportError: without matplotlib, before any work.
     """
     recipe, out = bench_recipe(recipe or Recipe.preset("quick")), Path(out)
@@ -125,14 +127,19 @@ def run_bench(
         f"expected a query that is none of the slides, found {query.name} among them; name another section.",
     )
     expect(
-        len(seeds) > 0 and all(seed >= 0 for seed in seeds),
-        f"expected seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change --seeds.",
+        len(seeds) > 0 and len(set(seeds)) == len(seeds) and all(seed >= 0 for seed in seeds),
+        f"expected different seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change --seeds.",
+    )
+    check_samples(samples)
+    expect(
+        not out.exists() or (out.is_dir() and (not any(out.iterdir()) or (out / "run").is_file())),
+        f"expected a new folder or one of this bench for --out, found {out} in use; choose another.",
     )
     tasks = bench_tasks(kinds, joint, operators, seeds, out / "runs")
     check_figures()
     claim_folder(out, fingerprint(recipe, list(slides), query, validate, samples))
     bench = _Bench(recipe, slides, query, validate, samples, out)
-    for task in tqdm(tasks, unit="model", disable=None if progress else True):
+    for task in progress_bar(tasks, unit="model", shown=progress):
         if not task.finished():
             bench.run(task).write(task.record)
         _write(tasks, out)
@@ -222,7 +229,9 @@ class _Bench:
         recipe = self.recipe.change({"model": {"kind": kind}})
         needs = frozenset(getattr(recipe.model, "needs", ()))
         if needs not in self.prepared:
-            self.prepared[needs] = prepare(recipe, self.slides, None, self.fold, self.out / "work")
+            prepared = prepare(recipe, self.slides, None, self.fold, self.out / "work")
+            self.query.subset_genes(prepared.encoder.genes)  # genes that it lacks are reported before the training
+            self.prepared[needs] = prepared
         return recipe, self.prepared[needs]
 
 

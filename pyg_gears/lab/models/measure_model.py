@@ -38,7 +38,7 @@ def measure_model(
         prepared: Minisets and candidates that it was trained with.
         query: Embedding of the section that no model has seen, shape (n, c).
         truth: Its true coordinates, shape (n, 2).
-        samples: Samples of each of the first validation minisets.
+        samples: Samples of each of the first validation minisets, at least two.
         seed: Seed of the layout and of the samples.
         node_budget: Most nodes of a batch.
 
@@ -53,7 +53,7 @@ def measure_model(
         "collapsed": 1 - collapse_rate(model, validation, node_budget).relative_rate,
         "parameters": float(sum(parameter.numel() for parameter in model.parameters())),
     }
-    if model.samples and samples >= 2:
+    if model.samples:
         few = [validation[number] for number in range(min(SAMPLED_MINISETS, len(validation)))]
         found |= sample_spread(model, few, samples=samples, seed=seed, node_budget=node_budget)._asdict()
     voters = tuple(model.voters) if isinstance(model, JointModel) else model

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix, similarity_procrustes
 from pyg_gears.lab.probes.evaluation_batches import Minisets, evaluation_batches
 from pyg_gears.losses import geometric_energy
@@ -34,6 +35,15 @@ class SampleSpread(NamedTuple):
     quiet_energy: float
 
 
+def check_samples(samples: int) -> None:
+    """Check that samples can differ.
+
+    Raises:
+        InputError: for fewer than two.
+    """
+    expect(samples >= 2, f"expected two or more samples, found {samples}; raise their number.")
+
+
 def sample_spread(
     model: StructureModel, minisets: Minisets, *, samples: int = 4, seed: int = 0, node_budget: int = 1024
 ) -> SampleSpread:
@@ -47,8 +57,9 @@ def sample_spread(
         node_budget: Most nodes of a batch.
 
     Raises:
-        InputError: when there is no miniset.
+        InputError: when there is no miniset, or for fewer than two samples.
     """
+    check_samples(samples)
     apart: list[float] = []
     energies = {"sample": 0.0, "mean": 0.0, "quiet": 0.0}
     count = 0

@@ -109,9 +109,8 @@ def diagnose(
     """
     check_diagnosis(slide_paths, out, minisets, genes=encoder.genes, references=references, seen=seen, reading=reading)
 
-    from tqdm import tqdm
-
     from pyg_gears.lab.probes.subject import HELD_OUT, SEEN, VALIDATED, ModelSubject, SlideSubject
+    from pyg_gears.lab.progress_bar import progress_bar
     from pyg_gears.lab.report import measure_probes, write_report
 
     chosen = diagnosis_probes() if probes is None else probes
@@ -125,7 +124,7 @@ def diagnose(
     fitted_on = [slide.slide for slide in slides if slide.status == SEEN and slide.slide is not None]
     known = {slide.name for slide in fitted_on}
     fitted_on += [slide for slide in read_files(references, options=reading).slides if slide.name not in known]
-    with tqdm(desc="probes", disable=None) as bar:
+    with progress_bar(desc="probes") as bar:
 
         def progress(step: str) -> None:
             bar.set_postfix_str(step)
@@ -139,7 +138,7 @@ def diagnose(
         from pyg_gears.report.figure_style import save_figure
 
         (folder / "maps").mkdir()
-        for name, figure in tqdm(_maps(subject, maps), desc="maps", disable=None):
+        for name, figure in progress_bar(_maps(subject, maps), desc="maps"):
             save_figure(figure, folder / "maps" / f"{name}.png", f"first member; positions in RMS radii; seed {seed}")
 
     sizes = [slide.minisets.sizes for slide in slides]

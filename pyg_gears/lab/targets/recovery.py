@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Batch, Data
-from tqdm import tqdm
 
 from pyg_gears.geometry import gauge_fix, nearest_neighbors, similarity_procrustes
 from pyg_gears.lab.probe import Probe
+from pyg_gears.lab.progress_bar import progress_bar
 from pyg_gears.lab.targets.families import FAMILIES, Family, target_data
 from pyg_gears.lab.targets.subject import Miniset, TargetsSubject
 from pyg_gears.metrics import collapse_statistics
@@ -136,7 +136,7 @@ def measure(subject: TargetsSubject) -> RecoveryRecord:
     ]
     if FIXED in subject.families:
         work += [(one, FIXED, FIXED_K) for one in subject.minisets if neighbor_count(one.size) != FIXED_K]
-    runs = [recover_miniset(one, name, subject, k) for one, name, k in tqdm(work, desc="recoverability", disable=None)]
+    runs = [recover_miniset(one, name, subject, k) for one, name, k in progress_bar(work, desc="recoverability")]
     return RecoveryRecord(tuple(runs), subject.starts, subject.steps)
 
 

@@ -75,12 +75,12 @@ def targets_subject(
         seed: Seed of all draws.
 
     Raises:
-        InputError: for a slide with too few spots, or an unknown family.
+        InputError: for a slide with too few spots, an unknown family, or none.
     """
     unknown = [name for name in families if name not in FAMILIES]
     expect(
-        not unknown,
-        f"expected families among {', '.join(FAMILIES)}, found {', '.join(unknown)}; name some of these.",
+        len(families) > 0 and not unknown,
+        f"expected families among {', '.join(FAMILIES)}, found {', '.join(unknown) or 'none'}; name some of these.",
     )
     drawn, mixed = [], []
     for slide in slides:

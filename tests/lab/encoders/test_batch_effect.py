@@ -14,12 +14,29 @@ from pyg_gears.encoders.genes import variable_genes
 from pyg_gears.encoders.neighbor_agreement import neighbor_agreement
 from pyg_gears.errors import InputError
 from pyg_gears.graphs import morans_i
-from pyg_gears.lab.encoders import cell_gap, gene_moran, gene_removal, slide_probe, subspace_angles, tissue_kept
+from pyg_gears.lab.encoders import (
+    cell_gap,
+    gene_moran,
+    gene_removal,
+    slide_map,
+    slide_probe,
+    subspace_angles,
+    tissue_kept,
+)
 from pyg_gears.lab.encoders import subject as subject_module
 from pyg_gears.lab.encoders.batch_effect import batch_effect, batch_effect_probes, check_batch_effect
 from pyg_gears.lab.encoders.cell_gap import gap_numbers
-from pyg_gears.lab.encoders.comparison_rows import CORRECTIONS, FittedRow, comparison_rows, fit_coral, fit_pca
+from pyg_gears.lab.encoders.comparison_rows import (
+    CORAL,
+    CORRECTIONS,
+    RAW,
+    FittedRow,
+    comparison_rows,
+    fit_coral,
+    fit_pca,
+)
 from pyg_gears.lab.encoders.embedding_shape import embedding_shape
+from pyg_gears.lab.encoders.published_limits import LIMITS
 from pyg_gears.lab.encoders.slide_clusters import slide_clusters
 from pyg_gears.lab.encoders.slide_graph import slide_graph
 from pyg_gears.lab.encoders.subject import Embedding, Fit, SlidesSubject, score_embeddings, slides_subject
@@ -304,6 +321,19 @@ def test_files_in_one_folder_out(tmp_path: Path) -> None:
     assert "slide_0 left out" in text
     assert text.startswith("slide_0 (60 spots), slide_1 (60 spots), slide_2 (60 spots), cells (60 cells); ")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_probes_whose_embeddings_were_not_asked_for_leave_a_note(tissue, model) -> None:
+    rows = [row._replace(adapt=False) for row in comparison_rows() if row.name == "centred PCA-20"]
+    subject = slides_subject(tissue.slides, tissue.cells, held_out=("slide_2",), rows=rows)
+    chosen = [slide_probe.PROBE, gene_moran.PROBE, slide_map.PROBE, cell_gap.PROBE]
+    found = measure_probes(chosen, subject)
+    assert not found.records
+    for note, text in zip(found.notes, (RAW, CORAL, RAW, "cells are compared with spots"), strict=True):
+        assert text in note
+    alone = slides_subject(tissue.slides, held_out=("slide_0",), rows=(), fitted=[model])
+    kept = tissue_kept.PROBE.measure(alone)
+    assert [one.limit for one in tissue_kept.PROBE.requirements(kept)] == [LIMITS["overlap"].limit]
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path, monkeypatch) -> None:

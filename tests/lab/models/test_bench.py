@@ -73,7 +73,7 @@ def test_what_a_bench_cannot_use_is_refused_before_any_work(slides, tmp_path) ->
         run_bench(slides[:2], blind, tmp_path / "out", **options)
     with pytest.raises(InputError, match="query that is none of the slides, found slide_0 among them"):
         run_bench(slides[:2], slides[0], tmp_path / "out", **options)
-    with pytest.raises(InputError, match="expected seeds of at least 0, found none"):
+    with pytest.raises(InputError, match="expected different seeds of at least 0, found none"):
         run_bench(slides[:2], slides[2], tmp_path / "out", seeds=(), **options)
     with pytest.raises(InputError, match=r"--models among .*, found 'distance_mdz' .*distance_mds.*; name kinds"):
         run_bench(slides[:2], slides[2], tmp_path / "out", models=["distance_mdz"], **options)
@@ -197,3 +197,38 @@ def test_the_command_writes_table_and_figure(tmp_path) -> None:
     assert found.exit_code == 0
     assert (out / "table.txt").read_text() in found.output
     assert {path.name for path in out.iterdir()} >= {"table.txt", "results.json", "figure.png", "runs"}
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"seeds": (0, 0)}, "expected different seeds of at least 0, found 0, 0"),
+        ({"samples": 1}, "expected two or more samples, found 1"),
+    ],
+)
+def test_numbers_without_sense_are_refused(slides, tmp_path, change: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        run_bench(slides[:2], slides[2], tmp_path / "out", validate=slides[1].name, recipe=RECIPE, **change)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_someone_else_is_left_alone(slides, tmp_path) -> None:
+    mine = tmp_path / "work" / "models" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    with pytest.raises(InputError, match="expected a new folder or one of this bench for --out, found"):
+        run_bench(slides[:2], slides[2], tmp_path, validate=slides[1].name, models=[], recipe=RECIPE)
+    assert mine.read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+
+
+def test_a_query_that_lacks_genes_is_refused_before_a_model_is_trained(slides, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(bench_module, "train_structure", lambda *_, **__: pytest.fail("trained"))
+    few = slides[2].subset_genes(slides[2].genes[:30])
+    with pytest.raises(InputError, match="missing"):
+        run_bench(slides[:2], few, tmp_path / "out", validate=slides[1].name, models=[], recipe=RECIPE)
+
+
+def test_one_sample_has_no_spread(minisets) -> None:
+    with pytest.raises(InputError, match="expected two or more samples, found 1"):
+        sample_spread(Shaken(8), minisets, samples=1)

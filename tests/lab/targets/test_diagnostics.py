@@ -206,3 +206,8 @@ def test_minisets_are_drawn_by_name_and_size_and_too_small_slides_are_refused() 
         targets_subject([slide], [50, 256])
     with pytest.raises(InputError, match=r"expected families among F2\+F4, .*, found F9; name some of these"):
         targets_subject([slide], [50], families=["F9"])
+
+
+def test_no_family_is_refused_before_anything_is_drawn() -> None:
+    with pytest.raises(InputError, match=r"expected families among .*, found none; name some of these"):
+        targets_subject((), [48], families=())
