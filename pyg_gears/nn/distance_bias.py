@@ -86,6 +86,10 @@ class DistanceBias(torch.nn.Module):
         values = self.scale * self.bin @ self.weight
         return values[place] if is_transformed() else _Lookup.apply(values, place)
 
+    def extra_repr(self) -> str:
+        """What it was built with."""
+        return f"bins={self.bins}, channels={self.weight.numel()}"
+
 
 class _Lookup(torch.autograd.Function):
     """``values[place]``, with a gradient that counts instead of scattering."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import inspect
 import math
+import pickle
 
 import pytest
 import torch
@@ -197,6 +199,15 @@ def test_energy_remembers_its_parts() -> None:
     assert type(energy * 2) is torch.Tensor
     energy.backward()
     assert pos.grad.abs().sum() > 0
+
+
+def test_an_energy_is_printed_copied_and_sent_as_a_number_is() -> None:
+    data, truth = graphs(sizes=(30,))
+    energy = geometric_energy(truth[0].flip(0), data[0])
+    assert f"{energy:.3f}" == f"{energy.item():.3f}"
+    for other in (copy.deepcopy(energy), pickle.loads(pickle.dumps(energy))):
+        assert type(other) is torch.Tensor
+        assert other == energy
 
 
 def test_bandwidths_of_other_nodes_are_refused() -> None:
