@@ -37,6 +37,18 @@ def expect(condition: bool, message: str) -> None:
         raise InputError(message)
 
 
+def described(value: object) -> str:
+    """What was found: "none", the name of a type, or the dtype and shape of a tensor.
+
+    >>> described(None), described([1.0])
+    ('none', 'list')
+    """
+    if value is None:
+        return "none"
+    is_tensor = hasattr(value, "requires_grad")  # which NumPy's arrays have not
+    return f"{value.dtype} {tuple(value.shape)}" if is_tensor else type(value).__name__  # type: ignore[attr-defined]
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """The hint " (did you mean 'x'?)" with the known name that is closest to ``name``, whatever the case, or an empty string.
 

@@ -14,10 +14,11 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry import checked_coordinates
 from pyg_gears.graphs import candidate_graph
 from pyg_gears.graphs.checked_edges import checked_edges
+from pyg_gears.graphs.each_graph import each_graph
 from pyg_gears.targets import (
     GateTarget,
     fuzzy_target,
@@ -37,12 +38,15 @@ from pyg_gears.typing import Metric
 FAMILIES = ("fuzzy", "triplets", "lle", "neighborhood")
 """The families of :class:`TargetFamilies`."""
 
+OF_THE_EDGES = ("edge_attr", "edge_weight", "gate_target")
+"""Fields with a row for each column of ``edge_index``, which mean nothing on other edges."""
+
 
 class CandidateGraph(BaseTransform):
     """Set ``edge_index`` to the kNN candidates of the embedding ``x``, with self-loops.
 
     Where geometric targets are present the gate's target is set on the new edges, so the two transforms may come in
-    either order.
+    either order. ``edge_attr``, ``edge_weight`` and a ``gate_target`` of earlier edges go with these; other fields stay.
 
     Args:
         k: Neighbours per node, at most n - 1.
@@ -73,11 +77,14 @@ class CandidateGraph(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Return the graph, or every graph of a Batch, with ``edge_index`` (and ``gate_target`` where it can be known)."""
-        if isinstance(data, Batch):
-            return Batch.from_data_list([self.forward(graph) for graph in _graphs_of(data)])
-        _check_single(data)
+        return each_graph(data, self._of_one)
+
+    def _of_one(self, data: Data) -> Data:
         expect(data.x is not None, "expected an embedding in data.x, found none; embed the cells first.")
         data.edge_index = candidate_graph(data.x, **self._choices())
+        for name in OF_THE_EDGES:
+            if name in data:
+                del data[name]
         return _set_gate_target(data, self.gate_target)
 
     def batch_edges(self, batch: Batch) -> Int[Tensor, "2 e"]:
@@ -120,9 +127,9 @@ class GeometricTargets(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Return the graph, or every graph of a Batch, with targets and without coordinates."""
-        if isinstance(data, Batch):
-            return Batch.from_data_list([self.forward(graph) for graph in _graphs_of(data)])
-        _check_single(data)
+        return each_graph(data, self._of_one)
+
+    def _of_one(self, data: Data) -> Data:
         expect(
             data.pos is not None, "expected float coordinates in data.pos, found none; set pos before the transform."
         )
@@ -174,9 +181,9 @@ class GramFactor(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Return the graph, or every graph of a Batch, with ``gram_factor``."""
-        if isinstance(data, Batch):
-            return Batch.from_data_list([self.forward(graph) for graph in _graphs_of(data)])
-        _check_single(data)
+        return each_graph(data, self._of_one)
+
+    def _of_one(self, data: Data) -> Data:
         expect(
             data.pos is not None,
             "expected float coordinates in data.pos, found none; apply GramFactor before the others.",
@@ -221,9 +228,9 @@ class TargetFamilies(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Return the graph, or every graph of a Batch, with the targets."""
-        if isinstance(data, Batch):
-            return Batch.from_data_list([self.forward(graph) for graph in _graphs_of(data)])
-        _check_single(data)
+        return each_graph(data, self._of_one)
+
+    def _of_one(self, data: Data) -> Data:
         expect(
             data.pos is not None,
             "expected float coordinates in data.pos, found none; apply TargetFamilies before the others.",
@@ -241,43 +248,6 @@ class TargetFamilies(BaseTransform):
 
     def __repr__(self) -> str:
         return f"TargetFamilies({self.families}, k={self.k}, seed={self.seed})"
-
-
-def _check_single(data: Any) -> None:
-    """Refuse what is no graph of one set of nodes, and several graphs that are not kept apart."""
-    if not isinstance(data, Data):
-        raise InputError(
-            f"expected a Data or a Batch of them, found {type(data).__name__}; transform one node type at a time, as a "
-            "Data of its own, or join them with to_homogeneous()."
-        )
-    graph = data.to_dict().get("batch")
-    if isinstance(graph, Tensor) and graph.numel() and bool((graph != graph[0]).any()):
-        raise InputError(
-            "expected one graph or a Batch, found a Data whose field 'batch' names several graphs; make a Batch with "
-            "Batch.from_data_list, or transform the graphs before they are batched."
-        )
-
-
-def _graphs_of(batch: Batch) -> list[Data]:
-    """The graphs of a Batch, apart."""
-    if not isinstance(batch, Data):
-        _check_single(batch)
-    slices = getattr(batch, "_slice_dict", None) or {}
-    since = []
-    for name, value in batch.to_dict().items():
-        if name in ("batch", "ptr", "num_nodes"):
-            continue
-        kept = name in slices
-        if kept and isinstance(value, Tensor):
-            dim = batch.__cat_dim__(name, value)
-            kept = dim is None or int(slices[name][-1]) == value.size(dim)
-        since += [] if kept else [name]
-    expect(
-        not since and hasattr(batch, "ptr"),
-        f"expected a Batch as Batch.from_data_list makes it, found {', '.join(since) or 'no ptr'} set since; transform "
-        "the graphs before they are batched.",
-    )
-    return batch.to_data_list()
 
 
 def _set_gate_target(data: Data, kind: GateTarget) -> Data:

@@ -27,13 +27,13 @@ def pack_data(data: Data) -> Packed:
     """The tensors of a ``Data`` as arrays, integers in the narrowest type that holds them (edges: 2 bytes, not 8).
 
     Raises:
-        InputError: when the graph carries anything else than tensors.
+        InputError: when the graph carries anything else than dense tensors, or bfloat16, which NumPy does not have.
     """
     packed, dtypes = {}, {}
     for name, value in data.to_dict().items():
         expect(
-            isinstance(value, Tensor),
-            f"expected tensors only in a stored miniset, found {type(value).__name__} in {name!r}; convert it.",
+            isinstance(value, Tensor) and value.layout == torch.strided and value.dtype != torch.bfloat16,
+            f"expected dense tensors of a NumPy type in a stored miniset, found {_kind(value)} in {name!r}; convert it.",
         )
         array = value.detach().cpu().numpy()
         dtypes[name] = array.dtype.str
@@ -64,6 +64,12 @@ def read_packed(path: FilePath) -> Packed | None:
     except _DAMAGE:
         return None
     return packed if set(names) | {_META} == set(packed) else None
+
+
+def _kind(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return str(value.dtype if value.layout == torch.strided else value.layout)
 
 
 def _narrow(array: np.ndarray) -> np.ndarray:

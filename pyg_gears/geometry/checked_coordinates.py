@@ -7,8 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, described
 from pyg_gears.geometry.known_values import values_are_known
+
+
+def check_coordinates(pos: Any, name: str = "pos") -> None:
+    """Raise unless these are float coordinates (n, d); their values are not looked at.
+
+    Raises:
+        InputError: for another type or shape.
+    """
+    if not isinstance(pos, Tensor) or not pos.is_floating_point() or pos.dim() != 2:
+        found = f"{pos.dtype} of shape {tuple(pos.shape)}" if isinstance(pos, Tensor) else described(pos)
+        raise InputError(f"expected float coordinates of shape (n, d) in {name}, found {found}; convert them first.")
 
 
 def checked_coordinates(pos: Any, name: str = "pos", *, finite: bool = False) -> Tensor:
@@ -24,10 +35,7 @@ def checked_coordinates(pos: Any, name: str = "pos", *, finite: bool = False) ->
     Raises:
         InputError: for another type or shape, or for values whose squares leave the float type.
     """
-    if not isinstance(pos, Tensor) or not pos.is_floating_point() or pos.dim() != 2:
-        found = "none" if pos is None else type(pos).__name__
-        found = f"{pos.dtype} of shape {tuple(pos.shape)}" if isinstance(pos, Tensor) else found
-        raise InputError(f"expected float coordinates of shape (n, d) in {name}, found {found}; convert them first.")
+    check_coordinates(pos, name)
     pos = pos.float() if pos.dtype in (torch.float16, torch.bfloat16) else pos
     if not values_are_known(pos) or pos.numel() == 0:
         return pos

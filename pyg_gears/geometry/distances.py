@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -14,7 +15,7 @@ def edge_squared_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 
 
 
 def edge_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, " e"]:
-    r"""Distance of the end points of every edge, at least 1e-6, with zero gradient at coincidence.
+    r"""Distance of the end points of every edge, at least 1e-6 (in float16 0.008), with zero gradient at coincidence.
 
     .. math:: d_{ij} = \sqrt{\max(\|x_i - x_j\|^2, 10^{-12})}
 
@@ -25,4 +26,4 @@ def edge_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"]) -> 
     Returns:
         Distances, shape (e,), unit of ``pos``.
     """
-    return edge_squared_distance(pos, edge_index).clamp(min=LEAST_SQUARE).sqrt()
+    return edge_squared_distance(pos, edge_index).clamp(min=max(LEAST_SQUARE, torch.finfo(pos.dtype).tiny)).sqrt()

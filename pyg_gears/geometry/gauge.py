@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.geometry.checked_coordinates import check_coordinates
+
 MIN_RMS = 1e-6
 
 
@@ -27,10 +29,14 @@ def gauge_fix(
     Returns:
         Coordinates in the gauge, shape (n, d), mean 0 and RMS 1 per graph.
 
+    Raises:
+        InputError: when ``pos`` is no matrix of floats.
+
     >>> gauge_fix(torch.tensor([[0.0, 0.0], [2.0, 0.0]]))
     tensor([[-1.,  0.],
             [ 1.,  0.]])
     """
+    check_coordinates(pos)
     if pos.dtype in (torch.float16, torch.bfloat16):
         # Half precision holds neither the square of the least RMS nor that of a coordinate beyond 255.
         return gauge_fix(pos.float(), batch, num_graphs).to(pos.dtype)

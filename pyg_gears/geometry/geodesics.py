@@ -21,15 +21,15 @@ class LandmarkPathsOutput(NamedTuple):
     """Path lengths, shape (m, n), in the unit of the edges."""
 
 
-def landmark_paths(graph: csr_array, count: int, start: int = 0) -> LandmarkPathsOutput:
+def landmark_paths(graph: csr_array, count: int) -> LandmarkPathsOutput:
     """Farthest-point landmarks of a connected graph with their shortest paths, one Dijkstra run per landmark.
 
-    Each landmark is the node farthest (along the graph) from all the earlier ones; ties go to the lower index.
+    The first is the node farthest (along the graph) from node 0, each further one that farthest from all earlier ones; ties go
+    to the lower index.
 
     Args:
         graph: Symmetric distances on edges, (n, n), positive.
         count: How many landmarks, at least 1; at most n are returned.
-        start: The node where the first search starts; the first landmark is the node farthest from it.
 
     Returns:
         ``landmarks`` (m,) and ``distance`` (m, n).
@@ -40,7 +40,7 @@ def landmark_paths(graph: csr_array, count: int, start: int = 0) -> LandmarkPath
     Source: farthest-point sampling as in de Silva and Tenenbaum, "Sparse multidimensional scaling using landmark
     points" (2004), with the metric of the graph.
     """
-    first = _from(graph, start)
+    first = _from(graph, 0)
     unreached = int(np.isinf(first).sum())
     expect(
         unreached == 0,

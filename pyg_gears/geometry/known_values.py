@@ -15,10 +15,14 @@ def values_are_known(values: Tensor) -> bool:
 
 
 def is_transformed() -> bool:
-    """Whether torch rewrites the call: it is compiled, exported or traced, or runs under ``torch.func`` (grad, vmap, jvp).
+    """Whether torch rewrites the call or runs it without values: plain operations can be rewritten, hand-written gradients not.
 
-    Only plain operations can be rewritten, so that gradients written out by hand give way to them.
+    It is compiled, exported or traced, runs under ``torch.func`` (grad, vmap, jvp) or in forward mode, where tensors
+    carry tangents, or under ``FakeTensorMode``.
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return True
-    return torch._C._are_functorch_transforms_active()  # what torch.autograd.Function itself asks
+    if torch._C._are_functorch_transforms_active():  # what torch.autograd.Function itself asks
+        return True
+    in_forward_mode = torch.autograd.forward_ad._current_level >= 0
+    return in_forward_mode or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None

@@ -12,7 +12,7 @@ from pyg_gears.errors import expect
 from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.distinct_pairs import distinct_pairs
 from pyg_gears.graphs.jaccard import jaccard as neighbourhood_overlap
-from pyg_gears.graphs.knn import knn
+from pyg_gears.graphs.knn import checked_embedding, knn
 from pyg_gears.graphs.mutual import mutual as is_mutual
 
 
@@ -55,13 +55,7 @@ def candidate_graph(
         0.0 <= jaccard <= 1.0,
         f"expected a Jaccard threshold in [0, 1], found {jaccard}; 0 keeps every edge.",
     )
-    expect(
-        isinstance(x, Tensor) and x.dim() == 2 and x.is_floating_point(),
-        f"expected a float embedding x of shape (n, c), found "
-        f"{f'{x.dtype} of shape {tuple(x.shape)}' if isinstance(x, Tensor) else type(x).__name__}; "
-        "give every node a row of floats.",
-    )
-    x = x.detach().float()
+    x = checked_embedding(x)
     if projection is not None:
         expect(
             projection.dim() == 2 and projection.size(0) == x.size(1),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, described
 from pyg_gears.geometry.known_values import values_are_known
 
 
@@ -21,8 +21,9 @@ def checked_batch(batch: Any, num_nodes: int) -> Tensor | None:
     if batch is None:
         return None
     if not isinstance(batch, Tensor) or batch.dim() != 1 or batch.size(0) != num_nodes or not _counts(batch):
-        found = f"{batch.dtype} {tuple(batch.shape)}" if isinstance(batch, Tensor) else type(batch).__name__
-        raise InputError(f"expected batch to number the graph of each of {num_nodes} nodes, found {found}; pass (n,).")
+        raise InputError(
+            f"expected batch to number the graph of each of {num_nodes} nodes, found {described(batch)}; pass (n,)."
+        )
     batch = batch.long()
     if values_are_known(batch) and num_nodes and (int(batch[0]) < 0 or bool((batch.diff() < 0).any())):
         raise InputError(

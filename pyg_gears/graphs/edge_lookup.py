@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from pyg_gears.graphs.checked_edges import checked_edges
+
 
 class EdgeLookupOutput(NamedTuple):
     """Position of each edge in the other list, shape (e,), 0 where it is absent, and whether it is ``present``."""
@@ -30,9 +32,14 @@ def edge_lookup(
         ``position`` (e,) and ``present`` (e,); values of the known edges are read as ``values[position]`` where present.
         Without known edges no position is valid.
 
+    Raises:
+        InputError: when either are no edges between n nodes.
+
     >>> edge_lookup(torch.tensor([[2, 0], [1, 0]]), torch.tensor([[1, 2], [0, 1]]), 3).present
     tensor([ True, False])
     """
+    edge_index = checked_edges(edge_index, num_nodes)
+    known_edge_index = checked_edges(known_edge_index, num_nodes, "known_edge_index")
     known, asked = (source + num_nodes * target for source, target in (known_edge_index, edge_index))
     if known.numel() == 0:
         return EdgeLookupOutput(torch.zeros_like(asked), torch.zeros_like(asked, dtype=torch.bool))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -69,7 +69,7 @@ def knn(
         ``index`` (n, k) int64 and ``distance`` (n, k) float32.
 
     Raises:
-        InputError: for non-finite values, k < 1 or an unknown metric or method.
+        InputError: for an embedding that is no matrix of finite floats, k < 1 or an unknown metric or method.
         ImportError: for ``method="approximate"`` without faiss.
 
     >>> knn(torch.tensor([[0.0], [1.0], [3.0]]), 1, metric="euclidean").index.flatten()
@@ -81,7 +81,7 @@ def knn(
         method in ("auto", "exact", "approximate"),
         f"expected the method auto, exact or approximate, found {method!r}; name one.",
     )
-    x = x.detach().float()
+    x = checked_embedding(x)
     expect(
         bool(torch.isfinite(x).all()),
         "expected a finite embedding, found NaN or infinite values; clean the embedding.",
@@ -94,6 +94,21 @@ def knn(
     approximate = method == "approximate" or (many and _has_faiss())
     index, square = listed_neighbors(points, k) if approximate else _exact(points, k, announce=many)
     return NeighborsOutput(index, square / 2 if metric == "cosine" else square.sqrt())
+
+
+def checked_embedding(x: Any) -> Float[Tensor, "n c"]:
+    """An embedding in float32, without a gradient.
+
+    Raises:
+        InputError: when it is no matrix of floats.
+    """
+    expect(
+        isinstance(x, Tensor) and x.dim() == 2 and x.is_floating_point(),
+        f"expected a float embedding x of shape (n, c), found "
+        f"{f'{x.dtype} of shape {tuple(x.shape)}' if isinstance(x, Tensor) else type(x).__name__}; "
+        "give every node a row of floats.",
+    )
+    return x.detach().float()
 
 
 def _directions(x: Tensor) -> Tensor:

@@ -29,8 +29,9 @@ def effective_bandwidth(pos: Float[Tensor, "n d"], batch: Data, k: int | None = 
     Returns:
         Bandwidths in the gauge, shape (n,), without a gradient; the true ones for the true coordinates.
     """
-    members, x = gauged(pos.detach(), batch)
-    found = []
+    members, x = gauged(pos, batch)
+    # A diverged prediction shows in the loss; the search takes finite numbers only.
+    x, found = x.detach().nan_to_num(0.0, 0.0, 0.0), []
     for start, stop in zip(members.ptr[:-1].tolist(), members.ptr[1:].tolist(), strict=True):
         distance = nearest_neighbors(x[start:stop], neighbor_count(stop - start, k)).distance
         found.append(distance[:, -1] if distance.size(1) else x.new_zeros(stop - start))

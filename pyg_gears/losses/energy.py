@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,7 +17,7 @@ STRESS_WEIGHT = 0.1
 
 
 class EnergyOutput(Tensor):
-    """A scalar tensor that remembers its two parts; arithmetic on it gives plain tensors.
+    """A scalar tensor that remembers its two parts; arithmetic, copies and files hold plain tensors.
 
     Attributes:
         random_walk: L_rw, a scalar.
@@ -25,6 +28,15 @@ class EnergyOutput(Tensor):
     stress: Tensor
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    def __format__(self, spec: str) -> str:
+        return format(self.as_subclass(Tensor), spec)
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return copy.deepcopy(self.as_subclass(Tensor), memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.as_subclass(Tensor).__reduce_ex__(protocol)
 
 
 def geometric_energy(pos: Float[Tensor, "n d"], batch: Data) -> EnergyOutput:

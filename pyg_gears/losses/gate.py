@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
-from pyg_gears.errors import expect
+from pyg_gears.errors import described, expect
 from pyg_gears.graphs import segment_log_softmax
 from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.losses.membership import membership, target_edges, target_values
@@ -80,8 +80,13 @@ def gate_trust(logits: Float[Tensor, " e"] | Float[Tensor, "e h"], reference: Te
     Raises:
         InputError: when either belongs to other edges.
     """
-    (reference, _), (logits, edge_index) = _checked(reference.detach(), batch), _checked(logits, batch)
-    earlier = _log_rows(reference, edge_index, batch).exp()
+    (reference, _), (logits, edge_index) = _checked(reference, batch), _checked(logits, batch)
+    expect(
+        reference.shape == logits.shape,
+        f"expected the earlier logits in the shape of the gate's, found {tuple(reference.shape)} and "
+        f"{tuple(logits.shape)}; pass those of the same gate.",
+    )
+    earlier = _log_rows(reference.detach(), edge_index, batch).exp()
     return _row_kl(earlier, _log_rows(logits, edge_index, batch), edge_index, batch)
 
 
@@ -135,8 +140,8 @@ def _checked(logits: Tensor, batch: Data) -> tuple[Tensor, Tensor]:
     edge_index = target_edges(batch, "edge_index", int(batch.num_nodes or 0))
     edges = edge_index.size(1)
     expect(
-        logits.dim() in (1, 2) and logits.size(0) == edges,
-        f"expected one logit for each of the {edges} candidate edges, found shape {tuple(logits.shape)}; "
+        isinstance(logits, Tensor) and logits.dim() in (1, 2) and logits.size(0) == edges,
+        f"expected one logit for each of the {edges} candidate edges, found {described(logits)}; "
         "pass the gate's output on batch.edge_index.",
     )
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits

@@ -10,7 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_gears.errors import described, expect
 from pyg_gears.geometry.known_values import is_transformed
+from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.losses.membership import Membership, gauged, membership, target_edges, target_values
 from pyg_gears.targets import log_affinity, log_transitions
@@ -111,7 +113,12 @@ def _per_graph(
     members, x = gauged(pos, batch)
     edge_index = target_edges(batch, "rw_edge_index", x.size(0))
     multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
-    sigma = (target_values(batch, "sigma", x.size(0)) if sigma is None else sigma).to(x.dtype)
+    sigma = target_values(batch, "sigma", x.size(0)) if sigma is None else sigma
+    expect(
+        isinstance(sigma, Tensor) and sigma.shape == x.shape[:1],
+        f"expected a bandwidth for each of {x.size(0)} nodes, found {described(sigma)}; pass (n,).",
+    )
+    sigma = sigma.to(x.dtype)
     predicted = log_transitions(log_affinity(x, edge_index, sigma), multiplicity, edge_index, x.size(0)).exp()
     return _walk_distance(_dense(predicted, edge_index, members, int(members.size.max())), batch, members, compare)
 
@@ -126,8 +133,17 @@ def operator_kl(transition: Float[Tensor, " e"], edge_index: Int[Tensor, "2 e"],
 
     Returns:
         Mean over graphs, a scalar in nats. It is 0 for the true operator.
+
+    Raises:
+        InputError: when there is not one transition per edge, or when the edges are none of this batch's.
     """
     members = membership(batch, int(batch.num_nodes or 0), transition.device)
+    edge_index = checked_edges(edge_index, members.batch.numel())
+    expect(
+        transition.shape == edge_index.shape[1:] and transition.is_floating_point(),
+        f"expected a float transition for each of {edge_index.size(1)} edges, found {described(transition)}; pass (e,).",
+    )
+    transition = transition.to(torch.promote_types(transition.dtype, torch.float32))
     dense = _dense(transition, edge_index, members, int(members.size.max()))
     return _walk_distance(dense, batch, members, _row_kl).mean()
 

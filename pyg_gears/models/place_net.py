@@ -20,6 +20,7 @@ from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
 from pyg_gears.models.weighted_terms import weighted_terms
 from pyg_gears.nn import Perceptron, pad_sets
+from pyg_gears.nn.padded_graphs import mask_value
 
 LEAST = 1e-3
 FIRST_SPREAD = -2.0
@@ -140,7 +141,7 @@ class PlaceNet(StructureModel):
             read, moved = torch.zeros_like(h[:, now]), torch.zeros_like(guess[:, now])
             if start:
                 logits = query[:, now] @ key[:, before].mT / h.size(2) ** 0.5
-                share = logits.masked_fill(~held[:, None, before], -1e30).softmax(dim=2)
+                share = logits.masked_fill(~held[:, None, before], mask_value(logits.dtype)).softmax(dim=2)
                 read, moved = share @ value[:, before], share @ (torch.cat(parts, dim=1) - guess[:, before])
             seen = torch.cat([h[:, now], read], dim=2)
             raw = self.spread(seen) + FIRST_SPREAD

@@ -34,8 +34,9 @@ def spring_step(
     """
     source, target = edge_index
     towards = pos[source] - pos[target]
-    # The root's gradient stays finite where two nodes coincide.
-    length = (towards.square().sum(dim=1) + EPS**2).sqrt()
+    # The root's gradient stays finite where two nodes coincide; EPS squared is zero in float16.
+    least = max(EPS**2, torch.finfo(pos.dtype).tiny)
+    length = (towards.square().sum(dim=1) + least).sqrt()
     pull = (weight * (1 - distance / length))[:, None] * towards
     total = weight.new_zeros(pos.size(0)).index_add(0, target, weight)
     moved = torch.zeros_like(pos).index_add(0, target, pull)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, described
 from pyg_gears.geometry.known_values import values_are_known
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_sum
@@ -70,6 +70,10 @@ class AttentionBias:
             object.__setattr__(self, "edge_index", edges)
         e = edges.size(1)
         for name, values in (("gate logits", self.gate_logits), ("a pair bias", self.pair_bias)):
+            if values is not None and (not isinstance(values, Tensor) or values.dim() == 0):
+                raise InputError(
+                    f"expected {name} as a tensor with a row an edge, found {described(values)}; pass one."
+                )
             # The message is written only where it is needed: a size in a text is a constant to a compiler.
             if values is not None and values.size(0) != e:
                 raise InputError(

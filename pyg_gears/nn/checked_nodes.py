@@ -59,7 +59,8 @@ def checked_places(values: Any, channels: int, weight: Tensor | None, name: str 
     """
     if not isinstance(values, Tensor) or values.dim() < 1:
         return checked_nodes(values, channels, weight, name)
-    return checked_nodes(values.reshape(-1, values.size(-1)), channels, weight, name).view(values.shape)
+    # Only channels and type are checked: values with an expanded axis would be copied by a change of shape.
+    return values.to(checked_nodes(values.new_empty(0, values.size(-1)), channels, weight, name).dtype)
 
 
 def checked_positions(pos: Any, state: Tensor, dims: int | None = None) -> Tensor:

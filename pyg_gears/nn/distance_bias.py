@@ -80,9 +80,15 @@ class DistanceBias(torch.nn.Module):
         distance = torch.cdist(pos, pos)
         first, last = self.log_range.to(distance.dtype)
         step = (last - first) / (self.bins - 2)
-        place = ((distance.clamp_(min=1e-12).log_() - first) / step).floor_().add_(1).clamp_(0, self.bins - 1).long()
+        place = ((distance.clamp_(min=1e-12).log_() - first) / step).floor_().add_(1)
+        # Clamped as integers, so that NaN, which becomes any of them, falls into a bin too.
+        place = place.long().clamp_(0, self.bins - 1)
         values = self.scale * self.bin @ self.weight
         return values[place] if is_transformed() else _Lookup.apply(values, place)
+
+    def extra_repr(self) -> str:
+        """What it was built with."""
+        return f"bins={self.bins}, channels={self.weight.numel()}"
 
 
 class _Lookup(torch.autograd.Function):

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import Linear, Sequential, SiLU
 from torch_geometric.nn import MessagePassing
 
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, described
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
@@ -99,9 +99,9 @@ class EGNNConv(MessagePassing):
         if edge_weight is None:
             degree = s.new_zeros(n).index_add(0, target, s.new_ones(target.size(0)))
             edge_weight = degree.reciprocal()[target]
-        elif edge_weight.shape != target.shape:
+        elif not isinstance(edge_weight, Tensor) or edge_weight.shape != target.shape:
             raise InputError(
-                f"expected one weight for each of the {target.size(0)} edges, found shape {tuple(edge_weight.shape)}; "
+                f"expected one weight for each of the {target.size(0)} edges, found {described(edge_weight)}; "
                 "compute the weights on these edges."
             )
         edge_weight = edge_weight.to(s.dtype)

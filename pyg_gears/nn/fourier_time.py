@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import Linear, Sequential, SiLU
 
-from pyg_gears.errors import expect
+from pyg_gears.errors import InputError, described, expect
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.nn.checked_nodes import checked_nodes
 
 
 class FourierTime(torch.nn.Module):
@@ -48,7 +49,13 @@ class FourierTime(torch.nn.Module):
 
         Args:
             time: Times, shape (b,).
+
+        Raises:
+            InputError: for another shape, or a type other than that of the weights.
         """
+        if not isinstance(time, Tensor) or time.dim() != 1:
+            raise InputError(f"expected times of shape (b,), found {described(time)}; give every set one.")
+        time = checked_nodes(time[:, None], 1, next(self.parameters()), "time")[:, 0]
         half = self.features // 2
         phase = time[:, None] * 10000.0 ** (-torch.arange(half, device=time.device, dtype=time.dtype) / half)
         return self.network(torch.cat([phase.sin(), phase.cos()], dim=1))

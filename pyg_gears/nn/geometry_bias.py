@@ -162,6 +162,10 @@ class GeometryBias(torch.nn.Module):
             bias = bias + weight.view(shape) * torch.exp(-0.5 * (scaled / spacing - centre).square())
         return bias.clamp(-LIMIT, LIMIT)
 
+    def extra_repr(self) -> str:
+        """What it was built with."""
+        return f"{self.mode!r}, {self.channels}, heads={self.heads}"
+
 
 def _consecutive(batch: Tensor) -> Tensor:
     """Numbers of the graphs that have nodes, without gaps; ``batch`` ascends."""

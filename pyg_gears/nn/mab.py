@@ -8,9 +8,11 @@ from torch import Tensor
 from torch.nn import LayerNorm, Linear
 from torch.nn.functional import scaled_dot_product_attention
 
-from pyg_gears.errors import expect
+from pyg_gears.errors import InputError, described, expect
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.nn.checked_nodes import checked_places
 from pyg_gears.nn.padded_graphs import mask_value
+from pyg_gears.nn.padded_sets import check_mask
 
 
 class MAB(torch.nn.Module):
@@ -67,7 +69,22 @@ class MAB(torch.nn.Module):
 
         Returns:
             New values of ``x``, shape (b, q, c).
+
+        Raises:
+            InputError: for other shapes or types.
         """
+        weight = self.query.weight
+        x, y = checked_places(x, self.channels, weight), checked_places(y, self.channels, weight, "y")
+        if x.dim() != 3 or y.dim() != 3 or x.size(0) != y.size(0):
+            raise InputError(
+                f"expected as many padded sets (b, m, c) in x and y, found {tuple(x.shape)} and {tuple(y.shape)}; "
+                "use SAB or ISAB for nodes (n, c)."
+            )
+        check_mask(mask, y)
+        if bias is not None and (not isinstance(bias, Tensor) or bias.shape != (*x.shape[:2], y.size(1))):
+            raise InputError(
+                f"expected a bias of shape {(*x.shape[:2], y.size(1))}, found {described(bias)}; give every pair one."
+            )
         query = self.query(x)
         allowed = None if mask is None else mask[:, None, None, :]
         if bias is not None:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import InputError, described, expect
 from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.nn.checked_nodes import checked_nodes
 
@@ -67,6 +67,18 @@ def pad_sets(batch: Int[Tensor, " n"] | None, num_nodes: int, num_sets: int | No
     return PaddedSets(b, m, place < count.clamp(min=1)[:, None], slot)
 
 
+def check_mask(mask: Any, x: Float[Tensor, "b m c"]) -> None:
+    """Raise unless the mask, where there is one, marks the places of these padded sets.
+
+    Raises:
+        InputError: when it does not; numbers in place of a boolean mask would be added to the logits.
+    """
+    if mask is not None and (not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != x.shape[:2]):
+        raise InputError(
+            f"expected a boolean mask of shape {tuple(x.shape[:2])}, found {described(mask)}; mark the nodes."
+        )
+
+
 def padded_door(
     x: Any, batch: Any, mask: Any, channels: int, weight: Tensor
 ) -> tuple[Float[Tensor, "b m c"], Bool[Tensor, "b m"] | None, PaddedSets | None]:
@@ -80,9 +92,7 @@ def padded_door(
     """
     if isinstance(x, Tensor) and x.dim() == 3:
         expect(batch is None, "expected a mask beside padded sets (b, m, c), found a batch; pass mask (b, m) instead.")
-        if mask is not None and (not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != x.shape[:2]):
-            found = f"{mask.dtype} {tuple(mask.shape)}" if isinstance(mask, Tensor) else type(mask).__name__
-            raise InputError(f"expected a boolean mask of shape {tuple(x.shape[:2])}, found {found}; mark the nodes.")
+        check_mask(mask, x)
         return checked_nodes(x.flatten(0, 1), channels, weight).view(*x.shape[:2], channels), mask, None
     expect(mask is None, "expected a batch beside nodes (n, c), found a mask; pass padded sets (b, m, c) with it.")
     x = checked_nodes(x, channels, weight)

@@ -51,8 +51,8 @@ def fuzzy_target(pos: Float[Tensor, "n d"], generator: Generator, k: int | None 
     Raises:
         InputError: when ``pos`` is no matrix of finite floats.
     """
-    n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
+    n = pos.size(0)
     x = gauge_fix(pos)
     neighbors = nearest_neighbors(x, n - 1)
     k = neighbor_count(n, k)

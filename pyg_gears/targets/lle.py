@@ -45,8 +45,8 @@ def lle_target(pos: Float[Tensor, "n d"], k: int | None = None, ridge: float = R
         InputError: when ``pos`` is no matrix of finite floats, or the ridge is not above 0.
     """
     expect(ridge > 0, f"expected a ridge above 0, found {ridge}; {RIDGE:g} is the default.")
-    n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
+    n = pos.size(0)
     x = gauge_fix(pos.double())
     index = nearest_neighbors(x, neighbor_count(n, k)).index
     k = index.size(1)

@@ -56,8 +56,8 @@ def multiscale_stress_target(
 
     Source: landmarks after de Silva and Tenenbaum, Sparse multidimensional scaling using landmark points, 2004.
     """
-    n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
+    n = pos.size(0)
     x = gauge_fix(pos)
     k = neighbor_count(n, k)
     index = nearest_neighbors(x, 3 * k).index if neighbors is None else neighbors.index

@@ -21,7 +21,7 @@ def near_in_set(
     Returns:
         Distances (infinite where a set has fewer points) and places in the set, shape (b, m, k) each.
     """
-    m = pos.size(1)
+    m, pos = pos.size(1), pos.to(torch.promote_types(pos.dtype, torch.float32))  # torch has no half distances
     exact = "donot_use_mm_for_euclid_dist" if pos.size(2) <= 3 else "use_mm_for_euclid_dist_if_necessary"
     distance = torch.cdist(pos, pos, compute_mode=exact)
     distance = distance.masked_fill(torch.eye(m, dtype=torch.bool, device=pos.device), torch.inf)

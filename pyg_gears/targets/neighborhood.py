@@ -34,8 +34,8 @@ def neighborhood_target(pos: Float[Tensor, "n d"], k: int | None = None) -> Neig
 
     Source: Goldberger et al., Neighbourhood components analysis, 2004; it learns a metric, whose scale takes the part of tau.
     """
-    n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
+    n = pos.size(0)
     neighbors = nearest_neighbors(gauge_fix(pos), neighbor_count(n, k))
     k = neighbors.index.size(1)
     edge_index = torch.stack([neighbors.index.reshape(-1), torch.arange(n, device=pos.device).repeat_interleave(k)])

@@ -84,8 +84,8 @@ def random_walk_target(
     Raises:
         InputError: when ``pos`` is no matrix of finite floats.
     """
-    n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
+    n = pos.size(0)
     x = gauge_fix(pos)
     k = neighbor_count(n, k)
     neighbors = nearest_neighbors(x, k) if neighbors is None else neighbors

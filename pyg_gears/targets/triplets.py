@@ -34,8 +34,8 @@ def ring_triplets(
 
     Source: Schroff et al., FaceNet, 2015, for the triplet; ranks as in the project's target tracker.
     """
-    n = pos.size(0)
     pos = checked_coordinates(pos, finite=True)
+    n = pos.size(0)
     check_sizes(per_node=per_node)
     k = neighbor_count(n, k)
     last = min(3 * k, n - 1)

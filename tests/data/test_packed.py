@@ -93,5 +93,11 @@ def test_errors_that_are_not_damage_are_raised(tmp_path: Path, monkeypatch: pyte
 
 
 def test_only_tensors() -> None:
-    with pytest.raises(InputError, match="expected tensors only in a stored miniset, found str in 'name'"):
+    with pytest.raises(
+        InputError, match="expected dense tensors of a NumPy type in a stored miniset, found str in 'name'"
+    ):
         pack_data(Data(x=torch.ones(2, 1), name="a"))
+    with pytest.raises(InputError, match=r"found torch\.bfloat16 in 'x'; convert it"):
+        pack_data(Data(x=torch.ones(2, 1, dtype=torch.bfloat16)))
+    with pytest.raises(InputError, match=r"found torch\.sparse_coo in 'adj_t'"):
+        pack_data(Data(adj_t=torch.eye(2).to_sparse()))

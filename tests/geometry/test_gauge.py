@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix, principal_frame
 
 
@@ -68,3 +71,13 @@ def test_a_graph_that_is_nowhere_leaves_the_others_alone() -> None:
     holes = pos.clone()
     holes[:10] = torch.nan
     torch.testing.assert_close(gauge_fix(holes, batch)[10:], gauge_fix(pos[10:]))
+
+
+def test_other_shapes_are_refused() -> None:
+    """A batch of one layout of three dimensions would be taken for points of its own, all at the origin."""
+    with pytest.raises(
+        InputError, match=r"float coordinates of shape \(n, d\) in pos, found torch\.float32 of shape \(1, 5, 2\)"
+    ):
+        inspect.unwrap(gauge_fix)(torch.rand(1, 5, 2))
+    with pytest.raises(InputError, match="in pos, found ndarray; convert them first"):
+        inspect.unwrap(gauge_fix)(torch.rand(5, 2).numpy())

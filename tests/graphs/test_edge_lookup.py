@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyg_gears.errors import InputError
 from pyg_gears.graphs import edge_lookup
 
 
@@ -18,3 +20,12 @@ def test_slow_statement(n: int, known: int, asked: int, seed: int) -> None:
     found = edge_lookup(edges, known_edges, n)
     assert found.present.tolist() == [tuple(edge) in place for edge in edges.T.tolist()]
     assert found.position.tolist() == [place.get(tuple(edge), 0) for edge in edges.T.tolist()]
+
+
+def test_edges_of_other_nodes_are_refused() -> None:
+    """Their keys would meet those of other edges."""
+    edges = torch.tensor([[1, 6], [0, 2]])
+    with pytest.raises(InputError, match=r"nodes 0\.\.4 in edge_index, found 0\.\.6; number the nodes"):
+        edge_lookup(edges, edges[:, :1], 5)
+    with pytest.raises(InputError, match=r"nodes 0\.\.4 in known_edge_index, found 0\.\.6"):
+        edge_lookup(edges[:, :1], edges, 5)

@@ -171,6 +171,8 @@ def test_bad_input() -> None:
         knn(x, 2, method="fast")
     with pytest.raises(InputError, match="a finite embedding"):
         knn(torch.full((3, 2), torch.nan), 1)
+    with pytest.raises(InputError, match=r"float embedding x of shape \(n, c\), found ndarray; give every node a row"):
+        knn(x.numpy(), 1)
 
 
 @pytest.mark.parametrize("lattice", [False, True])

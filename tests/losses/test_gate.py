@@ -119,6 +119,13 @@ def test_other_edges_are_refused(shape: tuple[int, ...]) -> None:
             call(torch.zeros(shape))
 
 
+def test_an_earlier_gate_of_other_heads_is_refused() -> None:
+    batch = batch_of(25)
+    logits = random_logits(batch)
+    with pytest.raises(ValueError, match=r"earlier logits in the shape of the gate's, found \(\d+, 2\) and \(\d+,\)"):
+        gate_trust(logits, torch.stack([logits, logits], dim=1), batch)
+
+
 def test_a_part_of_a_graph_keeps_the_target_over_the_candidates_that_are_left() -> None:
     whole = batch_of(40)[0]
     part = whole.subgraph(torch.arange(40) < 20)

@@ -1,23 +1,30 @@
 from __future__ import annotations
 
+import copy
+import inspect
 import math
+import pickle
 
 import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses import (
+    effective_bandwidth,
     gate_kl,
     geometric_energy,
     linear_stress,
     local_stress,
     log_stress,
+    operator_kl,
     random_walk_kl,
     ratio_stress,
     repulsion,
     walk_entropy,
 )
+from pyg_gears.losses.random_walk import random_walk_kl_per_graph
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 SIZES = (30, 55, 170)
@@ -192,3 +199,37 @@ def test_energy_remembers_its_parts() -> None:
     assert type(energy * 2) is torch.Tensor
     energy.backward()
     assert pos.grad.abs().sum() > 0
+
+
+def test_an_energy_is_printed_copied_and_sent_as_a_number_is() -> None:
+    data, truth = graphs(sizes=(30,))
+    energy = geometric_energy(truth[0].flip(0), data[0])
+    assert f"{energy:.3f}" == f"{energy.item():.3f}"
+    for other in (copy.deepcopy(energy), pickle.loads(pickle.dumps(energy))):
+        assert type(other) is torch.Tensor
+        assert other == energy
+
+
+def test_bandwidths_of_other_nodes_are_refused() -> None:
+    data, pos = graphs(sizes=(30,))
+    with pytest.raises(InputError, match=r"a bandwidth for each of 30 nodes, found torch\.float64 \(35,\); pass"):
+        inspect.unwrap(random_walk_kl_per_graph)(pos[0], data[0], sigma=torch.ones(35, dtype=torch.float64))
+
+
+def test_a_prediction_without_numbers_shows_in_the_loss() -> None:
+    data, pos = graphs(sizes=(30,))
+    lost = pos[0].index_fill(0, torch.tensor([3]), torch.nan)
+    sigma = effective_bandwidth(lost, data[0])
+    assert sigma.isfinite().all()
+    assert random_walk_kl(lost, data[0], sigma).isnan()
+
+
+def test_transitions_of_other_edges_are_refused_and_half_precision_counts() -> None:
+    data, _ = graphs(sizes=(30,))
+    edges, truth = data[0].edge_index, data[0].gate_target
+    call = inspect.unwrap(operator_kl)
+    with pytest.raises(InputError, match=r"a float transition for each of \d+ edges, found torch\.float64 \(\d+, 1\)"):
+        call(truth[:, None], edges, data[0])
+    with pytest.raises(InputError, match=r"nodes 0\.\.29 in edge_index, found 5\.\.34"):
+        call(truth, edges + 5, data[0])
+    assert call(truth.half(), edges, data[0]).item() == pytest.approx(call(truth, edges, data[0]).item(), rel=1e-2)

@@ -133,6 +133,17 @@ def test_layouts_are_in_the_gauge_and_losses_free_of_pose(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_has_a_layout(kind: str, dtype: torch.dtype) -> None:
+    """Of nodes that coincide too: what keeps a division finite in float32 is zero in float16."""
+    graph = miniset(14, seed=1, dtype=dtype)
+    graph.x[3] = graph.x[5]
+    pos = build(kind, dtype=dtype)(graph).pos
+    assert pos.dtype == dtype
+    assert pos.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_right(kind: str) -> None:
     """Of the layout by the embedding against finite differences; no parameter that training reaches is left out."""
     model, graph = build(kind, **WITH_GRADIENT.get(kind, {})), miniset(9, seed=1)  # seed 0 lies on a kink

@@ -300,6 +300,23 @@ def test_under_autocast_layouts_and_losses_are_float32() -> None:
     assert all(value.dtype == torch.float32 for _, value in terms.values())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_has_a_layout(dtype: torch.dtype) -> None:
+    built, graph = model(dtype), graphs(dtype)[0]
+    graph.x[3] = graph.x[5]
+    pos = built(graph).pos
+    assert pos.dtype == dtype
+    assert pos.isfinite().all()
+
+
+def test_no_node_has_no_place_and_an_unknown_state_shows() -> None:
+    none = Data(x=torch.zeros(0, C, dtype=torch.float64), edge_index=torch.zeros(2, 0, dtype=torch.long))
+    assert model()(none).pos.shape == (0, 2)
+    graph = graphs()[0]
+    graph.x[4] = torch.nan
+    assert model()(graph).pos.isnan().any()
+
+
 def test_sizes_are_the_published_ones() -> None:
     full = GeneratorDiffusion(128)
     count = {name: sum(p.numel() for p in part.parameters()) for name, part in full.named_children()}

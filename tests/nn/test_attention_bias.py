@@ -84,6 +84,10 @@ def test_terms_of_other_edges_are_refused() -> None:
         AttentionBias(EDGES, 6, BATCH, GATE[:3])
     with pytest.raises(InputError, match="a pair bias for the 4 edges of the graph in use, found 2"):
         AttentionBias(EDGES, 6, BATCH, GATE, PAIR[:2])
+    with pytest.raises(InputError, match="gate logits as a tensor with a row an edge, found list; pass one"):
+        AttentionBias(EDGES, 6, BATCH, GATE.tolist())
+    with pytest.raises(InputError, match=r"a pair bias as a tensor with a row an edge, found torch\.float32 \(\)"):
+        AttentionBias(EDGES, 6, BATCH, GATE, torch.tensor(1.0))
 
 
 def test_reached_names_nodes_only_where_one_is_left_out() -> None:

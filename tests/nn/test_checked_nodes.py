@@ -11,7 +11,7 @@ from pyg_gears.errors import InputError
 from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.models import IPALite
 from pyg_gears.nn import EdgeGate, EGNNConv, GateFormer, GeometryBias, IPAConv, PairBias
-from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
+from pyg_gears.nn.checked_nodes import checked_nodes, checked_places, checked_positions, checked_results
 
 C = 4
 X, POS = torch.randn(6, C, generator=torch.Generator().manual_seed(0)), torch.randn(6, 2)
@@ -158,3 +158,9 @@ def test_a_model_reads_adj_t() -> None:
     adjacency = torch.sparse_coo_tensor(EDGES.flip(0), torch.ones(4), (6, 6)).coalesce()
     order = (EDGES[1] * 6 + EDGES[0]).argsort()
     torch.testing.assert_close(model(Data(x=X, adj_t=adjacency)).pos, model(Data(x=X, edge_index=EDGES[:, order])).pos)
+
+
+def test_places_that_fit_are_not_copied() -> None:
+    """A copy of an expanded axis would sum its gradient in another order."""
+    values = torch.randn(1, 3, 4).expand(5, -1, -1)
+    assert checked_places(values, 4, torch.ones(1)) is values

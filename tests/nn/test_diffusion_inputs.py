@@ -100,6 +100,16 @@ def test_the_bias_can_be_differentiated_twice_and_takes_half_precision() -> None
     assert bias.bfloat16()(place.bfloat16()).dtype == torch.bfloat16
 
 
+def test_a_point_without_a_place_falls_into_a_bin() -> None:
+    """What was NaN stays NaN in a state and shows there; the number that it becomes in a bin must be one of the bins."""
+    place, others = points(1, 4, 2), torch.tensor([0, 1, 3])
+    torch.manual_seed(0)
+    bias = DistanceBias().double()
+    expected, found = bias(place), bias(place.index_fill(1, torch.tensor([2]), torch.nan))
+    assert found.isfinite().all()
+    assert torch.equal(found[:, others][:, :, others], expected[:, others][:, :, others])
+
+
 def test_film_starts_as_the_identity_and_modulates_by_its_condition() -> None:
     torch.manual_seed(0)
     film = FiLM(4, 3).double()
@@ -133,6 +143,16 @@ def test_time_is_read_at_its_frequencies() -> None:
         rows.append([math.sin(a) for a in angles] + [math.cos(a) for a in angles])
     expected = time.network(torch.tensor(rows, dtype=torch.float64))
     torch.testing.assert_close(time(t), expected)
+
+
+def test_times_of_another_shape_or_type_are_refused() -> None:
+    time = FourierTime(4, features=8)
+    with pytest.raises(InputError, match=r"times of shape \(b,\), found torch\.float32 \(\); give every set one"):
+        time(torch.tensor(0.1))
+    with pytest.raises(InputError, match=r"times of shape \(b,\), found float"):
+        time(0.1)
+    with pytest.raises(InputError, match=r"expected time in the layer's torch\.float32, found torch\.float64"):
+        time(torch.zeros(2, dtype=torch.float64))
 
 
 def test_bad_sizes_are_refused() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd import forward_ad
 from torch_geometric import EdgeIndex
 from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.nn import MessagePassing
@@ -114,6 +116,9 @@ def functions(name: str) -> None:
     _, along = torch.func.jvp(called[0], (x,), (direction,))
     expected = torch.autograd.functional.jvp(called[0], x, direction)[1]
     torch.testing.assert_close(along, expected, atol=1e-4, rtol=1e-3)
+    with forward_ad.dual_level():
+        dual = called[0](forward_ad.make_dual(x, direction))
+        torch.testing.assert_close(forward_ad.unpack_dual(dual).tangent, expected, atol=1e-4, rtol=1e-3)
 
 
 def autocast(name: str) -> None:
@@ -220,3 +225,12 @@ def test_cell(name: str, column: str, cell: str) -> None:
             COLUMNS[column](name)
     else:
         assert not isinstance(build(name), MessagePassing)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_tensors_without_values_get_shapes(name: str) -> None:
+    """As estimates of memory and of operations run a model."""
+    plain = call(name, build(name), *example())
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        found = call(name, build(name), *map(mode.from_tensor, example()))
+    assert (found.shape, found.dtype) == (plain.shape, plain.dtype)

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+import inspect
 import math
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch_geometric.data import Data
 
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix, nearest_neighbors
 from pyg_gears.targets import (
+    fuzzy_target,
     gate_target,
     landmark_count,
+    lle_target,
     log_transitions,
     multiscale_stress_target,
     neighbor_count,
+    neighborhood_target,
     random_walk_target,
+    ring_triplets,
     walk_steps,
 )
 from pyg_gears.targets.multiscale_stress import stress_neighbors
@@ -137,3 +145,22 @@ def test_transforms_say_what_is_missing() -> None:
 
 def test_transform_without_embedding_keeps_the_number_of_nodes() -> None:
     assert GeometricTargets()(Data(pos=torch.rand(9, 2))).num_nodes == 9
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        random_walk_target,
+        multiscale_stress_target,
+        lle_target,
+        neighborhood_target,
+        partial(fuzzy_target, generator=torch.Generator()),
+        partial(ring_triplets, generator=torch.Generator()),
+    ],
+)
+def test_what_is_no_tensor_is_named(target: Any) -> None:
+    pos = torch.rand(9, 2).numpy()
+    function = target.func if isinstance(target, partial) else target
+    options = target.keywords if isinstance(target, partial) else {}
+    with pytest.raises(InputError, match=r"float coordinates of shape \(n, d\) in pos, found ndarray; convert"):
+        inspect.unwrap(function)(pos, **options)  # as users call it, without the tests' checks of shapes

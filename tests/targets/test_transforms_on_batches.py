@@ -147,3 +147,24 @@ def test_targets_of_very_few_nodes(n: int) -> None:
     assert walk.sigma.shape == (n,)
     assert walk.edge_index.size(1) == (2 if n == 2 else 0)
     assert stress.edge_index.size(1) == (1 if n == 2 else 0)
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_batch_that_follows_fields_goes_on_following_them(name: str) -> None:
+    transform = TRANSFORMS[name]
+    found = transform(Batch.from_data_list(graphs(), follow_batch=["x", "pos"]))
+    expected = Batch.from_data_list([transform(graph) for graph in graphs()], follow_batch=["x", "pos"])
+    assert set(found.keys()) == set(expected.keys())
+    assert torch.equal(found.x_batch, expected.x_batch)
+    assert torch.equal(found.x_ptr, expected.x_ptr)
+
+
+def test_what_lay_on_the_edges_goes_with_them() -> None:
+    """As many old edges as new ones would be taken for theirs."""
+    graph = CandidateGraph(4)(graphs()[0])
+    edges = graph.num_edges
+    graph.edge_attr, graph.edge_weight = torch.randn(edges, 3), torch.rand(edges)
+    graph.gate_target, graph.cell_type = torch.rand(edges), torch.arange(12)
+    found = CandidateGraph(4, "euclidean")(graph)
+    assert set(found.keys()) == {"x", "pos", "y", "edge_index", "cell_type"}
+    assert "edge_attr" in graph  # the graph that was given stays

@@ -164,7 +164,7 @@ class GeneratorDiffusion(StructureModel):
         base = self.generator(h, sets.mask)
         h, base = h.to(graphs.x.dtype), base.to(graphs.x.dtype)
         v, coordinates = base, [self._plane(base, sets, graphs, 0 if self.training else self.planar_rounds)]
-        if not self.training and self.steps:
+        if not self.training and self.steps and graphs.x.size(0):
             v = base + self._sampled(h, base, sets, 0.0 if noise is None else noise, generator)
             coordinates.append(self._plane(v, sets, graphs, self.planar_rounds))
         return StructureOutput(graphs.edge_index, tuple(coordinates), state=sets.gather(h), latent=sets.gather(v))

@@ -21,7 +21,8 @@ def principal_plane(v: Float[Tensor, "b m d"], mask: Bool[Tensor, "b m"] | None)
     centred = centred_sets(v, mask)
     with torch.no_grad():
         wide = centred.double()
-        axes = torch.linalg.eigh(wide.transpose(1, 2) @ wide).eigenvectors[..., [-1, -2]]
+        gram = (wide.transpose(1, 2) @ wide).nan_to_num()  # what is NaN shows in the places, not in the decomposition
+        axes = torch.linalg.eigh(gram).eigenvectors[..., [-1, -2]]
         skew = (wide @ axes).pow(3).sum(dim=1, keepdim=True)
         axes = (axes * torch.where(skew < 0, -1.0, 1.0)).to(v.dtype)
     return centred @ axes
@@ -41,6 +42,8 @@ def majorised(
 
     Source: de Leeuw, Applications of convex analysis to multidimensional scaling (1977).
     """
+    dtype, wide = v.dtype, torch.promote_types(v.dtype, torch.float32)  # torch has no half distances
+    pos, v = pos.to(wide), v.to(wide)
     wish = torch.cdist(v, v, compute_mode="donot_use_mm_for_euclid_dist")
     count = v.new_full((v.size(0), 1, 1), v.size(1)) if mask is None else mask.sum(dim=1).to(v.dtype)[:, None, None]
     if mask is not None:
@@ -49,4 +52,4 @@ def majorised(
         length = torch.cdist(pos, pos, compute_mode="donot_use_mm_for_euclid_dist")
         ratio = torch.where(length > 0, wish / length.clamp(min=torch.finfo(v.dtype).tiny), 0.0)
         pos = (ratio.sum(dim=2, keepdim=True) * pos - ratio @ pos) / count
-    return pos
+    return pos.to(dtype)
