@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyg_gears.data.io.obs_words import read_column
+from pyg_gears.data.io.other_folders import CELLS, unprefixed
 from pyg_gears.data.io.source import Source
 from pyg_gears.data.io.space_ranger import ranger_folder
 from pyg_gears.errors import InputError, expect, nearest_name
@@ -121,8 +122,18 @@ def _remedy(source: Source, tables: list[str], columns: list[str]) -> str:
     if not others and "spatialdata_attrs" in source.keys("uns"):
         return "put those of the shapes there with spatialdata.get_centroids, since shapes and points are not read"
     if not others:
-        folder = "pass the folder of Space Ranger that has this matrix and spatial/ in it, or " * (
-            where.suffix == ".h5"
-        )
-        return f"{folder}add them (spots x 2), or name them with --spatial-key"
+        return f"{_from_tenx(where)}add them (spots x 2), or name them with --spatial-key"
     return f"name them with --spatial-key {others[0]}" + (f" (or {', '.join(others[1:3])})" if others[1:] else "")
+
+
+def _from_tenx(where: Path) -> str:
+    """What to do about a matrix of 10x Genomics, or a folder with one, that has no positions; "" for other files."""
+    if where.name in CELLS:
+        return f"{CELLS[where.name]}, or "
+    folder = ranger_folder(where) or where
+    if (folder / "spatial.tar.gz").is_file():
+        return f"unpack {folder / 'spatial.tar.gz'}, or "
+    plain = unprefixed(where.name)
+    if plain and (where.parent / "spatial").is_dir():
+        return f"rename it to {plain} and pass the folder {where.parent}, whose spatial/ holds them, or "
+    return "pass the folder of Space Ranger that has this matrix and spatial/ in it, or " * (where.suffix == ".h5")
