@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ def read_positions(source: Source, key: str | None, option: str = "--spatial-key
     return pos
 
 
+def likely_positions(tables: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Keys under which positions may lie, by their names: of tables with two columns, and of pairs of columns of ``obs``."""
+    names = {column.lower(): column for column in columns}
+    found = [key for key in tables if key.lower() in TABLES or "spatial" in key.lower() or "coord" in key.lower()]
+    return found + [f"{names[x]},{names[y]}" for x, y in COLUMNS if x in names and y in names]
+
+
 def _numbers(name: str, where: str, table: Any) -> np.ndarray:
     """Float64 of whatever holds numbers, be it as text."""
     found = np.empty(0, dtype=object)
@@ -115,10 +123,7 @@ def _remedy(source: Source, tables: list[str], columns: list[str]) -> str:
     where = Path(source.where)
     if not tables and where.exists() and (where.parent / "spatial").is_dir() and ranger_folder(where.parent):
         return f"pass the folder {where.parent}, whose spatial/ holds them"
-    names = {column.lower(): column for column in columns}
-    flat = [key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)]
-    others = [key for key in flat if key.lower() in TABLES or "spatial" in key.lower() or "coord" in key.lower()]
-    others += [f"{names[x]},{names[y]}" for x, y in COLUMNS if x in names and y in names]
+    others = likely_positions([key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)], columns)
     if not others and "spatialdata_attrs" in source.keys("uns"):
         return "put those of the shapes there with spatialdata.get_centroids, since shapes and points are not read"
     if not others:
