@@ -16,6 +16,7 @@ from pyg_gears.data.io.anndata_out import check_output
 from pyg_gears.data.io.checked_files import checked_files
 from pyg_gears.data.io.named_path import named_path
 from pyg_gears.data.io.open_source import open_source
+from pyg_gears.data.io.positions import likely_positions
 from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.whole_file import whole_file
 from pyg_gears.errors import expect
@@ -98,7 +99,7 @@ def evaluate(
     if slides:
         layouts |= simple_rivals(slides, cells, seed=seed)
     confidence = np.asarray(adata.obs["gears_confidence"], dtype=np.float64)
-    notes = _notes(truth, truth_place(adata, truth_key), unknown, slides, labels, unplaced)
+    notes = _notes(adata, truth, truth_key, unknown, slides, labels, unplaced)
     report: dict[str, Any] = {
         "layout": os.fspath(layout_path),
         "cells": adata.n_obs,
@@ -220,20 +221,33 @@ def _placed(adata: AnnData, name: str) -> tuple[AnnData, int]:
 
 
 def _notes(
-    truth: FloatArray | None, place: str, unknown: int, slides: Sequence[Any], labels: np.ndarray | None, unplaced: int
+    adata: AnnData,
+    truth: FloatArray | None,
+    key: str,
+    unknown: int,
+    slides: Sequence[Any],
+    labels: np.ndarray | None,
+    unplaced: int,
 ) -> list[str]:
     """What the numbers do not cover, in sentences."""
     notes = []
     if unplaced:
         notes.append(f"{unplaced} cells have no place (they have no count in the model's genes): they are left out.")
     if truth is None:
-        notes.append(f"No true positions in {place}: only checks that need no truth were made.")
+        tables = [name for name, table in adata.obsm.items() if table.shape[1:] == (2,)]
+        others = [name for name in likely_positions(tables, list(map(str, adata.obs.columns))) if name != key]
+        notes.append(
+            f"No true positions in {truth_place(adata, key)}: only checks that need no truth were made."
+            + "".join(f" If {name} holds them, add --truth {name}." for name in others[:1])
+        )
     if not slides:
         notes.append("No reference slide was named: no rivals were computed.")
     if labels is None:
         notes.append("No column of cell types was found: no purity was computed (name one with --label-key).")
     if truth is not None and unknown:
-        notes.append(f"{unknown} cells have no true position (NaN in {place}): they are in none of the numbers.")
+        notes.append(
+            f"{unknown} cells have no true position (NaN in {truth_place(adata, key)}): they are in none of the numbers."
+        )
     return notes
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 
 from pyg_gears.data.io.obs_words import obs_words, read_column
 from pyg_gears.data.io.source import Source
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import InputError, expect, nearest_name
+
+_NUMBER = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?", re.IGNORECASE)
 
 
 def gene_names(source: Source, column: str | None, key: str) -> tuple[str, ...]:
@@ -53,3 +58,60 @@ def gene_names(source: Source, column: str | None, key: str) -> tuple[str, ...]:
             stacklevel=2,
         )
     return tuple(word if good else name for word, good, name in zip(words, usable, index, strict=True))
+
+
+def check_gene_index(source: Source, genes: Sequence[str], key: str) -> None:
+    """Point to a column of ``var`` where the index names genes badly: refuse names that repeat, warn of running numbers.
+
+    Running numbers are what ``reset_index`` and some converters leave; genes of two files would be matched by their place.
+
+    Args:
+        source: The table.
+        genes: Names of its genes, from the index.
+        key: Element that is read, such as "X".
+
+    Raises:
+        InputError: for names that repeat, where a column holds unique ones.
+    """
+    repeated = [gene for gene, times in Counter(genes).items() if times > 1]
+    if not repeated and not _running(genes):
+        return
+    columns = _naming_columns(source, key, unique=bool(repeated))
+    if not columns:
+        return
+    shown = f"--gene-column {columns[0]}" + f" (or {', '.join(columns[1:3])})" * (len(columns) > 1)
+    if repeated:
+        raise InputError(
+            f"{source.name}: expected unique gene names, found {len(repeated)} that repeat, for instance {repeated[0]}; take "
+            f"those of a column of var with {shown}, or make them unique with adata.var_names_make_unique()."
+        )
+    warnings.warn(
+        f"{source.name}: genes are named by running numbers ({', '.join(genes[:3])}, ...), so files are matched by the order "
+        f"of their genes; take the names of a column of var with {shown}.",
+        stacklevel=2,
+    )
+
+
+def _running(genes: Sequence[str]) -> bool:
+    """Whether names are whole numbers that climb."""
+    if not all(gene.isdecimal() for gene in genes):
+        return False
+    numbers = [int(gene) for gene in genes]
+    return all(one < other for one, other in pairwise(numbers))
+
+
+def _naming_columns(source: Source, key: str, *, unique: bool) -> list[str]:
+    """Columns of text in ``var`` that name at least half of the genes uniquely, or all of them."""
+    raw = source.read("raw/var") if key == "raw/X" else None
+    columns = sorted(source.keys("var") if raw is None else map(str, raw.columns))
+    least = len(source.row_names("var" if raw is None else "raw/var")) * (1.0 if unique else 0.5)
+    found = []
+    for column in columns:
+        if column == "__categories":  # of files before anndata 0.8
+            continue
+        words = [word for word in obs_words(read_column(source, "var", column) if raw is None else raw[column]) if word]
+        times = Counter(words)
+        usable = sum(times[word] == 1 for word in words)
+        if usable >= least and not all(_NUMBER.fullmatch(word) for word in words):
+            found.append(column)
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pyg_gears.data.io.anndata_source import AnnDataSource
 from pyg_gears.data.io.inspection import inspect_file
 from pyg_gears.data.io.open_h5ad import open_h5ad
 from pyg_gears.data.io.open_zarr import is_zarr, open_zarr
+from pyg_gears.data.io.other_folders import other_folder
 from pyg_gears.data.io.source import Source
 from pyg_gears.data.io.space_ranger import ranger_folder, ranger_name, read_ranger
 from pyg_gears.data.io.stored_source import StoredSource
@@ -79,33 +79,7 @@ def _open_folder(path: Path) -> Iterator[Source]:
     elif is_tenx_folder(path):
         yield _in_memory(read_tenx_folder(path, path.name), path.name, path)
     else:
-        bins = sorted(entry.name for root in (path, path / "outs") for entry in root.glob("binned_outputs/square_*"))
-        raise InputError(
-            f"expected an .h5ad file at {path}{_OR}, found a folder"
-            + (
-                f" with bins of several sizes ({', '.join(bins)}); pass one of these folders."
-                if bins
-                else _inside(path)
-            )
-        )
-
-
-def _inside(path: Path) -> str:
-    """What a folder of no format holds instead, and the remedy."""
-    names = sorted(entry.name for entry in path.iterdir())
-    files = [name for name in names if name.endswith(".h5ad")]
-    if files:
-        return f" with {', '.join(files[:3])}{', ...' * (len(files) > 3)}; pass the files."
-    for name in names:
-        found = _PREFIXED.fullmatch(name)
-        if found is not None:  # as in archives of several samples
-            return f" with {name}; rename it to {found[1]}, and what belongs to it likewise."
-    return " of none of these; check the path."
-
-
-_PREFIXED = re.compile(
-    r".+?[-_.]?((?:filtered|raw)_feature_bc_matrix(?:\.h5)?|(?:matrix\.mtx|barcodes\.tsv|features\.tsv|genes\.tsv)(?:\.gz)?)"
-)
+        raise InputError(f"expected an .h5ad file at {path}{_OR}, found a folder {other_folder(path)}.")
 
 
 def _in_memory(adata: AnnData, name: str, path: Path) -> AnnDataSource:
@@ -124,6 +98,9 @@ def _refuse_other_formats(path: Path) -> None:
     )
     if h5py.is_hdf5(path):
         return
+    expect(
+        path.stat().st_size > 0, f"expected an .h5ad file at {path}, found an empty file; copy or download it again."
+    )
     ending = next((end for end in _CONVERSIONS if path.name.lower().endswith(end)), None)
     remedy = "write it with anndata's write_h5ad" if ending is None else _CONVERSIONS[ending]
     raise InputError(f"expected an .h5ad file at {path}{_OR}, found a file of another format; {remedy}.")

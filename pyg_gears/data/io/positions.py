@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyg_gears.data.io.obs_words import read_column
+from pyg_gears.data.io.other_folders import CELLS, unprefixed
 from pyg_gears.data.io.source import Source
 from pyg_gears.data.io.space_ranger import ranger_folder
 from pyg_gears.errors import InputError, expect, nearest_name
@@ -82,6 +84,13 @@ def read_positions(source: Source, key: str | None, option: str = "--spatial-key
     return pos
 
 
+def likely_positions(tables: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Keys under which positions may lie, by their names: of tables with two columns, and of pairs of columns of ``obs``."""
+    names = {column.lower(): column for column in columns}
+    found = [key for key in tables if key.lower() in TABLES or "spatial" in key.lower() or "coord" in key.lower()]
+    return found + [f"{names[x]},{names[y]}" for x, y in COLUMNS if x in names and y in names]
+
+
 def _numbers(name: str, where: str, table: Any) -> np.ndarray:
     """Float64 of whatever holds numbers, be it as text."""
     found = np.empty(0, dtype=object)
@@ -114,15 +123,22 @@ def _remedy(source: Source, tables: list[str], columns: list[str]) -> str:
     where = Path(source.where)
     if not tables and where.exists() and (where.parent / "spatial").is_dir() and ranger_folder(where.parent):
         return f"pass the folder {where.parent}, whose spatial/ holds them"
-    names = {column.lower(): column for column in columns}
-    flat = [key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)]
-    others = [key for key in flat if key.lower() in TABLES or "spatial" in key.lower() or "coord" in key.lower()]
-    others += [f"{names[x]},{names[y]}" for x, y in COLUMNS if x in names and y in names]
+    others = likely_positions([key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)], columns)
     if not others and "spatialdata_attrs" in source.keys("uns"):
         return "put those of the shapes there with spatialdata.get_centroids, since shapes and points are not read"
     if not others:
-        folder = "pass the folder of Space Ranger that has this matrix and spatial/ in it, or " * (
-            where.suffix == ".h5"
-        )
-        return f"{folder}add them (spots x 2), or name them with --spatial-key"
+        return f"{_from_tenx(where)}add them (spots x 2), or name them with --spatial-key"
     return f"name them with --spatial-key {others[0]}" + (f" (or {', '.join(others[1:3])})" if others[1:] else "")
+
+
+def _from_tenx(where: Path) -> str:
+    """What to do about a matrix of 10x Genomics, or a folder with one, that has no positions; "" for other files."""
+    if where.name in CELLS:
+        return f"{CELLS[where.name]}, or "
+    folder = ranger_folder(where) or where
+    if (folder / "spatial.tar.gz").is_file():
+        return f"unpack {folder / 'spatial.tar.gz'}, or "
+    plain = unprefixed(where.name)
+    if plain and (where.parent / "spatial").is_dir():
+        return f"rename it to {plain} and pass the folder {where.parent}, whose spatial/ holds them, or "
+    return "pass the folder of Space Ranger that has this matrix and spatial/ in it, or " * (where.suffix == ".h5")

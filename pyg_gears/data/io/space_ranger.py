@@ -83,7 +83,7 @@ def _counts(folder: Path, name: str) -> AnnData:
                 inspect_file(path, "hdf5") == "10x",
                 f"expected a matrix of 10x Genomics at {path}, found other HDF5; {_REMEDY}.",
             )
-            return read_tenx(path)
+            return read_tenx(path, name)
         if is_tenx_folder(folder / matrix):
             return read_tenx_folder(folder / matrix, name)
     raise AssertionError("ranger_folder has found one")
@@ -93,12 +93,14 @@ def _positions(spatial: Path) -> dict[str, Any]:
     if (spatial / "tissue_positions.parquet").is_file():
         return _parquet(spatial / "tissue_positions.parquet")
     text = contents(spatial, "tissue_positions.csv", "tissue_positions_list.csv")
-    rows = rows_of(text, f"{spatial}/tissue_positions.csv", ",")
+    rows = [row for row in rows_of(text, f"{spatial}/tissue_positions.csv", ",") if row]
     # Space Ranger 2 and later writes a header.
     header = list(rows.pop(0)) if rows and rows[0][:1] == ["barcode"] else list(_COLUMNS)
+    odd = [header] if not set(_COLUMNS) <= set(header) else [row for row in rows if len(row) != len(header)]
     expect(
-        set(_COLUMNS) <= set(header) and all(len(row) == len(header) for row in rows),
-        f"expected the columns {', '.join(_COLUMNS)} in {spatial}, found other ones or lines of other length; {_REMEDY}.",
+        not odd,
+        f"expected the columns {', '.join(_COLUMNS)} with commas between them in {spatial}, found the line "
+        f"{','.join((odd or [header])[0])[:100]!r}; {_REMEDY}.",
     )
     columns = dict(zip(header, zip(*rows, strict=True), strict=False))
     return {column: list(columns.get(column, ())) for column in _COLUMNS}

@@ -11,7 +11,7 @@ from pyg_gears.data.cell_draw import cell_draw
 from pyg_gears.data.io.anndata_source import AnnDataSource
 from pyg_gears.data.io.counts import read_counts, table_key
 from pyg_gears.data.io.gene_features import gene_features
-from pyg_gears.data.io.gene_names import gene_names
+from pyg_gears.data.io.gene_names import check_gene_index, gene_names
 from pyg_gears.data.io.on_tissue import rows_on_tissue
 from pyg_gears.data.io.placed_rows import placed_rows
 from pyg_gears.data.io.positions import read_positions
@@ -108,6 +108,8 @@ def check_structure(source: Source, options: ReadOptions, *, spatial: bool) -> S
     genes, features = gene_names(source, options.gene_column, key), gene_features(source, key)
     if features is not None:
         genes = tuple(genes[feature] for feature in features)
+    if options.gene_column is None:
+        check_gene_index(source, genes, key)
     least, what = (MIN_SPOTS, "spots") if spatial else (MIN_CELLS, "cells")
     expect(len(cells) >= least, f"{name}: expected at least {least} {what}, found {len(cells)}; use a larger sample.")
     expect(len(genes) >= MIN_GENES, f"{name}: expected at least {MIN_GENES} genes, found {len(genes)}; keep more.")

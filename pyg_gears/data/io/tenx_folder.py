@@ -90,14 +90,14 @@ def contents(folder: Path, *names: str) -> bytes:
 
 
 def rows_of(text: bytes, where: str, delimiter: str) -> list[list[str]]:
-    """Rows of a small table of text.
+    """Rows of a small table of text; a byte order mark, with which Excel begins it, is no part of it.
 
     Raises:
         InputError: for text that is not UTF-8 or no table, or that has null characters, which no ``.h5ad`` can hold.
     """
     expect(b"\0" not in text, f"expected a table of text in {where}, found null characters in it; {_WRITE_AGAIN}.")
     try:
-        return list(csv.reader(io.StringIO(text.decode()), delimiter=delimiter))
+        return list(csv.reader(io.StringIO(text.decode("utf-8-sig")), delimiter=delimiter))
     except (UnicodeDecodeError, csv.Error) as error:
         reason = "text that is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise InputError(f"expected a table of text in {where}, found {reason}; {_WRITE_AGAIN}.") from None

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 _REMEDY = "pass the matrix that Cell Ranger or Space Ranger wrote"
 
 
-def read_tenx(path: FilePath) -> AnnData:
+def read_tenx(path: FilePath, name: str | None = None) -> AnnData:
     """Read a ``.h5`` file that :func:`~pyg_gears.data.io.inspection.inspect_file` has passed.
 
     Args:
         path: ``filtered_feature_bc_matrix.h5`` or its like.
+        name: Name of the slide, for messages; the file's stem for None.
 
     Returns:
         Cells x genes with ``var["gene_ids"]``; see :func:`tenx_anndata` for what is left out.
@@ -42,16 +43,16 @@ def read_tenx(path: FilePath) -> AnnData:
         with reading(path):
             group = file[groups[0]]
             features = group.get("features", group)
-            names = {"name": "name", "id": "id", "feature_type": "feature_type"}
+            keys = {"name": "name", "id": "id", "feature_type": "feature_type"}
             if "features" not in group:
-                names = {"name": "gene_names", "id": "genes"}
-            columns = {key: _text(features[name]) for key, name in names.items() if name in features}
+                keys = {"name": "gene_names", "id": "genes"}
+            columns = {part: _text(features[key]) for part, key in keys.items() if key in features}
             barcodes = _text(group["barcodes"])
             # Compressed by barcode: the same three arrays are barcodes x genes, compressed by row.
             counts = csr_matrix(
                 (group["data"][:], group["indices"][:], group["indptr"][:]), shape=(len(barcodes), len(columns["name"]))
             )
-    return tenx_anndata(Path(path).stem, counts, barcodes, columns)
+    return tenx_anndata(Path(path).stem if name is None else name, counts, barcodes, columns)
 
 
 def tenx_anndata(name: str, counts: csr_matrix, barcodes: np.ndarray, columns: dict[str, np.ndarray]) -> AnnData:

@@ -52,6 +52,38 @@ def test_a_column_of_the_table_beside_raw(tmp_path: Path) -> None:
         both_ways(table, tmp_path, gene_column="symbol")
 
 
+def test_repeated_names_are_told_of_a_column_with_unique_ones(tmp_path: Path) -> None:
+    table = plain_table()
+    table.var["gene_ids"] = [f"ENSG{i:011d}" for i in range(GENES)]
+    table.var["genome"] = "mm10"
+    table.var["n_cells"] = range(GENES)
+    table.var_names = ["Ptn", "Ptn", *(f"S{i}" for i in range(2, GENES))]
+    with pytest.raises(
+        InputError,
+        match=r"unique gene names, found 1 that repeat, for instance Ptn; .*--gene-column gene_ids, or make them unique",
+    ):
+        both_ways(table, tmp_path)
+    (slide,), said = both_ways(table, tmp_path, gene_column="gene_ids")
+    assert (slide.genes[1], said) == ("ENSG00000000001", "")
+    del table.var["gene_ids"]
+    with pytest.raises(InputError, match=r"found 1 that repeat, for instance \['Ptn'\]; make them unique with"):
+        both_ways(table, tmp_path)
+
+
+def test_running_numbers_for_names_are_told_of_a_column_with_names(tmp_path: Path) -> None:
+    table = plain_table()
+    table.var_names = [str(2 * i) for i in range(GENES)]
+    assert both_ways(table, tmp_path)[1] == ""
+    table.var["features"] = [f"S{i}" for i in range(GENES)]
+    table.var["highly_variable"] = True
+    _, said = both_ways(table, tmp_path)
+    assert said.startswith(
+        "table: genes are named by running numbers (0, 2, 4, ...), so files are matched by the order"
+    )
+    assert said.endswith("take the names of a column of var with --gene-column features.")
+    assert both_ways(table, tmp_path, gene_column="features")[1] == ""
+
+
 def test_names_may_be_bytes() -> None:
     assert names_of_rows([b"Sox2", "Sox3", 4]) == ("Sox2", "Sox3", "4")
 

@@ -163,6 +163,14 @@ def test_other_formats_are_refused_with_the_way_to_convert_them(name: str, remed
         read_cells(tmp_path / name)
 
 
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "cells.h5ad").touch()
+    with pytest.raises(
+        InputError, match=r"expected an .h5ad file at .*, found an empty file; copy or download it again"
+    ):
+        read_cells(tmp_path / "cells.h5ad")
+
+
 def test_folders_and_pipes_that_are_no_data(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"expected an .h5ad file at .*, a folder of Space Ranger\), found a folder of none of these"

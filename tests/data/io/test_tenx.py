@@ -220,6 +220,59 @@ def test_a_matrix_alone_is_told_of_the_folder_with_its_positions(tmp_path: Path)
         read_slide(alone)
 
 
+def test_a_matrix_without_positions_is_told_the_way_to_them(tmp_path: Path) -> None:
+    prefixed = tenx(tmp_path).rename(tmp_path / "V1_Brain_filtered_feature_bc_matrix.h5")
+    (tmp_path / "spatial").mkdir()
+    with pytest.raises(
+        InputError, match=rf"rename it to filtered_feature_bc_matrix.h5 and pass the folder {tmp_path}, whose spatial/"
+    ):
+        read_slide(prefixed)
+    (tmp_path / "packed" / "outs").mkdir(parents=True)
+    tenx(tmp_path / "packed" / "outs")
+    (tmp_path / "packed" / "outs" / "spatial.tar.gz").touch()
+    with pytest.raises(InputError, match=r"found none; unpack .*/packed/outs/spatial.tar.gz, or add them"):
+        read_slide(tmp_path / "packed")
+    for name, remedy in (
+        ("cell_feature_matrix.h5", "spatialdata_io.xenium"),
+        ("filtered_feature_cell_matrix.h5", "put the centroids of cell_segmentations.geojson into"),
+    ):
+        cells = tenx(tmp_path).rename(tmp_path / name)
+        with pytest.raises(InputError, match=rf"positions in obsm\['spatial'\], found none; .*{remedy}"):
+            read_slide(cells)
+
+
+def test_folders_of_segmented_cells_name_the_matrix(tmp_path: Path) -> None:
+    for name in ("xenium/cell_feature_matrix.h5", "hd/outs/segmented_outputs/filtered_feature_cell_matrix.h5"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        folder = tmp_path / name.split("/")[0]
+        with pytest.raises(
+            InputError, match=rf"found a folder with {path.relative_to(folder)}; as cells pass this file; for a slide"
+        ):
+            read_slide(folder)
+
+
+def test_warnings_about_a_folder_bear_the_name_of_its_slide(tmp_path: Path) -> None:
+    for name in ("A1", "B1"):
+        (tmp_path / name).mkdir()
+        tenx(tmp_path / name, genes=["A", "B", "A", "C", "B", "D"])
+        with pytest.warns(UserWarning, match=f"^{name}: 2 gene names occur again"):
+            read_cells(tmp_path / name)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_positions_that_a_spreadsheet_has_saved(header: bool, tmp_path: Path) -> None:
+    text = "\ufeff" + positions(header).replace("\n", "\r\n") + "\r\n"
+    folder = ranger(tmp_path / "sample")
+    (folder / "spatial" / "tissue_positions.csv").write_bytes(text.encode())
+    with pytest.warns(UserWarning, match="tissue"):
+        assert read_slide(folder).counts.shape == (N - 1, G)
+    (folder / "spatial" / "tissue_positions.csv").write_text(text.replace(",", ";")[1:])
+    with pytest.raises(InputError, match=r"with commas between them in .*, found the line '.*;.*'; pass the folder"):
+        read_slide(folder)
+
+
 def test_a_folder_of_cell_ranger_holds_cells_alone(tmp_path: Path) -> None:
     (tmp_path / "sample").mkdir()
     tenx(tmp_path / "sample")
@@ -283,6 +336,8 @@ def test_bins_of_visium_hd_are_named(tmp_path: Path) -> None:
     (tmp_path / "outs" / "binned_outputs" / "square_008um").mkdir(parents=True)
     with pytest.raises(InputError, match=r"found a folder with bins of several sizes \(square_008um\); pass one"):
         read_slide(tmp_path)
+    with pytest.raises(InputError, match=r"found a folder with bins of several sizes \(square_008um\); pass one"):
+        read_slide(tmp_path / "outs" / "binned_outputs")
 
 
 def test_positions_in_parquet_need_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
