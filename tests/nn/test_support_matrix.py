@@ -230,7 +230,8 @@ def test_cell(name: str, column: str, cell: str) -> None:
 @pytest.mark.parametrize("name", LAYERS)
 def test_tensors_without_values_get_shapes(name: str) -> None:
     """As estimates of memory and of operations run a model."""
-    plain = call(name, build(name), *example())
+    layer, given = build(name), example()
+    plain = call(name, layer, *given)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        found = call(name, build(name), *map(mode.from_tensor, example()))
+        found = call(name, layer, *map(mode.from_tensor, given))
     assert (found.shape, found.dtype) == (plain.shape, plain.dtype)
