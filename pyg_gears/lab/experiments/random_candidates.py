@@ -29,14 +29,14 @@ class RandomCandidates(CandidateGraph):
         """Random candidates in the number and kind of the given ones."""
         return cls(**candidates._choices(), gate_target=candidates.gate_target)
 
-    def forward(self, data: Data) -> Data:
-        """Return the graph, or every graph of a Batch, with random ``edge_index`` (and ``gate_target`` where it can be known)."""
-        if isinstance(data, Batch) or data.x is None:
-            return super().forward(data)
+    def _of_one(self, data: Data) -> Data:
+        """Return the graph with random ``edge_index`` (and ``gate_target`` where it can be known)."""
+        if data.x is None:
+            return super()._of_one(data)
         x = data.x
         # The parent searches in the rows as it finds them; the edges then belong to the nodes in their own order.
         data.x = _shuffled(x)
-        data = super().forward(data)
+        data = super()._of_one(data)
         data.x = x
         return data
 
