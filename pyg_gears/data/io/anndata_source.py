@@ -34,7 +34,8 @@ class AnnDataSource:
     def keys(self, group: str) -> tuple[str, ...]:
         """Elements of a group."""
         found = self._element(group)
-        return tuple(map(str, found.keys())) if hasattr(found, "keys") else ()
+        names = found.keys() if hasattr(found, "keys") else ()
+        return tuple(str(name) for name in names if name is not None)  # in anndata 0.13, layers[None] is X
 
     def has(self, key: str) -> bool:
         """Whether the object holds the element."""

@@ -37,8 +37,11 @@ def store_anndata(path: Path, adata: AnnData) -> None:
         for name in ("X", "raw", "obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns"):
             part = getattr(adata, name)
             if part is not None and target.refusal is None:
-                tables = name not in ("X", "raw", "obs", "var")
-                write_elem(file, name, dict(part) if tables else part, dataset_kwargs=COMPRESSION)
+                if name not in ("X", "raw", "obs", "var"):
+                    part = {
+                        key: value for key, value in part.items() if key is not None
+                    }  # in anndata 0.13, layers[None] is X
+                write_elem(file, name, part, dataset_kwargs=COMPRESSION)
 
 
 def store_copy(path: Path, root: h5py.File, added: Mapping[str, Any]) -> None:
@@ -69,7 +72,7 @@ def store_copy(path: Path, root: h5py.File, added: Mapping[str, Any]) -> None:
                 write_elem(file, group, {})
             if key in file:
                 del file[key]
-            write_elem(file, key, value, dataset_kwargs=COMPRESSION)
+            write_elem(file[group], name, value, dataset_kwargs=COMPRESSION)
             if group == "obs":
                 columns = [column for column in file[group].attrs["column-order"] if column != name]
                 file[group].attrs["column-order"] = np.array([*columns, name], dtype=h5py.string_dtype())
