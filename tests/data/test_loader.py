@@ -143,6 +143,7 @@ def test_any_sequence_of_graphs_does() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*does not have many workers")
+@pytest.mark.filterwarnings("ignore:GPU available but not used")
 def test_lightning_sets_the_epoch() -> None:
     lightning = pytest.importorskip("lightning")
     seen: list[list[tuple[int, ...]]] = []
