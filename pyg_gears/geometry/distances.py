@@ -11,7 +11,9 @@ LEAST_SQUARE = 1e-12
 
 def edge_squared_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, " e"]:
     """Squared distance of the end points of every edge: ``||x_i - x_j||^2``, shape (e,)."""
-    return (pos[edge_index[1]] - pos[edge_index[0]]).square().sum(dim=-1)
+    # index_select rather than pos[...]: its gradient is one kernel on a GPU.
+    a, b = pos.index_select(0, edge_index[1]), pos.index_select(0, edge_index[0])
+    return (a - b).square().sum(dim=-1)
 
 
 def edge_distance(pos: Float[Tensor, "n d"], edge_index: Int[Tensor, "2 e"]) -> Float[Tensor, " e"]:

@@ -47,10 +47,10 @@ def gauge_fix(
     placed = ~pos.isnan().any(dim=-1)
     count = pos.new_zeros(b).index_add(0, batch, placed.to(pos.dtype)).clamp(min=1)
     mean = pos.new_zeros(b, pos.size(1)).index_add(0, batch, pos.where(placed[:, None], 0.0)) / count[:, None]
-    centred = pos - mean[batch]
+    centred = pos - mean.index_select(0, batch)
     square = centred.square().sum(dim=-1).where(placed, 0.0)
     mean_square = pos.new_zeros(b).index_add(0, batch, square) / count
-    return centred / _rms(mean_square)[batch, None]
+    return centred / _rms(mean_square).index_select(0, batch)[:, None]
 
 
 def principal_frame(pos: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:

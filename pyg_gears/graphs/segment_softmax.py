@@ -46,7 +46,7 @@ def segment_log_softmax(values: Float[Tensor, "e ..."], index: Int[Tensor, " e"]
         Log-probabilities, of the shape of ``values``.
     """
     shifted = _shifted(values, index, size)
-    return shifted - segment_sum(shifted.exp(), index, size).log()[index]
+    return shifted - segment_sum(shifted.exp(), index, size).log().index_select(0, index)
 
 
 def segment_sum(values: Float[Tensor, "e ..."], index: Int[Tensor, " e"], size: int) -> Float[Tensor, "size ..."]:
@@ -63,13 +63,13 @@ def _shifted(values: Tensor, index: Tensor, size: int) -> Tensor:
     # The maximum only shifts the exponent: its gradient cancels exactly, so none is taken.
     fixed = values.detach()
     top = fixed.new_full((size, *values.shape[1:]), -torch.inf).scatter_reduce(0, _rows(index, fixed), fixed, "amax")
-    return values - top.clamp(min=torch.finfo(values.dtype).min)[index]
+    return values - top.clamp(min=torch.finfo(values.dtype).min).index_select(0, index)
 
 
 def _weights(logits: Tensor, index: Tensor, size: int) -> Tensor:
     alpha = _shifted(logits, index, size).exp()
     # At least one wherever a row takes part: its largest is exp(0).
-    return alpha / segment_sum(alpha, index, size).clamp(min=torch.finfo(alpha.dtype).tiny)[index]
+    return alpha / segment_sum(alpha, index, size).clamp(min=torch.finfo(alpha.dtype).tiny).index_select(0, index)
 
 
 class _SegmentSoftmax(torch.autograd.Function):
@@ -84,4 +84,4 @@ class _SegmentSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         alpha, index = ctx.saved_tensors
         weighted = alpha * grad_outputs[0]
-        return weighted - alpha * segment_sum(weighted, index, ctx.size)[index], None, None
+        return weighted - alpha * segment_sum(weighted, index, ctx.size).index_select(0, index), None, None
