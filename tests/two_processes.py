@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+from unittest import mock
 
 PATIENCE = 900  # seconds; beside other work a process may get a twentieth of a core
 PRELOADED = ["pyg_gears.gears", "pyg_gears.cli.command_line", "lightning", "pandas"]
@@ -29,7 +30,9 @@ def in_two_processes(work: Callable[..., Any], *arguments: Any, launcher: str = 
         here, there = context.Pipe()
         environment = _variables(launcher, number, port)
         processes.append(context.Process(target=_start, args=(there, environment, work, arguments)))
-        processes[-1].start()
+        # A fork cannot use a GPU that Lightning has asked for in its parent.
+        with mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": ""}):
+            processes[-1].start()
         there.close()
         ends.append(here)
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -148,11 +148,12 @@ class PatchPredictor:
                     missing.append(number)
                 else:
                     keep(number, found)
-            work = self._compute(x, patches, [chosen[number] for number in missing])
-            for number, shard in zip(missing, work, strict=True):
-                if self.shard_dir is not None and current_ranks().first:
-                    write_shard(self.shard_dir, number, identity, shard)
-                keep(number, shard)
+            # Closed at once also where a shard cannot be written: the models are on loan as long as it is open.
+            with closing(self._compute(x, patches, [chosen[number] for number in missing])) as work:
+                for number, shard in zip(missing, work, strict=True):
+                    if self.shard_dir is not None and current_ranks().first:
+                        write_shard(self.shard_dir, number, identity, shard)
+                    keep(number, shard)
         joined = PairCertainty.join([certainty[number] for number in range(len(chosen))])
         return PredictionOutput(pos, len(chosen) - len(missing), joined)
 
@@ -161,7 +162,7 @@ class PatchPredictor:
         folder = self.shard_dir
         return None if folder is None else by_first(lambda: read_shard(folder, number, identity))
 
-    def _compute(self, x: Float[Tensor, "n c"], patches: PatchesOutput, chosen: Sequence[range]) -> Iterator[Shard]:
+    def _compute(self, x: Float[Tensor, "n c"], patches: PatchesOutput, chosen: Sequence[range]) -> Generator[Shard]:
         """Shards in the order of ``chosen``: by Dask's workers, or dealt to the processes of this run."""
         if (cluster := dask_cluster()) is not None:
             # What a task does not need is not sent.

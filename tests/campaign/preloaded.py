@@ -54,7 +54,9 @@ class Preloaded:
 
     def __enter__(self) -> Self:
         package = Path(__file__).resolve().parents[2]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(package)}
+        # A fork cannot use a GPU that Lightning has asked for in its parent.
+        hidden = {"CUDA_VISIBLE_DEVICES": ""}
+        environment = {**os.environ, **hidden, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(package)}
         self._server = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", _SERVER],
             stdin=subprocess.PIPE,

@@ -140,6 +140,18 @@ def test_models_are_given_back_in_their_mode_and_on_their_device(oracle, make_ti
     assert moves == ["cuda", "cpu"]
 
 
+def test_models_are_given_back_at_once_where_a_shard_cannot_be_written(oracle, make_tissue, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("pyg_gears.layout.patch_predictor.write_shard", full)
+    model = oracle().train()
+    with pytest.raises(OSError, match="no space left") as held:  # its traceback keeps every frame alive
+        predict([model], make_tissue(20), patches_of([10], 20), LayoutSettings(), shard_dir=tmp_path)
+    assert held.value is not None
+    assert model.training
+
+
 def test_the_noise_is_drawn_on_the_cpu_whatever_the_device(make_tissue):
     """The same draw on every device: a generator of the device would give another layout there."""
 

@@ -81,7 +81,8 @@ def make_unit(
 def _read(folder: Path) -> Unit:
     content = json.loads((folder / FILE).read_text(encoding="utf-8"))
     layouts = {
-        name: pd.read_csv(folder / f"{name}.csv", index_col=0, float_precision="round_trip").to_numpy(np.float64)
+        # As text first: pandas' own parser is not exact to the last bit in all versions.
+        name: pd.read_csv(folder / f"{name}.csv", index_col=0, dtype={"x": str, "y": str}).astype(np.float64).to_numpy()
         for name in content["scores"]
     }
     scores = {
