@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 
 import torch
+from diffusion_step import ProductCounter
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.data import Batch
 
 from pyg_gears import Recipe
@@ -120,9 +120,9 @@ def main() -> None:
                 step()
                 peak = torch.cuda.max_memory_allocated() / 2**20
                 count, busy = kernels(step)
-                with FlopCounterMode(display=False) as counter:
+                with ProductCounter() as counter:
                     step()
-            arithmetic = counter.get_total_flops() / rate
+            arithmetic = counter.total / rate
             print(
                 f"| `{name}` | {batch.num_nodes:,} | {count:,} | {there:.0f} | {busy:.1f} | {arithmetic:.2f} "
                 f"| {peak:,.0f} | {here} |",

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 PRESET_HELP = (
-    "How much is computed. quick: one model, minutes; standard: the mean of three, many times as long; thorough: longer "
-    "still; the others are for comparisons (docs/recipe.md)."
+    "How much is computed. quick: one model, minutes; standard: the mean of three, eight times as long, a little better; "
+    "thorough: longer still, no better where it was measured; the others are for comparisons (docs/recipe.md)."
 )
 
 

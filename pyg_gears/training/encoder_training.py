@@ -118,7 +118,8 @@ def fit_encoder(
             without an adversary.
         folder: Where checkpoints go.
         progress: Show progress bars.
-        device: Where networks are trained.
+        device: Where the networks of ``published`` and ``d7`` are trained. Those of ``learned`` are trained on the CPU: their
+            steps are many and small, and on an H200 they took twice as long (docs/gpu.md).
 
     Returns:
         The encoder and the embedded slides. Those of the training slides are in-sample without ``cross_fit``, and for
@@ -160,7 +161,7 @@ def fit_encoder(
         seed=seed,
         folder=folder,
         progress=progress,
-        device=device,
+        device=device if isinstance(recipe, D7Embedding) else "cpu",
     )
     if isinstance(recipe, D7Embedding):
         plain = PublishedEncoder(front, members[0])

@@ -209,6 +209,11 @@ def test_the_same_seed_gives_the_same_encoder_and_another_another(tissue, plain)
     assert not torch.allclose(other[0].encode(slide), plain[0].encode(slide), atol=1e-3)
 
 
+def test_learned_networks_are_trained_on_the_cpu_whatever_the_device(tissue, plain) -> None:
+    found = fit_encoder(recipe(), tissue.slides[:2], None, [(tissue.slides[2], None)], seed=0, device="cuda").encoder
+    assert torch.equal(found.encode(tissue.slides[2]), plain[0].encode(tissue.slides[2]))
+
+
 def test_global_random_states_are_left_alone(tissue) -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     fit(recipe(adversary={"weight": 1.0}), tissue.slides)
