@@ -213,6 +213,7 @@ class FittedGears:
             layout = paired_layout(layout, *prepared.paired, seed=prepared.seed)
         verdict = layout_verdict(
             float(confidence[kept].mean()),
+            cells=int(kept.sum()),
             far=gap.far,
             depth=prepared.depth,
             signal=prepared.signal,

@@ -5,7 +5,7 @@ import pytest
 from pyg_gears.layout import layout_verdict
 from pyg_gears.layout.verdict import USES
 
-GOOD = {"far": False, "depth": 1.0, "signal": 1.0, "held_out": 0.7, "slides": 3}
+GOOD = {"cells": 300, "far": False, "depth": 1.0, "signal": 1.0, "held_out": 0.7, "slides": 3}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,15 @@ def test_far_cells_are_never_reliable():
     assert verdict.word == "coarse only"
     assert "far from the training spots" in verdict.reason
     assert "same tissue, patient and platform" in verdict.remedy
+
+
+def test_few_cells_are_never_reliable_and_are_the_reason():
+    verdict = layout_verdict(0.9, **GOOD | {"cells": 15, "far": True})
+    assert verdict.word == "coarse only"
+    assert "15 cells do not show how far" in verdict.reason
+    assert verdict.remedy == "16 cells or more in the file"
+    assert layout_verdict(0.2, **GOOD | {"cells": 15}).word == "cannot tell"
+    assert layout_verdict(0.9, **GOOD | {"cells": 16}).word == "reliable"
 
 
 def test_one_slide_alone_is_never_called_reliable():
