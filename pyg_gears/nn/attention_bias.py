@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyg_gears.errors import InputError, described
 from pyg_gears.geometry.known_values import values_are_known
+from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.nn.edge_rows import EdgeRows, edge_rows
@@ -197,6 +198,30 @@ class AttentionBias:
             # A row without an edge has to stay finite here; see reached for what becomes of it.
             self._dense[key] = graphs.spread(logits.clamp(min=mask_value(dtype)))
         return self._dense[key]
+
+
+def bias_of_edges(
+    edge_index: Int[Tensor, "2 e"],
+    num_nodes: int,
+    batch: Int[Tensor, " n"] | None,
+    gate_logits: Tensor | None,
+    pair_bias: Tensor | None,
+    bias: AttentionBias | None,
+    beta: float,
+) -> tuple[Int[Tensor, "2 e"], AttentionBias]:
+    """What a layer is given, as checked edges and one bias: that of the call, or one made of its parts.
+
+    Raises:
+        InputError: for edges or a batch of another graph, NaN in the parts, or parts beside a bias.
+    """
+    if bias is None or edge_index is not bias.edge_index:
+        edge_index = checked_edges(edge_index, num_nodes)
+    if bias is None:
+        bias = AttentionBias(edge_index, num_nodes, checked_batch(batch, num_nodes), gate_logits, pair_bias, beta)
+        bias.refuse_nan()
+    elif gate_logits is not None or pair_bias is not None or batch is not None:
+        raise InputError("expected gate logits, pair bias and batch inside bias, found them beside it; leave them out.")
+    return edge_index, bias
 
 
 def _per_head(logits: Tensor) -> Tensor:

@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pyg_gears.nn.attention_bias import AttentionBias
+from pyg_gears.nn.padded_graphs import PaddedGraphs
+
 
 def dense_attention(
     query: Float[Tensor, "b h m d"],
@@ -38,6 +41,43 @@ def dense_attention(
     # The gradient is written out for one type of number: autocast would mix two.
     with torch.autocast(query.device.type, enabled=False):
         return _DenseAttention.apply(query, key, value, bias, geo, clip)[0]
+
+
+def attend_densely(
+    query: Float[Tensor, "n h d"],
+    key: Float[Tensor, "n h d"],
+    value: Float[Tensor, "n h v"],
+    bias: AttentionBias,
+    padded: PaddedGraphs,
+    geo: Float[Tensor, "b h m m"] | None = None,
+    clip: float | None = None,
+) -> tuple[Float[Tensor, "n h v"], Tensor]:
+    """The same for the nodes of a batch, with the sum of each node's weights.
+
+    Args:
+        query: Queries of the nodes, already scaled, shape (n, h, d).
+        key: Keys, shape (n, h, d).
+        value: Values, shape (n, h, v).
+        bias: Gate and pair bias of the edges.
+        padded: Where nodes and edges lie.
+        geo: Second bias, padded.
+        clip: As in :func:`dense_attention`.
+
+    Returns:
+        Weighted means of the values, shape (n, h, v), zero at a node that no edge reaches; and the sum of each node's weights, 1
+        or 0, in a shape that broadcasts with them.
+    """
+    query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, value))
+    found = padded.gather(
+        dense_attention(query, key, value, bias.dense(padded, value.dtype), geo, clip).transpose(1, 2)
+    )
+    reached = bias.reached()
+    if reached is not None:
+        mass = reached[..., None].to(value.dtype)
+        return found * mass, mass
+    if padded.filled is not None:
+        return found, padded.filled[:, None, None].to(value.dtype)
+    return found, value.new_ones(())
 
 
 class _DenseAttention(torch.autograd.Function):

@@ -11,15 +11,13 @@ from torch import Tensor
 from torch.nn import GELU, Dropout, LayerNorm, Linear, Parameter, Sequential
 from torch_geometric.nn import MessagePassing
 
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import expect
 from pyg_gears.geometry.checked_sizes import check_sizes
-from pyg_gears.graphs.checked_batch import checked_batch
-from pyg_gears.graphs.checked_edges import checked_edges
 from pyg_gears.graphs.segment_softmax import segment_softmax
-from pyg_gears.nn.attention_bias import AttentionBias
+from pyg_gears.nn.attention_bias import AttentionBias, bias_of_edges
 from pyg_gears.nn.attention_terms import AttentionTerms, attention_terms
 from pyg_gears.nn.checked_nodes import checked_nodes, checked_positions, checked_results
-from pyg_gears.nn.dense_attention import dense_attention
+from pyg_gears.nn.dense_attention import attend_densely
 from pyg_gears.nn.geometry_bias import GeometryBias, GeoMode
 from pyg_gears.nn.observed import sends_messages
 from pyg_gears.nn.qk_scale import TAU_RANGE, qk_scale, starting_tau
@@ -217,25 +215,10 @@ class IPAConv(MessagePassing):
         s = checked_nodes(s, self.channels, self.project.weight, "s")
         pos = checked_positions(pos, s, dims=2)
         n = s.size(0)
-        if bias is None or edge_index is not bias.edge_index:
-            edge_index = checked_edges(edge_index, n)
-        if bias is None:
-            bias = AttentionBias(edge_index, n, checked_batch(batch, n), gate_logits, pair_bias, self.beta)
-            bias.refuse_nan()
-        elif gate_logits is not None or pair_bias is not None or batch is not None:
-            raise InputError(
-                "expected gate logits, pair bias and batch inside bias, found them beside it; leave them out."
-            )
+        edge_index, bias = bias_of_edges(edge_index, n, batch, gate_logits, pair_bias, bias, self.beta)
         bias.check(edge_index, n, self.heads)
         z = self.norm(s)
-        # Under autocast the projection is of a narrower type than the coordinates, and the attention runs in theirs.
-        count = 1 if self.qk == "none" else 3
-        parts = self.project(z).to(pos.dtype).view(n, count, self.heads, self.head_channels).unbind(dim=1)
-        value = parts[-1]
-        if use_qk and self.qk != "none":
-            query, key = qk_scale(parts[0], parts[1], self.qk, self.temperature)
-        else:
-            query, key = pos.new_zeros(2, n, self.heads, 1).unbind()
+        query, key, value = self._project(z, pos.dtype, use_qk)
         geometry = self.geometry if use_geo else None
         # The coordinates ride along with the values: sum_j a_ij (x_j - x_i) = (A x)_i - x_i sum_j a_ij.
         carried = torch.cat([value, pos[:, None].expand(-1, self.heads, -1)], dim=-1)
@@ -244,16 +227,8 @@ class IPAConv(MessagePassing):
         padded = None if self.layout == "edge" or watched else bias.padded(auto=self.layout == "auto")
         if padded is not None:
             geo = None if geometry is None else geometry.dense(z, pos, edge_index, padded)
-            query, key, value = (padded.pad(part).transpose(1, 2) for part in (query, key, carried))
-            attended = dense_attention(query, key, value, bias.dense(padded, pos.dtype), geo, self.qk_clip)
-            message, centre = padded.gather(attended.transpose(1, 2)).split([self.head_channels, 2], dim=-1)
-            # Where every edge takes part the weights of a node sum to one, or to zero without an edge.
-            mass, reached = pos.new_ones(()), bias.reached()
-            if reached is not None:
-                mass = reached[..., None].to(pos.dtype)
-                message, centre = message * mass, centre * mass
-            elif padded.filled is not None:
-                mass = padded.filled[:, None, None].to(pos.dtype)
+            received, mass = attend_densely(query, key, carried, bias, padded, geo, self.qk_clip)
+            message, centre = received.split([self.head_channels, 2], dim=-1)
         else:
             geo = None if geometry is None else geometry(z, pos, edge_index, bias.batch)
             # The mass is sent along: an explainer that scales a message scales its share of the coordinates.
@@ -277,6 +252,17 @@ class IPAConv(MessagePassing):
         if not return_terms:
             return new_s, new_pos
         return new_s, new_pos, attention_terms(qk, geo, bias.gate, bias.pair, alpha)
+
+    def _project(self, z: Tensor, dtype: torch.dtype, use_qk: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, shape (n, h, d) each; without the q.k term, queries and keys of one zero."""
+        # Under autocast the projection is of a narrower type than the coordinates, and the attention runs in theirs.
+        count = 1 if self.qk == "none" else 3
+        parts = self.project(z).to(dtype).view(-1, count, self.heads, self.head_channels).unbind(dim=1)
+        if use_qk and self.qk != "none":
+            query, key = qk_scale(parts[0], parts[1], self.qk, self.temperature)
+        else:
+            query, key = parts[-1].new_zeros(2, z.size(0), self.heads, 1).unbind()
+        return query, key, parts[-1]
 
     def edge_update(self, query_i: Tensor, key_j: Tensor) -> Tensor:
         """Product q . k of every edge and head, shape (e, h)."""
