@@ -349,8 +349,10 @@ def test_a_layout_of_a_backed_anndata(part: slice, tmp_path: Path) -> None:
     found = write_zeros(tmp_path / "layout.h5ad", backed[part] if part.start else backed)
     expected = anndata.read_h5ad(path)[part]
     np.testing.assert_array_equal(found.X.toarray(), expected.X.toarray())
-    assert list(found.obs_names) == list(expected.obs_names) and "gears_confidence" in found.obs
-    assert backed.isbacked and "gears_confidence" not in backed.obs
+    assert list(found.obs_names) == list(expected.obs_names)
+    assert "gears_confidence" in found.obs
+    assert backed.isbacked
+    assert "gears_confidence" not in backed.obs
     backed.file.close()
 
 
