@@ -101,7 +101,8 @@ def write_layout(
 
     Args:
         path: A new file.
-        source: The cells' file in any format that is read, or their AnnData (it is not changed).
+        source: The cells' file in any format that is read, or their AnnData (it is not changed; a backed one is read
+            into memory).
         pos: Layout in the gauge, shape (n, 2).
         confidence: Trust in each cell's place, shape (n,), 0..1.
         distances: Distances in the layout's unit, any SciPy sparse format, shape (n, n).
@@ -109,7 +110,7 @@ def write_layout(
         at_last: Called when all is written, just before the file appears.
 
     Raises:
-        InputError: when the file exists or cannot be written, or sizes disagree.
+        InputError: when the file exists or cannot be written, sizes disagree, or a backed AnnData cannot be read into memory.
     """
     import anndata
 
@@ -130,7 +131,7 @@ def write_layout(
         )
 
     if isinstance(source, anndata.AnnData):
-        adata = source.copy()
+        adata = _copied(source)
     else:
         with open_source(named_path(source).path) as table:
             if isinstance(table, StoredSource) and isinstance(table.root, h5py.File):
@@ -146,6 +147,20 @@ def write_layout(
         group, name = key.split("/")
         getattr(adata, group)[name] = value
     _write(path, adata, at_last)
+
+
+def _copied(adata: AnnData) -> AnnData:
+    """A copy; of one that is backed by a file, or that ``read_lazy`` of anndata gave, in memory."""
+    import pandas as pd
+
+    if not adata.isbacked and isinstance(adata.obs, pd.DataFrame):
+        return adata.copy()
+    try:
+        return adata.to_memory(copy=True)
+    except KeyError as error:  # anndata reads no backed file without X
+        raise InputError(
+            f"expected an AnnData that can be read into memory, found one that cannot ({error.args[0]}); pass its file's path."
+        ) from None
 
 
 def _storable(value: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyg_gears.data.io.inspection import inspect_file
@@ -41,7 +42,7 @@ def open_zarr(path: FilePath) -> Iterator[StoredSource]:
             f"expected the package zarr to read {path}, found none; install it with pip install 'pyg-gears[io]'."
         ) from None
     path = Path(path)
-    table = _table(path) if path.is_dir() else path
+    table = _table(path) if path.is_dir() else _archive(path)
     inspect_file(table, "zarr")
     with reading(table):
         store = table if table.is_dir() else zarr.storage.ZipStore(table, mode="r")
@@ -51,6 +52,20 @@ def open_zarr(path: FilePath) -> Iterator[StoredSource]:
         yield StoredSource(root, str(path), _name(path))
     finally:
         root.store.close()
+
+
+def _archive(path: Path) -> Path:
+    """The archive itself, unless it holds a SpatialData store, whose images would have to be looked through."""
+    from pyg_gears.data.io.inspection.node import Unfit
+    from pyg_gears.data.io.inspection.zarr_listing import list_store
+
+    with suppress(Unfit, OSError, zipfile.BadZipFile):  # said by the inspection
+        folders = {name.split("/", 1)[0] for name in list_store(path).sizes}
+        expect(
+            "obs" in folders or not {"tables", "table"} & folders,
+            f"expected an AnnData in the archive {path}, found a SpatialData store; unpack it and pass the folder.",
+        )
+    return path
 
 
 def _folder_in_archive(path: Path) -> str:

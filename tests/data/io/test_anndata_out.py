@@ -333,3 +333,43 @@ def test_real_sections_read(real_slides: Path) -> None:
             assert slide.counts.shape == tuple(file["X"].attrs["shape"])
             assert slide.counts.sum() == pytest.approx(file["X"]["data"][:].sum(dtype=np.float64), rel=1e-4)
         assert (slide.pos is None) == (path.stem == "tasic_sc")
+
+
+def write_zeros(path: Path, adata: anndata.AnnData) -> anndata.AnnData:
+    n = adata.n_obs
+    write_layout(path, adata, pos=np.zeros((n, 2)), confidence=np.ones(n), distances=csr_array((n, n)), info={})
+    return anndata.read_h5ad(path)
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(5, 20)], ids=["whole", "view"])
+@pytest.mark.filterwarnings("ignore:The 'mode.chained_assignment' option")  # anndata, of views
+def test_a_layout_of_a_backed_anndata(part: slice, tmp_path: Path) -> None:
+    path = saved(tmp_path, x=csr_matrix(np.random.default_rng(0).poisson(1.0, (N, G))))
+    backed = anndata.read_h5ad(path, backed="r")
+    found = write_zeros(tmp_path / "layout.h5ad", backed[part] if part.start else backed)
+    expected = anndata.read_h5ad(path)[part]
+    np.testing.assert_array_equal(found.X.toarray(), expected.X.toarray())
+    assert list(found.obs_names) == list(expected.obs_names)
+    assert "gears_confidence" in found.obs
+    assert backed.isbacked
+    assert "gears_confidence" not in backed.obs
+    backed.file.close()
+
+
+def test_a_layout_of_a_lazy_anndata(tmp_path: Path) -> None:
+    pytest.importorskip("xarray")
+    lazy = anndata.experimental.read_lazy(str(saved(tmp_path)))
+    found = write_zeros(tmp_path / "layout.h5ad", lazy)
+    np.testing.assert_array_equal(found.X, table().X)
+
+
+def test_a_backed_anndata_without_x_is_passed_as_a_path(tmp_path: Path) -> None:
+    adata = table()
+    adata.layers["counts"], adata.X = adata.X, None
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    with pytest.raises(
+        InputError, match=r"read into memory, found one that cannot \(.*'X'.*\); pass its file's path\.$"
+    ):
+        write_zeros(tmp_path / "layout.h5ad", backed)
+    backed.file.close()

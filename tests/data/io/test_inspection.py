@@ -575,6 +575,17 @@ def test_unsafe_and_damaged_stores(case: str, store: Path) -> None:
         raise AssertionError(verdict(store, "zarr")["found"])
 
 
+def test_types_of_a_newer_zarr(tmp_path: Path) -> None:
+    """Records in zarr 3.4 are called "struct", which zarr 3.1 does not know."""
+    path = written_store(tmp_path)
+    edit_metadata(path, "obsm/spatial", lambda m: m.update(data_type="of_tomorrow"))
+    with pytest.raises(
+        InputError,
+        match=r"obsm/spatial holds values of a type that zarr \d\S+ does not know\); upgrade zarr .*, or write .*write_h5ad\.",
+    ):
+        inspect_file(path, "zarr")
+
+
 def test_indices_in_a_store_are_checked(tmp_path: Path) -> None:
     import zarr
 

@@ -112,6 +112,14 @@ def test_spatialdata_stores_without_one_table(tmp_path: Path) -> None:
         read_slide(linked)
 
 
+@pytest.mark.parametrize("top", ["", "section.zarr/"])
+def test_a_spatialdata_store_in_an_archive(top: str, tmp_path: Path) -> None:
+    folder = spatialdata(tmp_path / "section.zarr")
+    (folder / "images" / "link").unlink()
+    with pytest.raises(InputError, match=r"archive .*, found a SpatialData store; unpack it and pass the folder\."):
+        read_slide(zipped(folder, top))
+
+
 def test_positions_that_lie_in_shapes_alone(tmp_path: Path) -> None:
     path = spatialdata(tmp_path / "mouse.zarr")
     shutil.rmtree(path / "tables" / "table" / "obsm" / "spatial")

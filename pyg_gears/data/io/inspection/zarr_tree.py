@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ class _Walk:
         return node
 
     def _array(self, node: Node, sizes: ArrayMetadata) -> None:
-        array = self.group[node.path]
+        array = self._open(node)
         if tuple(array.shape) != sizes.shape:
             raise Unfit(f"{node.called} has two shapes")
         node.shape = sizes.shape
@@ -98,6 +99,18 @@ class _Walk:
         encoding = self.described.get(node.path.rpartition("/")[0], ({}, None))[0].get("encoding-type")
         self.budget.add_bytes(declared, node.called, in_blocks=read_in_blocks(node.path, encoding))
         node.slabs = partial(self._slabs, array, node, width)
+
+    def _open(self, node: Node) -> Any:
+        try:
+            return self.group[node.path]
+        except ValueError as error:
+            if "No Zarr data type" not in str(error):
+                raise
+            # Such as records, which rank_genes_groups of scanpy leaves: zarr 3.4 writes another name for them than 3.1 knows.
+            raise Unfit(
+                f"{node.called} holds values of a type that zarr {version('zarr')} does not know",
+                "upgrade zarr with pip install --upgrade zarr, or write it with anndata's write_h5ad",
+            ) from None
 
     def _slabs(self, array: Any, node: Node, width: int) -> Iterator[np.ndarray]:
         if not node.shape or 0 in node.shape:
