@@ -96,8 +96,8 @@ class Gears:
                 slides, and with fewer a spatial block of each. Its spots join the last epochs and the regressions.
             work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.
             progress: Show progress bars.
-            device: Where structure models, and the encoders of ``published`` and ``d7``, are trained: "auto", "cpu" or "cuda". The
-                fitted model is on the CPU.
+            device: Where structure models, and the encoders of ``published`` and ``d7``, are trained: "auto", "cpu" or "cuda".
+                The fitted model is on the CPU.
 
         Returns:
             The fitted model.
