@@ -52,7 +52,7 @@ def attend_densely(
     geo: Float[Tensor, "b h m m"] | None = None,
     clip: float | None = None,
 ) -> tuple[Float[Tensor, "n h v"], Tensor]:
-    """The same for the nodes of a batch, with the sum of each node's weights.
+    """:func:`dense_attention` on the nodes of a batch, with the sum of each node's weights.
 
     Args:
         query: Queries of the nodes, already scaled, shape (n, h, d).
@@ -71,6 +71,7 @@ def attend_densely(
     found = padded.gather(
         dense_attention(query, key, value, bias.dense(padded, value.dtype), geo, clip).transpose(1, 2)
     )
+    # Where every edge takes part the weights of a node sum to one, or to zero without an edge.
     reached = bias.reached()
     if reached is not None:
         mass = reached[..., None].to(value.dtype)

@@ -38,9 +38,8 @@ def store_anndata(path: Path, adata: AnnData) -> None:
             part = getattr(adata, name)
             if part is not None and target.refusal is None:
                 if name not in ("X", "raw", "obs", "var"):
-                    part = {
-                        key: value for key, value in part.items() if key is not None
-                    }  # in anndata 0.13, layers[None] is X
+                    # In anndata 0.13, layers[None] is X.
+                    part = {key: value for key, value in part.items() if key is not None}
                 write_elem(file, name, part, dataset_kwargs=COMPRESSION)
 
 
