@@ -79,7 +79,7 @@ class FittedGears:
     def seen(self) -> frozenset[str]:
         """Names of the slides that the encoder was fitted on; a held-out block lies on one of them."""
         whole = () if self.report["held_out_is_block"] else self.report["held_out"]
-        return frozenset(self.report["slides"]) - frozenset(whole)
+        return frozenset(self.report.get("encoder_slides", set(self.report["slides"]) - set(whole)))
 
     @property
     def trained(self) -> frozenset[str]:

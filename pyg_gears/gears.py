@@ -9,46 +9,37 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
-from pyg_gears.data import EmbeddedSlide, Slide
+from pyg_gears.data import EmbeddedSlide
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.gene_overlap import FEW_SHARED
 from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.data.leftovers import remove_parts
 from pyg_gears.devices import find_device
-from pyg_gears.encoders import SCAdapter, TrainingGenes
+from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes
 from pyg_gears.errors import expect
 from pyg_gears.fitted_gears import FittedGears
-from pyg_gears.layout import (
-    ConfidenceCalibration,
-    LeftOutOutput,
-    Regressions,
-    TrainingSupport,
-    left_out_quality,
-    own_components,
-    reconstruct_layout,
-    row_spearman,
-)
+from pyg_gears.held_out_fit import HeldOutFit, fit_held_out
+from pyg_gears.layout import Regressions, TrainingSupport
 from pyg_gears.models import StructureModel
 from pyg_gears.ranks import by_first, join_ranks
 from pyg_gears.reconstruction import Reconstruction
 from pyg_gears.seeds import child_seed
+from pyg_gears.training.all_slides import AllSlides, as_held_out, prepare_all_slides
 from pyg_gears.training.build_model import build_model
 from pyg_gears.training.checkpoint import claim_folder
 from pyg_gears.training.dealt_minisets import check_devices
 from pyg_gears.training.encoder_training import check_embedding
-from pyg_gears.training.final_minisets import final_minisets
 from pyg_gears.training.final_training import train_on_all
+from pyg_gears.training.minisets import recipe_minisets
 from pyg_gears.training.parts import Parts, choose_parts
 from pyg_gears.training.preparation import Prepared, check_slides, held_out_name, prepare_parts
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.rival_energies import rival_energies
-from pyg_gears.training.structure_training import kept_energies, train_structure
-from pyg_gears.training.whole_slides import whole_slides
 from pyg_gears.typing import FilePath
 
 
@@ -93,7 +84,7 @@ class Gears:
             cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that
                 brings them to the training spots (``embedding.adapter``). Of more than 20,000, as many are drawn by the seed.
             validate: Name of the slide held out for early stopping and confidence; by default the last of three or more
-                slides, and with fewer a spatial block of each. Its spots join the last epochs and the regressions.
+                slides, and with fewer a spatial block of each. Its spots join the final training and the regressions.
             work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.
             progress: Show progress bars.
             device: Where structure models, and the encoders of ``published`` and ``d7``, are trained: "auto", "cpu" or "cuda".
@@ -129,65 +120,77 @@ class Gears:
         """The fit; of several processes the first one does alone what is not dealt, and reads and writes ``work``."""
         recipe, seed = self.recipe, self.recipe.training.seed
 
-        def prepare_alone() -> Prepared:
-            claim_folder(work, key, ours=("encoder", "minisets", "member_*"))
-            return prepare_parts(recipe, parts, work, progress=progress, device=device)
+        def prepare_alone() -> tuple[Prepared, AllSlides]:
+            claim_folder(work, key, ours=("encoder", "minisets", "member_*", "all_slides"))
+            prepared = prepare_parts(recipe, parts, work, progress=progress, device=device)
+            if recipe.training.final_epochs == 0:
+                return prepared, as_held_out(parts, prepared)
+            return prepared, prepare_all_slides(recipe, parts, work / "all_slides", progress=progress, device=device)
 
-        prepared = by_first(prepare_alone)
-        spots = [(slide.x, slide.pos) for slide in prepared.train.slides]
-        support = TrainingSupport.build(spots, prepared.features)
+        prepared, final = by_first(prepare_alone)
+        support = _support(final.seen, final.features)
         adapter = None
         if parts.cells is not None and recipe.embedding.adapter is not None:
             # Before the models: cells that no adapter can be fitted to are refused without a training.
-            adapter = by_first(lambda: _adapter(recipe, parts, prepared, support))
-        chosen_by_validation = tuple(
-            train_structure(
+            adapter = by_first(lambda: _adapter(recipe, parts, final.encoder, support))
+        trial = fit_held_out(
+            recipe,
+            parts,
+            prepared,
+            _support(prepared.train.slides, prepared.features),
+            work,
+            progress=progress,
+            device=device,
+        )
+        members = trial.members
+        if recipe.training.final_epochs > 0:
+            members = self._train_on_all(final, work / "all_slides", progress, device)
+
+        def assemble() -> FittedGears:
+            fitted_on = parts.slides if recipe.training.final_epochs > 0 else [part.spots for part in parts.train]
+            regressions = None
+            if recipe.regressions is not None:
+                regressions = Regressions.fit(recipe.regressions, parts.slides, final.embedded, seed=seed)
+            return FittedGears(
+                recipe=recipe,
+                encoder=final.encoder,
+                adapter=adapter,
+                candidates=final.candidates,
+                members=members,
+                support=support,
+                regressions=regressions,
+                calibration=trial.calibration,
+                held_out=trial.layouts,
+                training_genes=TrainingGenes.of(fitted_on, recipe.embedding.normalization),
+                report=_report(recipe, parts, prepared, final, trial),
+            )
+
+        return by_first(assemble)
+
+    def _train_on_all(
+        self, final: AllSlides, folder: Path, progress: bool, device: torch.device
+    ) -> tuple[StructureModel, ...]:
+        recipe, seed = self.recipe, self.recipe.training.seed
+        minisets = recipe_minisets(
+            final.embedded,
+            recipe,
+            final.candidates,
+            seed=child_seed(seed, "final minisets"),
+            views=recipe.views,
+            cache=folder / "minisets",
+        )
+        return tuple(
+            train_on_all(
                 recipe,
-                prepared.train,
-                prepared.validation,
+                minisets,
                 seed=child_seed(seed, "member", number),
-                folder=work / f"member_{number}",
-                projection=prepared.candidates.projection,
+                folder=folder / f"member_{number}",
+                projection=final.candidates.projection,
                 progress=progress,
                 device=device,
             )
             for number in range(recipe.training.members)
         )
-        held_out = _lay_out_held_out(recipe, parts, prepared, chosen_by_validation, device)
-        quality = _held_out_quality(prepared, held_out)
-        slides, embedded = whole_slides(parts, prepared)
-        minisets = by_first(lambda: final_minisets(recipe, prepared, embedded, cache=work / "minisets"))
-        members = tuple(
-            train_on_all(
-                member,
-                recipe,
-                minisets,
-                seed=child_seed(seed, "final", number),
-                folder=work / f"member_{number}" / "all_slides",
-                progress=progress,
-                device=device,
-            )
-            for number, member in enumerate(chosen_by_validation)
-        )
-
-        def assemble() -> FittedGears:
-            return FittedGears(
-                recipe=recipe,
-                encoder=prepared.encoder,
-                adapter=adapter,
-                candidates=prepared.candidates,
-                members=members,
-                support=support,
-                regressions=_regressions(recipe, slides, embedded),
-                calibration=_calibration(prepared, support, embedded, quality, seed),
-                held_out={
-                    slide.name: layout for slide, layout in zip(prepared.validation.slides, held_out, strict=True)
-                },
-                training_genes=TrainingGenes.of([part.spots for part in parts.train], recipe.embedding.normalization),
-                report=_report(recipe, parts, prepared, quality, work),
-            )
-
-        return by_first(assemble)
 
 
 @contextmanager
@@ -202,12 +205,16 @@ def _work_folder(work_dir: FilePath | None) -> Iterator[Path]:
         yield Path(work_dir)
 
 
-def _adapter(recipe: Recipe, parts: Parts, prepared: Prepared, support: TrainingSupport) -> SCAdapter:
+def _support(slides: Sequence[EmbeddedSlide], features: Float[Tensor, "m f"]) -> TrainingSupport:
+    return TrainingSupport.build([(slide.x, slide.pos) for slide in slides], features)
+
+
+def _adapter(recipe: Recipe, parts: Parts, encoder: Encoder, support: TrainingSupport) -> SCAdapter:
     chosen = recipe.embedding.adapter
     assert parts.cells is not None
     assert chosen is not None
     return SCAdapter.fit(
-        prepared.encoder.encode(parts.cells),
+        encoder.encode(parts.cells),
         torch.cat(support.x),
         weights=chosen.weights,
         steps=chosen.steps,
@@ -227,72 +234,19 @@ def _advise(parts: Parts) -> None:
         )
 
 
-def _lay_out_held_out(
-    recipe: Recipe, parts: Parts, prepared: Prepared, members: Sequence[StructureModel], device: torch.device
-) -> list[Float[np.ndarray, "n 2"]]:
-    """Layouts of the held-out spots, as a query of their slide would be laid out, while nothing has been fitted on them."""
-    regressions = _regressions(recipe, [part.spots for part in parts.train], prepared.train.slides)
-    return [
-        reconstruct_layout(
-            members,
-            slide.x,
-            candidates=prepared.candidates,
-            progress=False,
-            device=device,
-            regressions=regressions.layouts(part.slide, slide.x, part.inside) if regressions else (),
-            own=own_components(part.slide, part.inside),
-        ).pos
-        for part, slide in zip(parts.held_out, prepared.validation.slides, strict=True)
-    ]
-
-
-def _regressions(recipe: Recipe, slides: Sequence[Slide], embedded: Sequence[EmbeddedSlide]) -> Regressions | None:
-    if recipe.regressions is None:
-        return None
-    return Regressions.fit(recipe.regressions, slides, embedded, seed=recipe.training.seed)
-
-
-def _held_out_quality(prepared: Prepared, layouts: Sequence[Float[np.ndarray, "n 2"]]) -> list[Float[np.ndarray, " n"]]:
-    """Of every held-out spot, the rank correlation of its predicted and true distances."""
-    slides = prepared.validation.slides
-    return [row_spearman(pos, slide.pos.numpy()) for pos, slide in zip(layouts, slides, strict=True)]
-
-
-def _calibration(
-    prepared: Prepared,
-    support: TrainingSupport,
-    embedded: Sequence[EmbeddedSlide],
-    quality: Sequence[Float[np.ndarray, " n"]],
-    seed: int,
-) -> ConfidenceCalibration:
-    """From scatter to the rank correlation that left-out spots reached, in one falling curve."""
-    if prepared.blocks:
-        known = left_out_quality([(slide.x, slide.pos) for slide in embedded], seed=seed)
-    else:
-        scatter = [support.scatter(slide.x) for slide in prepared.validation.slides]
-        known = LeftOutOutput(np.concatenate(scatter), np.concatenate(quality))
-    return ConfidenceCalibration.fit(known.scatter, known.quality)
-
-
-def _report(
-    recipe: Recipe, parts: Parts, prepared: Prepared, quality: Sequence[Float[np.ndarray, " n"]], work: Path
-) -> dict[str, Any]:
+def _report(recipe: Recipe, parts: Parts, prepared: Prepared, final: AllSlides, trial: HeldOutFit) -> dict[str, Any]:
     return {
         "slides": parts.names,
         "held_out": [slide.name for slide in prepared.validation.slides],
         "held_out_is_block": prepared.blocks,
         "held_out_joined": recipe.training.final_epochs > 0 or recipe.regressions is not None,
+        "encoder_slides": [slide.name for slide in final.seen],
         "cells": 0 if parts.cells is None else len(parts.cells),
         "genes": len(prepared.encoder.genes),
-        "held_out_quality": float(np.concatenate(quality).mean()),
-        **_mean_energies(work, recipe.training.members),
+        "held_out_quality": trial.quality,
+        **trial.energies,
         "rivals": rival_energies(prepared.train, prepared.validation, seed=recipe.training.seed),
     }
-
-
-def _mean_energies(work: Path, members: int) -> dict[str, float]:
-    energies = [kept_energies(work / f"member_{number}") for number in range(members)]
-    return {name: float(np.mean([energy[name] for energy in energies])) for name in energies[0]}
 
 
 __all__ = ["FittedGears", "Gears", "Reconstruction"]

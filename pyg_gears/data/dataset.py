@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Generator
@@ -111,19 +110,6 @@ class MinisetDataset(Dataset[Data]):
         """Minisets that belong into one batch: pairs of views, or each miniset alone."""
         step = 1 if self.views is None else 2
         return [tuple(range(i, i + step)) for i in range(0, len(self), step)]
-
-    def first(self, count: int) -> Self:
-        """The first minisets, as many as asked for, even if more than there are: none depends on their number.
-
-        What one of the two datasets has in memory the other one has, too.
-
-        Args:
-            count: Number of minisets, even where views are paired.
-        """
-        _check_count(count, self.views)
-        other = copy.copy(self)
-        other.count = count
-        return other
 
     def _load_or_build(self, index: int) -> Packed:
         if self.folder is None:

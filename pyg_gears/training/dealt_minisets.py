@@ -7,15 +7,12 @@ from typing import Any
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.data.joined_minisets import JoinedMinisets
 from pyg_gears.errors import expect
 from pyg_gears.ranks import current_ranks
 from pyg_gears.training.recipe import Recipe
 
 
-def dealt_minisets(
-    minisets: MinisetDataset | JoinedMinisets, recipe: Recipe, trainer: Any, *, seed: int | None = None
-) -> MinisetLoader:
+def dealt_minisets(minisets: MinisetDataset, recipe: Recipe, trainer: Any, *, seed: int | None = None) -> MinisetLoader:
     """This process's batches.
 
     Which minisets share a batch, and which batches a step, follows from the recipe: ``training.devices`` batches a step. The

@@ -48,7 +48,7 @@ class EncoderSlide(NamedTuple):
 
 
 class EncoderModule(lightning.LightningModule):
-    """Train all networks side by side, each on its own spots, and keep the state that agrees best with held-out tissue.
+    """Train all networks side by side, each on its own spots, and note the state that agrees best with held-out tissue.
 
     Every random number follows from (seed, step), so that a resumed run repeats an unbroken one.
 
@@ -57,7 +57,7 @@ class EncoderModule(lightning.LightningModule):
         recipe: The recipe.
         slides: Training slides.
         unseen: Per member and slide the spots it must not be trained on, shape (n,) each.
-        held_out: Slides (or the held-out part of each) on which the overlap is measured.
+        held_out: Slides (or the held-out part of each) on which the overlap is measured; without any, nothing is.
         cells: Features of cells, shape (m, f); given, they take part in the terms that need no positions (VICReg and an
             adversary against the modality).
         seed: Seed of views, batches and the adversaries' first weights.
@@ -100,7 +100,7 @@ class EncoderModule(lightning.LightningModule):
 
     def on_fit_start(self) -> None:
         """Measure the untrained state: training must beat it to count."""
-        if self.best is None:
+        if self.best is None and self._held_out:
             self._keep_best()
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor:
@@ -137,12 +137,13 @@ class EncoderModule(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The best state travels with the last."""
-        assert self.best is not None
-        checkpoint["best"] = {"overlap": self.best[0], "members": self.best[1]}
+        if self.best is not None:
+            checkpoint["best"] = {"overlap": self.best[0], "members": self.best[1]}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the best state."""
-        self.best = (float(checkpoint["best"]["overlap"]), checkpoint["best"]["members"])
+        if "best" in checkpoint:
+            self.best = (float(checkpoint["best"]["overlap"]), checkpoint["best"]["members"])
 
     def _keep_best(self) -> float:
         """Mean overlap over the held-out slides, of all networks together (their cosine similarities averaged)."""

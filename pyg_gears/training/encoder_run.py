@@ -22,6 +22,8 @@ def run_encoder(
     recipe: TrainedEmbedding | PublishedEmbedding,
     *content: Any,
     folder: Path | None,
+    title: str = "encoder",
+    validate: bool = True,
     progress: bool,
     device: torch.device | str,
 ) -> None:
@@ -32,6 +34,8 @@ def run_encoder(
         recipe: The embedding; an epoch is ``evaluate_every`` of its ``steps``.
         content: All else that decides the result: a folder of another run is refused.
         folder: Folder of log and checkpoint, from which a stopped run goes on; none if omitted.
+        title: What is trained, for lines of progress.
+        validate: Measure the module after every epoch.
         progress: Show progress.
         device: Where to train.
     """
@@ -51,7 +55,8 @@ def run_encoder(
         module,
         callbacks,
         progress=progress,
-        title="encoder",
+        title=title,
+        limit_val_batches=1.0 if validate else 0,
         resume=last,
         max_epochs=-(-recipe.steps // recipe.evaluate_every),
         reload_dataloaders_every_n_epochs=1,

@@ -112,7 +112,8 @@ def fit_encoder(
         slides: Training slides on the encoder's genes.
         cells: Cells without positions whose expression joins the fit of the components, and the training of the networks
             where an adversary classifies the modality.
-        held_out: Slides by which the state of the networks is chosen, with the spots that are held out (all if None).
+        held_out: Slides by which the state of the networks is chosen, with the spots that are held out (all if None). Without
+            any, the networks keep their last state.
         seed: Seed of everything.
         cells_in_training: Let the cells take part in those terms of the networks' training that need no positions, with or
             without an adversary.
@@ -193,7 +194,7 @@ def train_networks(
         recipe: The recipe.
         slides: Training slides.
         unseen: Per network and slide the spots it is not trained on.
-        held_out: Slides whose overlap@20 chooses the state.
+        held_out: Slides whose overlap@20 chooses the state; without any, the last one is kept.
         cells: Features of cells that take part in the training, shape (m, f).
         seed: Seed of first weights, batches and views.
         folder: Where checkpoints go; a finished or broken-off run there is taken up.
@@ -208,9 +209,19 @@ def train_networks(
     ]
     module = EncoderModule(members, recipe, slides, unseen, held_out, cells=cells, seed=seed)
     content = [tuple(slide) for slide in (*slides, *held_out)]
-    run_encoder(module, recipe, seed, content, cells, folder=folder, progress=progress, device=device)
-    assert module.best is not None
-    if recipe.keep == "best":
+    run_encoder(
+        module,
+        recipe,
+        seed,
+        content,
+        cells,
+        folder=folder,
+        title="encoder" if held_out else "encoder of all slides",
+        validate=len(held_out) > 0,
+        progress=progress,
+        device=device,
+    )
+    if recipe.keep == "best" and module.best is not None:
         module.members.load_state_dict(module.best[1])
     return members
 

@@ -37,10 +37,15 @@ class Parts(NamedTuple):
     blocks: bool
 
     @property
-    def names(self) -> list[str]:
-        """All slides in their order."""
-        found = {part.slide_id: part.slide.name for part in (*self.train, *self.held_out)}
+    def slides(self) -> list[Slide]:
+        """All slides, whole, in their order."""
+        found = {part.slide_id: part.slide for part in (*self.train, *self.held_out)}
         return [found[number] for number in sorted(found)]
+
+    @property
+    def names(self) -> list[str]:
+        """Their names."""
+        return [slide.name for slide in self.slides]
 
 
 def choose_parts(recipe: Recipe, slides: Sequence[Slide], cells: Slide | None, held_out: str | None) -> Parts:

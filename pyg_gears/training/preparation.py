@@ -127,7 +127,7 @@ def prepare_parts(
         for part, found in zip(parts.held_out, fit.held_out, strict=True)
     ]
     cache = work and work / "minisets"
-    candidates = candidate_search(recipe, _projection(recipe, train, cache, device))
+    candidates = candidate_search(recipe, candidate_projection(recipe, train, cache, device))
     return Prepared(
         encoder=fit.encoder,
         candidates=candidates,
@@ -152,7 +152,7 @@ def prepare_parts(
     )
 
 
-def _projection(
+def candidate_projection(
     recipe: Recipe, train: Sequence[EmbeddedSlide], cache: Path | None, device: torch.device | str
 ) -> Float[Tensor, "c d"] | None:
     """The map of H in which candidates are searched, learned on the training spots; None for H itself."""

@@ -8,7 +8,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "minisets": {"count": 200},
         "embedding": {"repeats": 1},
-        "training": {"members": 1, "epochs": 1, "ramp_epochs": 0.75, "validation": 24},
+        "training": {"members": 1, "epochs": 1, "final_epochs": 3, "ramp_epochs": 0.75, "validation": 24},
     },
     "standard": {},
     "thorough": {"minisets": {"count": 1000}, "training": {"members": 5}},

@@ -35,12 +35,12 @@ class PretrainingModule(lightning.LightningModule):
         model: The model whose gate is trained.
         recipe: The recipe, with ``training.pretraining``.
         train: Training minisets.
-        validation: Fixed minisets of held-out spots.
+        validation: Fixed minisets of held-out spots; None where nothing is held out.
         seed: Seed of order and augmentation.
     """
 
     def __init__(
-        self, model: GatedModel, recipe: Recipe, train: MinisetDataset, validation: MinisetDataset, *, seed: int
+        self, model: GatedModel, recipe: Recipe, train: MinisetDataset, validation: MinisetDataset | None, *, seed: int
     ) -> None:
         super().__init__()
         assert recipe.training.pretraining is not None
@@ -54,9 +54,9 @@ class PretrainingModule(lightning.LightningModule):
         """Minisets in an order of (seed, epoch), dealt to the processes."""
         return dealt_minisets(self._train, self.recipe, self.trainer, seed=self.seed)
 
-    def val_dataloader(self) -> MinisetLoader:
+    def val_dataloader(self) -> MinisetLoader | list[Batch]:
         """The fixed validation minisets."""
-        return dealt_minisets(self._validation, self.recipe, self.trainer)
+        return [] if self._validation is None else dealt_minisets(self._validation, self.recipe, self.trainer)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The loss of one augmented batch."""

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_gears.data import MinisetDataset, MinisetLoader
-from pyg_gears.data.joined_minisets import JoinedMinisets
 from pyg_gears.losses import gate_kl, gate_trust, geometric_energy
 from pyg_gears.models import GatedModel, StructureModel
 from pyg_gears.seeds import child_seed
@@ -45,23 +44,21 @@ class StructureModule(lightning.LightningModule):
         model: The model to train.
         recipe: The recipe.
         train: Training minisets.
-        validation: Fixed minisets of held-out spots.
+        validation: Fixed minisets of held-out spots; None where nothing is held out.
         seed: Seed of order and augmentation.
-        first_epoch: Epochs that went before: where the schedules stand at the first step. The learning rate starts anew.
     """
 
     def __init__(
         self,
         model: StructureModel,
         recipe: Recipe,
-        train: MinisetDataset | JoinedMinisets,
-        validation: MinisetDataset | JoinedMinisets,
+        train: MinisetDataset,
+        validation: MinisetDataset | None,
         *,
         seed: int,
-        first_epoch: int = 0,
     ) -> None:
         super().__init__()
-        self.model, self.recipe, self.seed, self._first_epoch = model, recipe, seed, first_epoch
+        self.model, self.recipe, self.seed = model, recipe, seed
         self._train, self._validation = train, validation
         self._means = SharedMeans()
         self._std = torch.cat([slide.x for slide in train.slides]).std(dim=0)
@@ -75,14 +72,13 @@ class StructureModule(lightning.LightningModule):
         """Minisets in an order of (seed, epoch), dealt to the processes."""
         return dealt_minisets(self._train, self.recipe, self.trainer, seed=self.seed)
 
-    def val_dataloader(self) -> MinisetLoader:
+    def val_dataloader(self) -> MinisetLoader | list[Batch]:
         """The fixed validation minisets, in a fixed order."""
-        return dealt_minisets(self._validation, self.recipe, self.trainer)
+        return [] if self._validation is None else dealt_minisets(self._validation, self.recipe, self.trainer)
 
     def on_train_start(self) -> None:
-        """Tell the model how many steps there will be; further epochs find its schedules at their end."""
-        if self._first_epoch == 0:
-            self.model.begin_training(int(self.trainer.estimated_stepping_batches))
+        """Tell the model how many steps there will be."""
+        self.model.begin_training(int(self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The weighted loss of one augmented batch."""
@@ -91,13 +87,13 @@ class StructureModule(lightning.LightningModule):
         generator = torch.Generator().manual_seed(step_seed)
         clean, schedule = batch.x, self.recipe.training
         batch = augment(batch, schedule, self._std, generator)
-        epoch = self._first_epoch + self.current_epoch + number / max(1, total)
+        epoch = self.current_epoch + number / max(1, total)
         walk_weight = random_walk_weight(
             epoch, warmup=schedule.warmup_epochs, ramp=schedule.ramp_epochs, cap=self.recipe.loss.random_walk
         )
         options: dict[str, Any] = {}
         if (overlap := self.recipe.loss.overlap) is not None:
-            options["overlap_share"] = delayed_ramp(epoch / schedule.epochs, overlap.begin, overlap.end)
+            options["overlap_share"] = delayed_ramp(epoch / (self.trainer.max_epochs or 1), overlap.begin, overlap.end)
         if self._gate is not None:
             options |= {
                 "gate_x": clean if self._gate.clean else batch.x,
@@ -135,8 +131,7 @@ class StructureModule(lightning.LightningModule):
         gate = self._gate
         if gate is None or not isinstance(self.model, GatedModel):
             return
-        frozen = self._first_epoch + self.current_epoch < gate.frozen_epochs
-        if frozen or self.trainer.global_step % gate.update_every:
+        if self.current_epoch < gate.frozen_epochs or self.trainer.global_step % gate.update_every:
             for parameter in self.model.gate.parameters():
                 parameter.grad = None  # AdamW passes over parameters without a gradient
 

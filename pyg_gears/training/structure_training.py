@@ -17,7 +17,7 @@ from pyg_gears.training.build_model import build_model
 from pyg_gears.training.dealt_minisets import check_devices
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.lightning_run import run
-from pyg_gears.training.pretraining_module import PretrainingModule
+from pyg_gears.training.pretraining import pretrain
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.sealed_file import read_kept, read_sealed, write_sealed
 from pyg_gears.training.structure_module import CAPPED_ENERGY, SELECTION_ENERGY, StructureModule
@@ -79,7 +79,7 @@ def train_structure(
             "batches": recipe.training.devices,
         }
         if newest is None and isinstance(model, GatedModel):
-            _pretrain(model, recipe, train, validation, seed, progress, options)
+            pretrain(model, recipe, train, validation, seed=seed, progress=progress, **options)
         module = StructureModule(model, recipe, train, validation, seed=seed)
         every_epoch: dict[str, Any] = {"save_on_train_epoch_end": True, "enable_version_counter": False}
         callbacks = [
@@ -138,24 +138,3 @@ def _stopped(checkpoint: dict[str, Any], patience: int) -> bool:
     """Whether the training ended early with this checkpoint."""
     states = [state for name, state in checkpoint["callbacks"].items() if name.startswith("EarlyStopping")]
     return any(state["wait_count"] >= patience for state in states)
-
-
-def _pretrain(
-    model: GatedModel,
-    recipe: Recipe,
-    train: MinisetDataset,
-    validation: MinisetDataset,
-    seed: int,
-    progress: bool,
-    options: dict[str, Any],
-) -> None:
-    plan = recipe.training.pretraining
-    if plan is None:
-        return
-    measure: dict[str, Any] = {"limit_val_batches": 0}
-    if plan.evaluate_every is not None:
-        # Lightning counts batches of this process.
-        interval = plan.evaluate_every * (recipe.training.devices // current_ranks().count)
-        measure = {"val_check_interval": interval, "check_val_every_n_epoch": None}
-    module = PretrainingModule(model, recipe, train, validation, seed=seed)
-    run(module, [], progress=progress, title="pretraining", max_steps=plan.steps, **measure, **options)

@@ -197,6 +197,18 @@ def test_the_last_state_is_kept_where_the_recipe_says_so(monkeypatch, tmp_path, 
     assert not any(torch.equal(member.linear.weight, torch.eye(6, 10)) for member in last)
 
 
+@pytest.mark.parametrize("folder", [False, True])
+def test_with_nothing_held_out_the_last_state_is_kept(monkeypatch, tmp_path, folder: bool) -> None:
+    a, b, held_out = embedded_slides(slides=3)
+    unseen = divide([a, b], SMALL, 0)
+    last = train_networks(SMALL.change({"keep": "last"}), [a, b], unseen, [held_out], seed=0)
+    monkeypatch.setattr(encoder_module, "neighbor_agreement", lambda *_: 1 / 0)
+    place = tmp_path if folder else None
+    for _ in range(2):  # the second time what is finished is taken up
+        found = train_networks(SMALL, [a, b], unseen, [], seed=0, folder=place)
+        assert same(weights(found), weights(last))
+
+
 def test_the_norm_term_brings_the_slides_to_one_length() -> None:
     """The features of one slide are three times those of the other."""
     a, b, held_out = embedded_slides(slides=3)

@@ -59,7 +59,7 @@ class BenchOutput:
 def bench_recipe(recipe: Recipe) -> Recipe:
     """The recipe with one budget for all models: no pretraining, which only some could use, and no early stop.
 
-    A bench trains on the training slides alone, so the last epochs, which a fit spends on all slides, become ordinary ones.
+    A bench trains on the training slides alone, as long as a fit trains its final model on all slides.
 
     Args:
         recipe: Any recipe with losses on coordinates; its model does not matter.
@@ -72,7 +72,7 @@ def bench_recipe(recipe: Recipe) -> Recipe:
         "expected losses on coordinates that all models share, found loss.random_walk and loss.stress of 0, as in the published "
         "presets; set one of them, or choose another preset.",
     )
-    epochs = recipe.training.epochs + recipe.training.final_epochs
+    epochs = recipe.training.final_epochs or recipe.training.epochs
     return recipe.change({"training": {"pretraining": None, "epochs": epochs, "final_epochs": 0, "patience": epochs}})
 
 
