@@ -54,7 +54,7 @@
 #   in the layout.
 # * Genes must have the same names in all files. Where one file has Ensembl ids and another symbols, see
 #   [questions](../faq.md#my-gene-names-do-not-match).
-# * `fit` takes the preset `standard` by default, which trains three models; `--preset quick` is the one to try first.
+# * `fit` takes the preset `standard` by default; `--preset quick`, in a third of the time, is the one to try first.
 #
 # In Python, start like this:
 #
@@ -110,7 +110,7 @@ anndata.read_h5ad(folder / "slide_0.h5ad")
 # %% [markdown]
 # ## Fit and reconstruct
 #
-# The last slide is held out: it stops the training and calibrates the confidence. For this page the preset `quick` is
+# The last slide is held out at first, to calibrate the confidence; then the model is trained on all slides. For this page the preset `quick` is
 # made smaller still; for a real tissue use `standard`.
 
 # %%

@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from pyg_gears import Gears, Recipe, gears
+from pyg_gears import Gears, Recipe, gears, held_out_fit
 from pyg_gears.data import MinisetDataset, read_slide
 from pyg_gears.metrics import evaluate_layout
-from pyg_gears.training import structure_module, structure_training
+from pyg_gears.training import structure_module
 
 STAGES: dict[str, tuple[Any, str]] = {
-    "encoder": (gears, "prepare_parts"),
-    "pretraining": (structure_training, "_pretrain"),
-    "structure model, pretraining included": (gears, "train_structure"),
-    "last epochs, on all slides": (gears, "train_on_all"),
-    "layout of the held-out slide": (gears, "_lay_out_held_out"),
+    "encoder that holds spots out": (gears, "prepare_parts"),
+    "encoder of all slides": (gears, "prepare_all_slides"),
+    "structure model that holds spots out": (held_out_fit, "train_structure"),
+    "layout of the held-out slide": (held_out_fit, "_layouts"),
+    "structure model of all slides": (gears, "train_on_all"),
     "of these: minisets": (MinisetDataset, "_load_or_build"),
     "of these: validation steps": (structure_module.StructureModule, "validation_step"),
 }

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 PRESET_HELP = (
-    "How much is computed. quick: one model, minutes; standard: the mean of three, eight times as long, a little better; "
-    "thorough: longer still, no better where it was measured; the others are for comparisons (docs/recipe.md)."
+    "How much is computed. quick: minutes; standard: about four times as long, a little better; thorough: the mean of three "
+    "such models; the others are for comparisons (docs/recipe.md)."
 )
 
 

@@ -153,7 +153,7 @@ class LearnedEmbedding(TrainedEmbedding):
     """Axes of the embedding kept: Moran's I over the tissue of spots that the networks have not seen; -1 keeps all."""
     folds: AtLeastOne = 5
     """Parts of the training spots; one network per part, trained on the others. 1: one network, trained on all."""
-    repeats: AtLeastOne = 2
+    repeats: AtLeastOne = 1
     """Different divisions into parts, ``folds`` networks each."""
 
     @model_validator(mode="after")

@@ -38,9 +38,9 @@ class OverlapRecipe(Configuration):
     tau: float = Field(default=0.5, gt=0)
     """Temperature of the neighbours, in squared radii of what is shared. Published value."""
     begin: float = Field(default=0.25, ge=0, le=1)
-    """Share of ``training.epochs`` before the weights rise from 0. Early stopping often ends a fit at two fifths of them."""
+    """Share of a training's epochs before the weights rise from 0. Early stopping often ends a training at two fifths of them."""
     end: float = Field(default=0.5, ge=0, le=1)
-    """Share of ``training.epochs`` after which they are full; so they are in the last epochs, on all slides."""
+    """Share of a training's epochs after which they are full."""
 
     @model_validator(mode="after")
     def _rises(self) -> Self:

@@ -7,11 +7,10 @@ from typing import Any
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "minisets": {"count": 200},
-        "embedding": {"repeats": 1},
-        "training": {"members": 1, "epochs": 1, "final_epochs": 3, "ramp_epochs": 0.75, "validation": 24},
+        "training": {"epochs": 1, "final_epochs": 3, "ramp_epochs": 0.75, "validation": 24},
     },
     "standard": {},
-    "thorough": {"minisets": {"count": 1000}, "training": {"members": 5}},
+    "thorough": {"embedding": {"repeats": 2}, "training": {"members": 3}},
     "published": {
         "embedding": {"kind": "published"},
         "regressions": None,
@@ -51,7 +50,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     "published_small": {
-        "embedding": {"repeats": 1},
         "regressions": None,
         "minisets": {"count": 300},
         "graph": {"k": 100},

@@ -40,8 +40,7 @@ class Recipe(Configuration):
         """The recipe named "quick", "standard", "thorough", "d7", "published" or "published_small".
 
         On one thread and three sections of 1100 spots, one of them held out, quick takes about a hundred seconds of CPU;
-        standard trains three models, each for longer and on twice the minisets; thorough has two and a half times the minisets
-        of standard and five models, and was no better on ten sections (docs/results.md). "d7" is the successor of the published
+        standard trains its model for four times as many steps; thorough averages three such models. "d7" is the successor of the published
         method as its sources describe it (encoder v5, D7, their loss and schedule; called "published" until 0.2). "published" is
         the published system at its published size (100,000 steps, meant for a GPU; a test takes one step of it),
         "published_small" its model, generator and residual diffusion, in a size for two cores, on the package's encoder: three

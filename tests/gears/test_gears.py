@@ -273,7 +273,7 @@ def test_a_fit_that_fails_leaves_what_was_fitted(tissue, recipe, fitted, tmp_pat
     gears = Gears(recipe)
     first = gears.fit(tissue.slides[:1], work_dir=tmp_path / "first", progress=False)
     states = [value.clone() for value in first.members[0].state_dict().values()]
-    monkeypatch.setattr("pyg_gears.gears.train_structure", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("pyg_gears.held_out_fit.train_structure", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         gears.fit(tissue.slides, work_dir=tmp_path / "second", progress=False)
     assert all(torch.equal(a, b) for a, b in zip(states, first.members[0].state_dict().values(), strict=True))
