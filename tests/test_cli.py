@@ -31,6 +31,7 @@ TINY = [
     "model.recycles=2",
     "training.members=1",
     "training.epochs=2",
+    "training.final_epochs=2",
     "training.pretraining.steps=2",
     "training.validation=2",
     "training.node_budget=120",

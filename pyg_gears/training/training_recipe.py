@@ -26,7 +26,7 @@ class Pretraining(Configuration):
 class TrainingRecipe(Configuration):
     """The optimisation."""
 
-    epochs: int = Field(default=2, ge=1)
+    epochs: int = Field(default=4, ge=1)
     """Passes over the minisets at most, of the models that hold spots out to calibrate confidence. Published: 12."""
     final_epochs: int = Field(default=6, ge=0)
     """Passes over the minisets of the models that are kept, which are trained from first weights on all slides, the held-out

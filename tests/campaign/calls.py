@@ -26,7 +26,14 @@ TINY = {
     "minisets": {"count": 3, "min_size": 20, "max_size": 30},
     "graph": {"k": 8},
     "model": {"recycles": 1, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
-    "training": {"members": 1, "epochs": 1, "pretraining": None, "validation": 2, "node_budget": 120},
+    "training": {
+        "members": 1,
+        "epochs": 1,
+        "final_epochs": 1,
+        "pretraining": None,
+        "validation": 2,
+        "node_budget": 120,
+    },
 }
 RECIPE = Recipe.preset("quick").change(TINY)
 Rng = np.random.Generator

@@ -22,6 +22,7 @@ TINY = (
     "graph.k=8",
     "training.members=2",
     "training.epochs=3",
+    "training.final_epochs=2",
     "training.pretraining.steps=3",
     "training.validation=2",
     "training.node_budget=96",

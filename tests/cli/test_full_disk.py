@@ -32,7 +32,7 @@ def run(*words: object) -> int:
 
 FIELDS = """embedding.kind=spatial embedding.components=5 embedding.adapter.steps=3 minisets.count=4 minisets.min_size=20
 minisets.max_size=30 graph.k=8 model.hidden_channels=16 model.heads=2 model.head_channels=4 model.recycles=2
-training.members=1 training.epochs=2 training.pretraining.steps=2 training.validation=2"""
+training.members=1 training.epochs=2 training.final_epochs=2 training.pretraining.steps=2 training.validation=2"""
 
 
 def test_every_command_goes_on_when_there_is_room(tmp_path, capsys) -> None:

@@ -12,7 +12,14 @@ TINY = {
     "minisets": {"count": 8, "min_size": 40, "max_size": 60},
     "graph": {"k": 15},
     "model": {"recycles": 2, "hidden_channels": 8, "heads": 2, "head_channels": 4, "gate": {"channels": 8}},
-    "training": {"members": 1, "epochs": 2, "pretraining": {"steps": 40}, "validation": 2, "node_budget": 160},
+    "training": {
+        "members": 1,
+        "epochs": 2,
+        "final_epochs": 2,
+        "pretraining": {"steps": 40},
+        "validation": 2,
+        "node_budget": 160,
+    },
 }
 
 

@@ -170,7 +170,7 @@ def test_candidates_gate_and_model_of_the_recipe_travel_in_the_file(tissue, reci
     chosen = {
         "graph": {"mutual": True, "projection": 4},
         "model": {"kind": "topo_ipa_r", "recycles": 3, "gate": {"heads": 2, "detached": True}},
-        "training": {"epochs": 1, "pretraining": {"steps": 2}},
+        "training": {"epochs": 1, "final_epochs": 1, "pretraining": {"steps": 2}},
     }
     gears = Gears(recipe.change(chosen)).fit(tissue.slides, progress=False)
     gears.save(tmp_path / "model")

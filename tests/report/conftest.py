@@ -22,7 +22,14 @@ TINY = {
     "minisets": {"count": 6, "min_size": 30, "max_size": 40},
     "graph": {"k": 12},
     "model": {"hidden_channels": 8, "heads": 2, "head_channels": 4, "recycles": 2},
-    "training": {"members": 1, "epochs": 2, "pretraining": {"steps": 2}, "validation": 2, "node_budget": 120},
+    "training": {
+        "members": 1,
+        "epochs": 2,
+        "final_epochs": 2,
+        "pretraining": {"steps": 2},
+        "validation": 2,
+        "node_budget": 120,
+    },
 }
 
 

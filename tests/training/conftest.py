@@ -20,6 +20,7 @@ TINY = {
     },
     "training": {
         "epochs": 3,
+        "final_epochs": 2,
         "warmup_epochs": 0,
         "ramp_epochs": 1,
         "pretraining": {"steps": 3},

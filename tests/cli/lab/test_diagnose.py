@@ -19,7 +19,14 @@ TINY = {
     "minisets": {"count": 4, "min_size": 20, "max_size": 24},
     "graph": {"k": 8},
     "model": {"hidden_channels": 8, "heads": 2, "head_channels": 4, "recycles": 2, "gate": {"channels": 8}},
-    "training": {"members": 1, "epochs": 1, "pretraining": {"steps": 1}, "validation": 2, "node_budget": 60},
+    "training": {
+        "members": 1,
+        "epochs": 1,
+        "final_epochs": 1,
+        "pretraining": {"steps": 1},
+        "validation": 2,
+        "node_budget": 60,
+    },
 }
 
 

@@ -84,7 +84,7 @@ def test_one_budget_for_all() -> None:
     quick = Recipe.preset("quick")
     training = bench_recipe(quick).training
     assert training.pretraining is None
-    assert training.patience == training.epochs == quick.training.epochs + quick.training.final_epochs
+    assert training.patience == training.epochs == quick.training.final_epochs
     assert training.final_epochs == 0
     assert bench_recipe(bench_recipe(quick)) == bench_recipe(quick)
     with pytest.raises(InputError, match=r"losses on coordinates that all models share, found loss\.random_walk"):
