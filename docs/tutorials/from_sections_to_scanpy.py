@@ -110,8 +110,8 @@ anndata.read_h5ad(folder / "slide_0.h5ad")
 # %% [markdown]
 # ## Fit and reconstruct
 #
-# The last slide is held out at first, to calibrate the confidence; then the model is trained on all slides. For this page the preset `quick` is
-# made smaller still; for a real tissue use `standard`.
+# The last slide is held out at first, to calibrate the confidence; then the model is trained on all slides. For this page the
+# preset `quick` is made smaller still; for a real tissue use `standard`.
 
 # %%
 recipe = Recipe.preset("quick").change(

@@ -22,7 +22,7 @@ from pyg_gears.training.training_recipe import TrainingRecipe
 class Recipe(Configuration):
     """A whole fit.
 
-    The fields to try first are ``training.members``, ``minisets.count``, ``embedding.kind``, ``training.epochs`` and
+    The fields to try first are ``training.members``, ``minisets.count``, ``embedding.kind``, ``training.final_epochs`` and
     ``graph.k``; docs/recipe.md ranks the rest.
     """
 
@@ -39,12 +39,12 @@ class Recipe(Configuration):
     def preset(cls, name: str) -> Recipe:
         """The recipe named "quick", "standard", "thorough", "d7", "published" or "published_small".
 
-        On one thread and three sections of 1100 spots, one of them held out, quick takes about a hundred seconds of CPU;
-        standard trains its model for four times as many steps; thorough averages three such models. "d7" is the successor of the published
-        method as its sources describe it (encoder v5, D7, their loss and schedule; called "published" until 0.2). "published" is
-        the published system at its published size (100,000 steps, meant for a GPU; a test takes one step of it),
-        "published_small" its model, generator and residual diffusion, in a size for two cores, on the package's encoder: three
-        minutes of CPU on two sections of 1100 spots.
+        On one thread and three sections of 1100 spots, one of them held out at first, quick takes about a hundred seconds of
+        CPU; standard trains its model for four times as many steps; thorough averages three such models. "d7" is the successor
+        of the published method as its sources describe it (encoder v5, D7, their loss and schedule; called "published" until
+        0.2). "published" is the published system at its published size (100,000 steps, meant for a GPU; a test takes one step of
+        it), "published_small" its model, generator and residual diffusion, in a size for two cores, on the package's encoder:
+        three minutes of CPU on two sections of 1100 spots.
 
         Raises:
             InputError: for another name.
