@@ -77,9 +77,9 @@ class FittedGears:
 
     @property
     def seen(self) -> frozenset[str]:
-        """Names of the slides that the encoder was fitted on; a held-out block lies on one of them."""
-        whole = () if self.report["held_out_is_block"] else self.report["held_out"]
-        return frozenset(self.report.get("encoder_slides", set(self.report["slides"]) - set(whole)))
+        """Names of the slides that the encoder was fitted on; a block that stays held out lies on one of them."""
+        all_seen = self.report["held_out_is_block"] or self.report.get("trained_on_all")
+        return frozenset(self.report["slides"]) - frozenset(() if all_seen else self.report["held_out"])
 
     @property
     def trained(self) -> frozenset[str]:

@@ -73,8 +73,9 @@ class Gears:
         progress: bool = True,
         device: str = "auto",
     ) -> FittedGears:
-        """Learn from slides.
+        """Learn from slides, in two rounds: with spots held out, which calibrates confidence, and then on all slides.
 
+        The encoder and the models of the second round are kept; without one (``training.final_epochs=0``), those of the first.
         Spots and cells without a count in the genes that the model reads are left out, with a warning. Processes of one launcher
         (torchrun, srun) fit one model together, if each makes this call; see ``training.devices`` and docs/cluster.md.
 
@@ -83,8 +84,8 @@ class Gears:
                 "slide_0", "slide_1", ... by its place), or a dict of them by name.
             cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that
                 brings them to the training spots (``embedding.adapter``). Of more than 20,000, as many are drawn by the seed.
-            validate: Name of the slide held out for early stopping and confidence; by default the last of three or more
-                slides, and with fewer a spatial block of each. Its spots join the final training and the regressions.
+            validate: Name of the slide that is held out in the first round, for early stopping and confidence; by default the
+                last of three or more slides, and with fewer a spatial block of each.
             work_dir: Folder of checkpoints and cached minisets, from which a killed fit goes on; a temporary one if omitted.
             progress: Show progress bars.
             device: Where structure models, and the encoders of ``published`` and ``d7``, are trained: "auto", "cpu" or "cuda".
@@ -162,7 +163,7 @@ class Gears:
                 calibration=trial.calibration,
                 held_out=trial.layouts,
                 training_genes=TrainingGenes.of(fitted_on, recipe.embedding.normalization),
-                report=_report(recipe, parts, prepared, final, trial),
+                report=_report(recipe, parts, prepared, trial),
             )
 
         return by_first(assemble)
@@ -171,13 +172,15 @@ class Gears:
         self, final: AllSlides, folder: Path, progress: bool, device: torch.device
     ) -> tuple[StructureModel, ...]:
         recipe, seed = self.recipe, self.recipe.training.seed
-        minisets = recipe_minisets(
-            final.embedded,
-            recipe,
-            final.candidates,
-            seed=child_seed(seed, "final minisets"),
-            views=recipe.views,
-            cache=folder / "minisets",
+        minisets = by_first(
+            lambda: recipe_minisets(
+                final.embedded,
+                recipe,
+                final.candidates,
+                seed=child_seed(seed, "final minisets"),
+                views=recipe.views,
+                cache=folder / "minisets",
+            )
         )
         return tuple(
             train_on_all(
@@ -234,13 +237,13 @@ def _advise(parts: Parts) -> None:
         )
 
 
-def _report(recipe: Recipe, parts: Parts, prepared: Prepared, final: AllSlides, trial: HeldOutFit) -> dict[str, Any]:
+def _report(recipe: Recipe, parts: Parts, prepared: Prepared, trial: HeldOutFit) -> dict[str, Any]:
     return {
         "slides": parts.names,
         "held_out": [slide.name for slide in prepared.validation.slides],
         "held_out_is_block": prepared.blocks,
         "held_out_joined": recipe.training.final_epochs > 0 or recipe.regressions is not None,
-        "encoder_slides": [slide.name for slide in final.seen],
+        "trained_on_all": recipe.training.final_epochs > 0,
         "cells": 0 if parts.cells is None else len(parts.cells),
         "genes": len(prepared.encoder.genes),
         "held_out_quality": trial.quality,
