@@ -96,7 +96,7 @@ pd.DataFrame(
 
 # %% [markdown]
 # On this small simulated tissue and with this tiny training a regression may well win. On real sections the
-# `standard` preset mostly wins, but not everywhere: [results](../results.md#how-many-models).
+# `standard` preset mostly wins, but not everywhere: [results](../results.md#presets).
 #
 # ## The laboratory does all this
 #
