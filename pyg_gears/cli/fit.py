@@ -42,8 +42,8 @@ PRESET_HELP = (
 @click.option(
     "--validate",
     metavar="NAME",
-    help="Slide held out to stop the training and to calibrate confidence: its file's name without .h5ad. Default: the last of "
-    "three or more, else a block of each.",
+    help="Slide held out at first, to calibrate confidence: its file's name without .h5ad. Default: the last of three or more, "
+    "else a block of each. Then the model is trained on all slides.",
 )
 @click.option("--preset", default="standard", type=PresetName(), help=PRESET_HELP)
 @click.option(
