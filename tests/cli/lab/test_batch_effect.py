@@ -72,7 +72,8 @@ def test_bad_input(files, tmp_path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize(("final_epochs", "seen"), [(0, {"slide_0"}), (1, {"slide_0", "slide_1"})])
+def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch, final_epochs: int, seen: set[str]) -> None:
     pytest.importorskip("matplotlib")
     model, out, called = tmp_path / "model", tmp_path / "report", {}
     fields = [
@@ -84,7 +85,7 @@ def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
     ]
     fields += ["minisets.max_size=20", "graph.k=8", "training.members=1", "model.hidden_channels=8", "model.heads=2"]
     fields += ["model.head_channels=4", "model.recycles=1", "training.epochs=1", "training.pretraining.steps=1"]
-    fields += ["training.validation=2", "training.node_budget=60"]
+    fields += ["training.validation=2", "training.node_budget=60", f"training.final_epochs={final_epochs}"]
     settings = [part for field in fields for part in ("--set", field)]
     fit.main([*map(str, files[:2]), "--validate", "slide_1", "--out", str(model), *settings], standalone_mode=False)
 
@@ -99,4 +100,4 @@ def test_a_fitted_model_is_one_more_row(files, tmp_path, monkeypatch) -> None:
     (row,) = called["fitted"]
     assert row.name == "model"
     assert row.encoder.out_channels == 4
-    assert row.seen == {"slide_0"}
+    assert row.seen == seen
