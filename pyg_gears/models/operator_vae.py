@@ -21,6 +21,7 @@ from pyg_gears.models.graph_input import read_graphs
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
 from pyg_gears.models.weighted_terms import weighted_terms
+from pyg_gears.models.wide import wide
 from pyg_gears.nn import Perceptron, pad_sets
 
 LIMIT = 4.0
@@ -146,9 +147,9 @@ class OperatorVAE(StructureModel):
         assert output.state is not None
         assert output.operator is not None
         assert output.latent is not None
-        h, edges, operator, z = output.state, output.edge_index, output.operator, output.latent
+        h, edges, operator, z = output.state, output.edge_index, wide(output.operator), wide(output.latent)
         n, target = h.size(0), edges[1]
-        truth = candidate_transitions(batch, edges).to(h.dtype)
+        truth = candidate_transitions(batch, edges).to(operator.dtype)
         loop = edges[0] == edges[1]
         log_found = (operator + EPS).log().masked_fill(loop, 0.0)
         members = membership(batch, n, h.device)
@@ -157,7 +158,7 @@ class OperatorVAE(StructureModel):
             return members.node_mean(values.new_zeros(n).index_add(0, target, values)).mean()
 
         def uniformity() -> Tensor:
-            others = h.new_zeros(n).index_add(0, target, (~loop).to(h.dtype))
+            others = operator.new_zeros(n).index_add(0, target, (~loop).to(operator.dtype))
             return per_node(-operator * log_found / others.clamp(min=2).log()[target])
 
         def covariance() -> Tensor:
