@@ -115,7 +115,7 @@ class OperatorVAE(StructureModel):
         """Lay out every graph of a batch, see :meth:`StructureModel.forward`.
 
         Returns:
-            The layout, T as ``operator``, z as ``latent``, h as ``state``.
+            The layout, T as ``operator``, z as ``code``, h as ``state``.
         """
         graphs = read_graphs(batch, edge_index, self.in_channels, self.context.lift.weight)
         n, edges, dtype = graphs.x.size(0), graphs.edge_index, graphs.x.dtype
@@ -134,7 +134,7 @@ class OperatorVAE(StructureModel):
         seen = torch.cat([h, z, once, _spread(once, operator, edges)], dim=1)
         decoded = sets.gather(self.decoder(sets.pad(seen), sets.mask))
         pos = gauge_fix(self.embed_pos(decoded).to(dtype), graphs.batch, graphs.num_graphs)
-        return StructureOutput(edges, (pos,), operator=operator, state=h, latent=z)
+        return StructureOutput(edges, (pos,), operator=operator, state=h, code=z)
 
     def loss_terms(
         self, output: StructureOutput, batch: Any, generator: torch.Generator | None = None
@@ -146,8 +146,8 @@ class OperatorVAE(StructureModel):
         """
         assert output.state is not None
         assert output.operator is not None
-        assert output.latent is not None
-        h, edges, operator, z = output.state, output.edge_index, wide(output.operator), wide(output.latent)
+        assert output.code is not None
+        h, edges, operator, z = output.state, output.edge_index, wide(output.operator), wide(output.code)
         n, target = h.size(0), edges[1]
         truth = candidate_transitions(batch, edges).to(operator.dtype)
         loop = edges[0] == edges[1]
