@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from pyg_gears.errors import expect
@@ -76,6 +76,21 @@ def find_device(name: str | torch.device = "auto") -> torch.device:
     if str(device) == "cuda" and launch is not None:
         return torch.device("cuda", launch.local % count)
     return device
+
+
+@contextmanager
+def own_defaults() -> Iterator[None]:
+    """Inside it torch makes float32 tensors on the CPU where nothing else is said, whatever the caller has chosen."""
+    import torch
+
+    dtype = torch.get_default_dtype()
+    elsewhere = torch.get_default_device().type != "cpu"
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu") if elsewhere else nullcontext():  # a device context slows every call of torch
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextmanager

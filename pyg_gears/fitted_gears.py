@@ -16,7 +16,7 @@ from jaxtyping import Float
 from pyg_gears import __version__
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.io.given import Given
-from pyg_gears.devices import find_device
+from pyg_gears.devices import find_device, own_defaults
 from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes, encoder_from_state
 from pyg_gears.errors import InputError
 from pyg_gears.layout import (
@@ -167,9 +167,10 @@ class FittedGears:
         Raises:
             InputError: as :meth:`reconstruct`.
         """
-        return prepare_query(
-            self, cells, settings=settings, seed=seed, adapt=adapt, paired=paired, max_memory=max_memory
-        )
+        with own_defaults():
+            return prepare_query(
+                self, cells, settings=settings, seed=seed, adapt=adapt, paired=paired, max_memory=max_memory
+            )
 
     def lay_out(
         self,
@@ -192,7 +193,7 @@ class FittedGears:
         """
         where, kept, gap = find_device(device), prepared.kept, prepared.gap
         first = join_ranks(cuda=where.type == "cuda").first
-        with nullcontext() if shard_dir is None or not first else locked_folder(shard_dir):
+        with own_defaults(), nullcontext() if shard_dir is None or not first else locked_folder(shard_dir):
             layout = reconstruct_layout(
                 self.members,
                 prepared.x,
@@ -207,10 +208,9 @@ class FittedGears:
                 block=block_of_votes(self, prepared.max_memory, len(kept), prepared.settings),
                 confidence=1.0 if gap.near else float(prepared.confidence.mean()),
             )
+            placed = layout if prepared.paired is None else paired_layout(layout, *prepared.paired, seed=prepared.seed)
         confidence = np.zeros(len(kept))
         confidence[kept] = weigh_by_agreement(prepared.confidence, layout.pos, prepared.regressions)
-        if prepared.paired is not None:
-            layout = paired_layout(layout, *prepared.paired, seed=prepared.seed)
         verdict = layout_verdict(
             float(confidence[kept].mean()),
             cells=int(kept.sum()),
@@ -220,17 +220,15 @@ class FittedGears:
             held_out=self.report.get("held_out_quality"),
             slides=len(self.report["slides"]),
         )
-        layout = with_unplaced(layout, kept)
-        return Reconstruction(layout.pos, confidence, layout, gap, prepared.adapted, verdict)
+        placed = with_unplaced(placed, kept)
+        return Reconstruction(placed.pos, confidence, placed, gap, prepared.adapted, verdict)
 
     def describe(self, found: Reconstruction, seed: int) -> dict[str, Any]:
         """The origin of a layout, for its file: recipe, versions, residuals, the model's validation."""
-        versions = {name: version(name) for name in ("torch", "torch-geometric", "anndata")} | {
-            "pyg-gears": __version__
-        }
         return {
             "recipe": self.recipe.as_dict(),
-            "versions": versions,
+            "versions": {name: version(name) for name in ("torch", "torch-geometric", "anndata")}
+            | {"pyg-gears": __version__},
             "residuals": found.layout.report,
             "gap": found.gap._asdict(),
             "adapted": found.adapted,
@@ -265,7 +263,8 @@ class FittedGears:
         """
         content = load_checkpoint(Path(folder).expanduser())
         try:
-            return cls._from_content(content)
+            with own_defaults():
+                return cls._from_content(content)
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise InputError(

@@ -19,7 +19,7 @@ from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.gene_overlap import FEW_SHARED
 from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.data.leftovers import remove_parts
-from pyg_gears.devices import find_device
+from pyg_gears.devices import find_device, own_defaults
 from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes
 from pyg_gears.errors import expect
 from pyg_gears.fitted_gears import FittedGears
@@ -114,7 +114,7 @@ class Gears:
         if first:
             _advise(parts)
         key = fingerprint(self.recipe, named, query, validate)
-        with _work_folder(work_dir) if first else nullcontext(Path(work_dir or ".")) as work:
+        with own_defaults(), _work_folder(work_dir) if first else nullcontext(Path(work_dir or ".")) as work:
             return self._fit(parts, work, key, progress, where)
 
     def _fit(self, parts: Parts, work: Path, key: str, progress: bool, device: torch.device) -> FittedGears:

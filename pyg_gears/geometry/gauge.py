@@ -58,14 +58,15 @@ def principal_frame(pos: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
 
     The deterministic pose in which layouts are written and drawn; a proper choice among all rotations and mirrors
     of the same layout. Where the two variances coincide the axes are arbitrary, as they must be. Nodes without a place (NaN)
-    keep none.
+    keep none. Half precision is computed in float32.
     """
-    x = gauge_fix(pos)
+    check_coordinates(pos)
+    x = gauge_fix(pos.to(torch.promote_types(pos.dtype, torch.float32)))
     # Of fewer nodes than axes the lean decomposition would leave axes out.
     _, _, axes = torch.linalg.svd(x.nan_to_num(), full_matrices=x.size(0) < x.size(1))
     x = x @ axes.T
     sign = torch.where(x.pow(3).nansum(dim=0) < 0, -1.0, 1.0).to(x.dtype)
-    return x * sign
+    return (x * sign).to(pos.dtype)
 
 
 def _rms(mean_square: Tensor) -> Tensor:

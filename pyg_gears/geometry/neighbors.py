@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.geometry.checked_coordinates import check_coordinates
+
 
 class PlanarNeighbors(NamedTuple):
     """Neighbours sorted by distance, ties by the lower index."""
@@ -29,9 +31,13 @@ def nearest_neighbors(pos: Float[Tensor, "n d"], k: int) -> PlanarNeighbors:
 
     Returns:
         ``index`` (n, k) int64 and ``distance`` (n, k) in the unit and dtype of ``pos``.
+
+    Raises:
+        InputError: when ``pos`` is no matrix of floats.
     """
     from scipy.spatial import cKDTree
 
+    check_coordinates(pos)
     n = pos.size(0)
     k = max(min(k, n - 1), 0)
     points = pos.detach().cpu().double().numpy()

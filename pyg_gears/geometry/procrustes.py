@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pyg_gears.errors import InputError
+from pyg_gears.geometry.checked_coordinates import checked_coordinates
+
 
 class ProcrustesOutput(NamedTuple):
     """``aligned = scale * source @ rotation + shift``; ``disparity`` in [0, 1] is what remains of the target's variance."""
@@ -32,12 +35,24 @@ def similarity_procrustes(
         allow_reflection: Whether R may mirror.
 
     Returns:
-        The aligned source, the map and the disparity: residual sum of squares over the target's centred sum of squares.
+        The aligned source, the map and the disparity: residual sum of squares over the target's centred sum of squares. Half
+        precision becomes float32.
+
+    Raises:
+        InputError: when the layouts are no matrices of finite floats, or of two shapes.
 
     ``scipy.linalg.orthogonal_procrustes`` finds the same rotation in O(d); it has no SO(d), no device and no gradient.
 
     Source: Umeyama, Least-squares estimation of transformation parameters between two point patterns, 1991.
     """
+    source, target = (
+        checked_coordinates(pos, name, finite=True) for name, pos in (("source", source), ("target", target))
+    )
+    if source.shape != target.shape:
+        raise InputError(
+            f"expected source and target of one shape, found {tuple(source.shape)} and {tuple(target.shape)}; "
+            "match them row by row."
+        )
     centre_source, centre_target = source.mean(dim=0), target.mean(dim=0)
     x, y = source - centre_source, target - centre_target
     u, singular, vt = torch.linalg.svd(x.T @ y)

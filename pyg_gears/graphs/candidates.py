@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pyg_gears.errors import expect
+from pyg_gears.errors import described, expect
 from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.distinct_pairs import distinct_pairs
 from pyg_gears.graphs.jaccard import jaccard as neighbourhood_overlap
@@ -58,9 +58,8 @@ def candidate_graph(
     x = checked_embedding(x)
     if projection is not None:
         expect(
-            projection.dim() == 2 and projection.size(0) == x.size(1),
-            f"expected a projection of {x.size(1)} rows, found shape {tuple(projection.shape)}; "
-            "pass one of shape (channels, d).",
+            isinstance(projection, Tensor) and projection.dim() == 2 and projection.size(0) == x.size(1),
+            f"expected a projection of {x.size(1)} rows, found {described(projection)}; pass one of shape (channels, d).",
         )
         x = x @ projection.detach().float()
     # Sizes of graphs are read in any case; on the CPU the values can be checked too.

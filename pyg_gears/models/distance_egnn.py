@@ -115,7 +115,7 @@ class DistanceEGNN(StructureModel):
         """Lay out every graph of a batch, see :meth:`StructureModel.forward`.
 
         Returns:
-            Coordinates of all rounds, the distances along the edges with their log-variances, and h as ``latent``.
+            Coordinates of all rounds, the distances along the edges with their log-variances, and h as ``code``.
         """
         graphs = read_graphs(batch, edge_index, self.in_channels, self.attention)
         dtype, edges, n = graphs.x.dtype, graphs.edge_index, graphs.x.size(0)
@@ -135,7 +135,7 @@ class DistanceEGNN(StructureModel):
                 pos = gauge_fix(spring_step(pos, edges, rest, weight, step), graphs.batch, graphs.num_graphs)
                 coordinates.append(pos)
         return StructureOutput(
-            edges, tuple(coordinates), distances=rest, log_variance=found.log_variance, state=state, latent=h
+            edges, tuple(coordinates), distances=rest, log_variance=found.log_variance, state=state, code=h
         )
 
     def loss_terms(
@@ -146,13 +146,13 @@ class DistanceEGNN(StructureModel):
         Raises:
             InputError: when the batch has no true distances.
         """
-        assert output.latent is not None
-        pairs, truth = true_pairs(batch, output.latent.size(0), output.latent.dtype)
-        found = self.head(output.latent, pairs)
+        assert output.code is not None
+        pairs, truth = true_pairs(batch, output.code.size(0), output.code.dtype)
+        found = self.head(output.code, pairs)
         terms = {
             "likelihood": lambda: distance_likelihood(found, truth),
             "spread": lambda: uncertainty_spread(found),
-            "triangle": lambda: triangle_hinge(self.head, output.latent, batch, generator),
+            "triangle": lambda: triangle_hinge(self.head, output.code, batch, generator),
             "cycle": lambda: coordinate_cycle(output.pos, pairs, found),
         }
         return weighted_terms(self.weights, terms)

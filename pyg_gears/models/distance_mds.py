@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -52,7 +52,6 @@ class DistanceMDS(StructureModel):
     Source: de Silva and Tenenbaum (2004) for the decoder; a solve by gradient descent, the source's alternative, is not built.
     """
 
-    generates: ClassVar[Literal["coordinates", "operator", "distances"]] = "coordinates"
     samples: ClassVar[bool] = True
     reads_edges: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"stress_edge_index", "stress_distance"})

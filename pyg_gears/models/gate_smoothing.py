@@ -77,5 +77,5 @@ class SmoothingRound(Round):
         if not return_terms:
             return state, pos, None
         none = weight.new_zeros(weight.size(0), self.heads)
-        terms = attention_terms(none, None, self.bias.gate, self.bias.pair_bias, weight.expand_as(none))
+        terms = attention_terms(none, None, self.bias.gate, self.bias.pair, weight.expand_as(none))
         return state, pos, terms

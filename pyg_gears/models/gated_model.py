@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 from torch.nn import GELU, Linear, Parameter, Sequential
 
@@ -95,15 +95,10 @@ class GatedModel(StructureModel):
                 given together with ``use_gate=False``.
         """
 
-    def gate_edges(self, batch: Any, x: Float[Tensor, "n c"] | None = None) -> Tensor:
-        """Gate logits of the batch's candidates, shape (e,) or (e, h).
-
-        Args:
-            batch: PyG Batch, or a single Data, with ``x`` and ``edge_index``.
-            x: Embedding to read instead of the batch's own, shape (n, c).
-        """
+    def gate_edges(self, batch: Any) -> Tensor:
+        """Gate logits of the candidates of a Batch or a single Data, shape (e,) or (e, h)."""
         graphs = read_graphs(batch, None, self.in_channels, next(self.embed_pos.parameters()))
-        return self.gate(graphs.x if x is None else x, graphs.edge_index, graphs.batch)
+        return self.gate(graphs.x, graphs.edge_index, graphs.batch)
 
     def pretraining_parameters(self, coordinates: bool) -> list[Parameter]:
         """Those of the gate and, where asked for, of the initial coordinates."""

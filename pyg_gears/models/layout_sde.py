@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -90,7 +91,7 @@ class LayoutSDE(MovingModel):
         self._set_scale()
 
     def _set_scale(self) -> None:
-        torch.nn.init.constant_(self.raw_scale, float(torch.tensor(FIRST_SCALE).expm1().log()))
+        torch.nn.init.constant_(self.raw_scale, math.log(math.expm1(FIRST_SCALE)))
 
     def forward(
         self,

@@ -12,6 +12,7 @@ from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.losses import linear_stress
+from pyg_gears.losses.membership import membership
 from pyg_gears.models.drift import Drift, travel_edges
 from pyg_gears.models.gated_model import initial_noise
 from pyg_gears.models.graph_input import read_graphs
@@ -74,9 +75,8 @@ class MovingModel(StructureModel):
     def _again(self, output: StructureOutput, batch: Any) -> Moving:
         """What the velocities of an output read, for its loss terms."""
         assert output.state is not None
-        member = getattr(batch, "batch", None)
-        member = output.edge_index.new_zeros(len(output.pos)) if member is None else member
-        count = int(member.max()) + 1
+        members = membership(batch, len(output.pos), output.pos.device)
+        member, count = members.batch, members.num_graphs
         travel = travel_edges(batch.x, output.edge_index, member, count, self.neighbors, self.landmarks)
         return Moving(output.state, output.edge_index, travel, member, count, output.initial)
 

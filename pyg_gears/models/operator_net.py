@@ -29,6 +29,7 @@ from pyg_gears.models.operator_decoders import (
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
 from pyg_gears.models.weighted_terms import weighted_terms
+from pyg_gears.models.wide import wide
 from pyg_gears.nn import PairHead, Perceptron, pad_sets
 from pyg_gears.targets import log_transitions
 
@@ -162,8 +163,8 @@ class OperatorNet(StructureModel):
     def _cycle(self, output: StructureOutput, batch: Any) -> Tensor:
         """Mean KL from the rows of T to those of the layout."""
         source, target = output.edge_index
-        sigma, operator = self.bandwidths(_made(output.state)), _made(output.operator)
-        affinity = -edge_squared_distance(output.pos, output.edge_index) / (sigma[source] * sigma[target])
+        sigma, operator = wide(self.bandwidths(_made(output.state))), wide(_made(output.operator))
+        affinity = -edge_squared_distance(wide(output.pos), output.edge_index) / (sigma[source] * sigma[target])
         affinity = affinity.masked_fill(source == target, -1e4)
         layout = segment_log_softmax(affinity, target, len(sigma))
         divergence = operator * ((operator + EPS).log() - layout).masked_fill(source == target, 0.0)
@@ -178,7 +179,7 @@ def _gap(spectrum: Float[Tensor, "b k"]) -> Tensor:
 
 def _entropies(output: StructureOutput, batch: Any) -> Tensor:
     """Mean squared difference of the entropies of a node's row in T and in the true operator, in nats squared."""
-    operator = _made(output.operator)
+    operator = wide(_made(output.operator))
     n = _made(output.state).size(0)
     edges = target_edges(batch, "rw_edge_index", n)
     multiplicity, log_ref = (target_values(batch, name, edges.size(1)) for name in ("rw_multiplicity", "rw_log_ref"))

@@ -21,6 +21,7 @@ from pyg_gears.models.graph_input import read_graphs
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
 from pyg_gears.models.weighted_terms import weighted_terms
+from pyg_gears.models.wide import wide
 from pyg_gears.nn import Perceptron, pad_sets
 
 LIMIT = 4.0
@@ -114,7 +115,7 @@ class OperatorVAE(StructureModel):
         """Lay out every graph of a batch, see :meth:`StructureModel.forward`.
 
         Returns:
-            The layout, T as ``operator``, z as ``latent``, h as ``state``.
+            The layout, T as ``operator``, z as ``code``, h as ``state``.
         """
         graphs = read_graphs(batch, edge_index, self.in_channels, self.context.lift.weight)
         n, edges, dtype = graphs.x.size(0), graphs.edge_index, graphs.x.dtype
@@ -133,7 +134,7 @@ class OperatorVAE(StructureModel):
         seen = torch.cat([h, z, once, _spread(once, operator, edges)], dim=1)
         decoded = sets.gather(self.decoder(sets.pad(seen), sets.mask))
         pos = gauge_fix(self.embed_pos(decoded).to(dtype), graphs.batch, graphs.num_graphs)
-        return StructureOutput(edges, (pos,), operator=operator, state=h, latent=z)
+        return StructureOutput(edges, (pos,), operator=operator, state=h, code=z)
 
     def loss_terms(
         self, output: StructureOutput, batch: Any, generator: torch.Generator | None = None
@@ -145,10 +146,10 @@ class OperatorVAE(StructureModel):
         """
         assert output.state is not None
         assert output.operator is not None
-        assert output.latent is not None
-        h, edges, operator, z = output.state, output.edge_index, output.operator, output.latent
+        assert output.code is not None
+        h, edges, operator, z = output.state, output.edge_index, wide(output.operator), wide(output.code)
         n, target = h.size(0), edges[1]
-        truth = candidate_transitions(batch, edges).to(h.dtype)
+        truth = candidate_transitions(batch, edges).to(operator.dtype)
         loop = edges[0] == edges[1]
         log_found = (operator + EPS).log().masked_fill(loop, 0.0)
         members = membership(batch, n, h.device)
@@ -157,7 +158,7 @@ class OperatorVAE(StructureModel):
             return members.node_mean(values.new_zeros(n).index_add(0, target, values)).mean()
 
         def uniformity() -> Tensor:
-            others = h.new_zeros(n).index_add(0, target, (~loop).to(h.dtype))
+            others = operator.new_zeros(n).index_add(0, target, (~loop).to(operator.dtype))
             return per_node(-operator * log_found / others.clamp(min=2).log()[target])
 
         def covariance() -> Tensor:

@@ -58,7 +58,7 @@ class StructureModel(torch.nn.Module, ABC):
             batch: PyG Batch, or a single Data, with ``x`` (n, c) and ``edge_index`` (2, e).
             edge_index: Edges to travel on instead of the batch's own.
             noise: Scale of the noise that makes samples differ; by default the model's in training mode and 0 otherwise.
-            generator: Source of the noise; torch's global one if omitted.
+            generator: Source of the noise, on the CPU; torch's global one if omitted.
 
         Returns:
             The geometry.
@@ -78,7 +78,7 @@ class StructureModel(torch.nn.Module, ABC):
         Args:
             output: What the model proposed for the batch.
             batch: The batch, with the fields in ``needs``.
-            generator: Source of random draws; torch's global one if omitted.
+            generator: Source of random draws, on the CPU; torch's global one if omitted.
         """
         return {}
 

@@ -31,7 +31,9 @@ class StructureOutput:
         state: Node states at the end, shape (n, c_s).
         gate_logits: Gate of each edge used, shape (e,) or (e, h); None where no gate was used.
         terms: Attention terms of each round, where asked for.
-        latent: Coordinates in more than two dimensions that the layout was drawn from, shape (n, d), where a model has them.
+        latent: Coordinates in more than two dimensions that the layout was drawn from, shape (n, d), where a model has them, in
+            a unit of the model's own (``scales=model``).
+        code: Values of the nodes that a model's own loss terms read beside the rest, shape (n, z).
     """
 
     edge_index: Int[Tensor, "2 e"]
@@ -45,6 +47,7 @@ class StructureOutput:
     gate_logits: Float[Tensor, "e ..."] | None = None
     terms: tuple[AttentionTerms, ...] | None = None
     latent: Float[Tensor, "n d"] | None = None
+    code: Float[Tensor, "n z"] | None = None
 
     @property
     def pos(self) -> Float[Tensor, "n 2"]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, linear
 
 from pyg_gears.graphs.second_order import second_order_backward
+from pyg_gears.graphs.without_autocast import without_autocast
 
 
 def chunked_mlp(
@@ -56,6 +57,7 @@ class _ChunkedMLP(torch.autograd.Function):
         return output
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         rows, w1, w2, b2, w3, b3 = ctx.saved_tensors
         if torch.is_grad_enabled():

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pyg_gears.graphs.without_autocast import without_autocast
 from pyg_gears.nn.attention_bias import AttentionBias
 from pyg_gears.nn.padded_graphs import PaddedGraphs
 
@@ -104,6 +105,7 @@ class _DenseAttention(torch.autograd.Function):
         return output, alpha
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         query, key, value, alpha, output, clipped = ctx.saved_tensors
         grad, grad_alpha = grad_outputs

@@ -41,7 +41,7 @@ class DistanceBias(torch.nn.Module):
         check_sizes(bins=bins, channels=channels)
         expect(bins >= 3, f"expected at least three bins of distances, found {bins}; ask for more.")
         self.bins, self.first_scale = bins, scale
-        self.scale = Parameter(torch.tensor(scale))
+        self.scale = Parameter(torch.empty(()))
         self.weight = Parameter(torch.empty(channels))
         self.bin = Parameter(torch.empty(bins, channels))
         self.register_buffer("log_range", torch.zeros(2))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyg_gears.geometry.known_values import is_transformed
 from pyg_gears.graphs.second_order import second_order_backward
+from pyg_gears.graphs.without_autocast import without_autocast
 from pyg_gears.nn.edge_pairs import EdgePairs
 from pyg_gears.nn.pair_mlp import CHUNK, CHUNK_ELSEWHERE
 from pyg_gears.nn.row_norm import row_norm, row_norm_backward
@@ -94,6 +95,7 @@ class _EdgeEmbedding(torch.autograd.Function):
         return embedded.flatten(0, 1), projected.flatten(0, 1)
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, inverse, as_target, as_source, weight, project, embedded, scale, *pairs = ctx.saved_tensors
         if torch.is_grad_enabled():

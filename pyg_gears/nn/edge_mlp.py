@@ -11,6 +11,7 @@ from torch.nn.functional import gelu, linear
 
 from pyg_gears.geometry.known_values import is_transformed
 from pyg_gears.graphs.second_order import second_order_backward
+from pyg_gears.graphs.without_autocast import without_autocast
 from pyg_gears.nn.pair_mlp import CHUNK, CHUNK_ELSEWHERE
 from pyg_gears.nn.row_norm import row_norm, row_norm_backward
 
@@ -127,6 +128,7 @@ class _EdgeMLP(torch.autograd.Function):
         return output, projected
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         edge, as_target, as_source, edge_index, w1, w2, b2, project, output, scale = ctx.saved_tensors
         if torch.is_grad_enabled():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -26,10 +27,9 @@ class EdgeRows:
 
     def _matrix(self, values: Float[Tensor, " e"]) -> Tensor:
         """The sparse matrix of these values, which are sorted as the edges are here."""
+        _silence_beta()
         n = self.start.numel() - 1
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch calls the format a beta, once in a process
-            return torch.sparse_csr_tensor(self.start, self.column, values, (n, n), check_invariants=False)
+        return torch.sparse_csr_tensor(self.start, self.column, values, (n, n), check_invariants=False)
 
     def products(self, rows: Float[Tensor, "n h d"], columns: Float[Tensor, "n h d"]) -> Float[Tensor, "e h"]:
         """Product of the values at both ends of every edge, head by head."""
@@ -45,6 +45,18 @@ class EdgeRows:
         weights = weights.T.index_select(1, self.order)
         found = [self._matrix(w) @ b for w, b in zip(weights, columns.unbind(dim=1), strict=True)]
         return torch.stack(found, dim=1)
+
+
+@cache
+def _silence_beta() -> None:
+    """Let torch say once, unheard, that the format is a beta.
+
+    Not around every matrix: Python forgets which warnings it has shown when filters change, so that a caller's own, in a
+    training loop, would be shown in every step.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.zeros(1, 1, device="cpu").to_sparse_csr()
 
 
 def edge_rows(row: Int[Tensor, " e"], column: Int[Tensor, " e"], num_nodes: int) -> EdgeRows:

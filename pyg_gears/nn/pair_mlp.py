@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, linear
 
 from pyg_gears.graphs.second_order import second_order_backward
+from pyg_gears.graphs.without_autocast import without_autocast
 from pyg_gears.nn.chunked_mlp import chunked_mlp
 from pyg_gears.nn.edge_pairs import EdgePairs
 
@@ -101,6 +102,7 @@ class _PairMLP(torch.autograd.Function):
         return output
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, w1, b1, w2, b2, w3, b3, as_target, as_source, symmetric, *pairs = ctx.saved_tensors
         if torch.is_grad_enabled():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyg_gears.graphs.second_order import second_order_backward
 from pyg_gears.graphs.segment_softmax import segment_softmax
+from pyg_gears.graphs.without_autocast import without_autocast
 from pyg_gears.nn.edge_rows import EdgeRows, edge_rows
 
 
@@ -79,6 +80,7 @@ class _SparseAttention(torch.autograd.Function):
         return output
 
     @staticmethod
+    @without_autocast
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, bias, alpha, output, clipped, edge_index = ctx.saved_tensors
         grad, rows = grad_outputs[0], ctx.rows

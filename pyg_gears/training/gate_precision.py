@@ -9,6 +9,7 @@ from torch_geometric.data import Data
 from torch_geometric.utils import scatter
 
 from pyg_gears.graphs import edge_lookup
+from pyg_gears.models.hard_gate import best_edges
 
 TOP = 30
 
@@ -29,16 +30,10 @@ def gate_precision(gate_logits: Float[Tensor, " e"] | Float[Tensor, "e h"], batc
         A number in 0..1.
     """
     n = int(batch.num_nodes or 0)
-    gate_logits = gate_logits if gate_logits.dim() == 1 else gate_logits.mean(dim=1)
-    source, target = batch.edge_index
-    other = source != target
-    source, target, logits = source[other], target[other], gate_logits[other]
-    # Rank within each target: sort by logit, then stably by target.
-    order = logits.argsort(descending=True, stable=True)
-    order = order[target[order].argsort(stable=True)]
-    count = torch.bincount(target, minlength=n)
-    rank = torch.arange(order.numel(), device=order.device) - (count.cumsum(0) - count)[target[order]]
-    best = order[rank < TOP]
-    true = edge_lookup(torch.stack([source[best], target[best]]), batch.rw_edge_index, n).present
-    hits = scatter(true.float(), target[best], 0, n, reduce="sum")
-    return (hits / count.clamp(min=1, max=TOP)).mean()
+    others = batch.edge_index[0] != batch.edge_index[1]
+    edge_index, gate_logits = batch.edge_index[:, others], gate_logits[others]
+    best = edge_index[:, best_edges(gate_logits, edge_index, n, TOP)]
+    true = edge_lookup(best, batch.rw_edge_index, n).present
+    hits = scatter(true.float(), best[1], 0, n, reduce="sum")
+    count = torch.bincount(best[1], minlength=n).clamp(min=1)
+    return (hits / count).mean()

@@ -89,6 +89,24 @@ def test_same_seed_same_model(tissue, recipe, fitted) -> None:
         assert torch.equal(a, b)
 
 
+def test_torch_may_have_other_defaults(tissue, recipe, fitted, tmp_path) -> None:
+    """Notebooks set them for the packages beside this one."""
+    spots = pseudo_spots(replace(tissue.cells, pos=tissue.cells_pos), 8, core=0.9, min_cells=1).slide
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        own = Gears(recipe).fit(tissue.slides, validate=tissue.slides[1].name, progress=False)
+        own.save(tmp_path)
+        found = load(tmp_path).reconstruct(tissue.cells, progress=False, paired=spots)
+        assert (torch.get_default_dtype(), torch.get_default_device().type) == (torch.float64, "meta")
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    expected = fitted.reconstruct(tissue.cells, progress=False, paired=spots)
+    assert np.array_equal(found.pos, expected.pos)
+    assert np.array_equal(found.confidence, expected.confidence)
+
+
 def test_members_vote_and_one_slide_is_enough(tissue, recipe) -> None:
     gears = Gears(recipe.change({"training": {"members": 2}})).fit(tissue.slides[:1], tissue.cells, progress=False)
     assert len(gears.members) == 2

@@ -73,6 +73,14 @@ def test_a_graph_that_is_nowhere_leaves_the_others_alone() -> None:
     torch.testing.assert_close(gauge_fix(holes, batch)[10:], gauge_fix(pos[10:]))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_principal_frame_in_half_precision(dtype: torch.dtype) -> None:
+    pos = torch.randn(40, 2, generator=torch.Generator().manual_seed(9)).exp() * torch.tensor([300.0, 1.0])
+    found = principal_frame(pos.to(dtype))
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), principal_frame(pos), atol=0.05, rtol=0)
+
+
 def test_other_shapes_are_refused() -> None:
     """A batch of one layout of three dimensions would be taken for points of its own, all at the origin."""
     with pytest.raises(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import nearest_neighbors
 from tests.pairwise_distance import pairwise_distance
 
@@ -57,3 +60,9 @@ def test_neighbors_on_the_whole_slide_come_first() -> None:
     for row, node in enumerate(member.tolist()):
         fell_in = [j for j in whole[node].tolist() if j in set(member.tolist())]
         assert member[own[row, : len(fell_in)]].tolist() == fell_in
+
+
+def test_what_are_no_float_coordinates_is_refused() -> None:
+    """Distances of whole numbers would be cut to whole numbers."""
+    with pytest.raises(InputError, match=r"in pos, found torch\.int64 of shape \(4, 2\); convert them first"):
+        inspect.unwrap(nearest_neighbors)(torch.arange(8).view(4, 2), 2)

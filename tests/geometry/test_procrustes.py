@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 from scipy.linalg import orthogonal_procrustes
 from scipy.spatial import procrustes
 
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import similarity_procrustes
 
 
@@ -43,3 +46,21 @@ def test_without_reflection_no_rotation_is_better() -> None:
 def test_allow_reflection_has_no_default() -> None:
     with pytest.raises(TypeError, match="allow_reflection"):
         similarity_procrustes(torch.rand(3, 2), torch.rand(3, 2))
+
+
+def test_half_precision_is_computed_in_float32() -> None:
+    a, b = torch.randn(2, 25, 2, generator=torch.Generator().manual_seed(1))
+    expected = similarity_procrustes(a, b, allow_reflection=True)
+    found = similarity_procrustes(a.bfloat16(), b.bfloat16(), allow_reflection=True)
+    assert found.aligned.dtype == torch.float32
+    torch.testing.assert_close(found.rotation, expected.rotation, atol=0.01, rtol=0)
+
+
+def test_what_cannot_be_matched_is_refused() -> None:
+    a = torch.rand(4, 2)
+    with pytest.raises(InputError, match=r"of one shape, found \(4, 2\) and \(3, 2\); match them row by row"):
+        inspect.unwrap(similarity_procrustes)(a, a[:3], allow_reflection=True)
+    with pytest.raises(InputError, match="finite coordinates in target, found NaN or infinity"):
+        similarity_procrustes(a, a * torch.nan, allow_reflection=True)
+    with pytest.raises(InputError, match="in source, found ndarray; convert them first"):
+        inspect.unwrap(similarity_procrustes)(a.numpy(), a, allow_reflection=True)

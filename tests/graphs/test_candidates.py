@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -98,6 +100,8 @@ def test_bad_input() -> None:
         candidate_graph(x, 2, jaccard=1.5)
     with pytest.raises(InputError, match="projection of 5 rows"):
         candidate_graph(x, 2, projection=torch.zeros(4, 2))
+    with pytest.raises(InputError, match="projection of 5 rows, found ndarray"):
+        inspect.unwrap(candidate_graph)(x, 2, projection=torch.zeros(5, 2).numpy())
     for batch, message in (
         (torch.tensor([0, 1, 0, 1, 0, 1]), "a batch that ascends from 0, found negative numbers or another order"),
         (torch.tensor([1, 0, 0, 1, 1, 1], dtype=torch.uint8), "a batch that ascends from 0, found"),

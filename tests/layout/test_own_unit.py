@@ -19,6 +19,7 @@ from pyg_gears.layout import (
     locality_graph,
     reconstruct_layout,
 )
+from pyg_gears.models import DistanceEGNN, OperatorVAE
 from pyg_gears.transforms import CandidateGraph
 
 CANDIDATES = CandidateGraph(8, "euclidean")
@@ -74,10 +75,12 @@ def test_a_layout_by_the_published_settings_is_the_truth_where_the_model_knows_i
 
 
 def test_models_without_a_size_of_their_own_are_refused(oracle, make_tissue):
-    with pytest.raises(
-        InputError, match=r"models with a unit of their own for scales=model, found one that gives shapes"
-    ):
-        reconstruct_layout(oracle(), slide(make_tissue), candidates=CANDIDATES, settings=OWN, progress=False)
+    x = slide(make_tissue)
+    for model in (oracle(), DistanceEGNN(x.size(1), 8, steps=1).eval(), OperatorVAE(x.size(1), 8, heads=2).eval()):
+        with pytest.raises(
+            InputError, match=r"models with a unit of their own for scales=model, found one that gives shapes"
+        ):
+            reconstruct_layout(model, x, candidates=CANDIDATES, settings=OWN, progress=False)
 
 
 def test_stored_patches_of_another_unit_are_not_reused(make_tissue, tmp_path):

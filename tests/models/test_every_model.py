@@ -144,6 +144,17 @@ def test_half_precision_has_a_layout(kind: str, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_has_finite_losses(kind: str, dtype: torch.dtype) -> None:
+    """What keeps a logarithm finite in float32 is zero in float16."""
+    model = build(kind, dtype=dtype).train()
+    loss = every_term(model, miniset(14, seed=1, dtype=dtype))
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_right(kind: str) -> None:
     """Of the layout by the embedding against finite differences; no parameter that training reaches is left out."""
     model, graph = build(kind, **WITH_GRADIENT.get(kind, {})), miniset(9, seed=1)  # seed 0 lies on a kink
@@ -241,6 +252,19 @@ def test_reset_is_a_new_model(kind: str) -> None:
         model.reset_parameters()
         assert all(torch.equal(value, new[name]) for name, value in model.state_dict().items())
         assert torch.equal(torch.get_rng_state(), after)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_without_memory_is_filled_by_a_reset(kind: str) -> None:
+    """As large models are made: built on the meta device, then given memory and first weights."""
+    with torch.device("meta"):
+        model = recipe(kind).build(C)
+    model.to_empty(device="cpu")
+    with seeded_weights(5):
+        model.reset_parameters()
+    with seeded_weights(5):
+        new = recipe(kind).build(C).state_dict()
+    assert all(torch.equal(value, new[name]) for name, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -332,6 +332,10 @@ def test_bad_input() -> None:
     with pytest.raises(InputError, match=r"number of training steps .* found none; call begin_training"):
         built.loss_terms(output, batch)
     built.begin_training(5)
+    half, narrow = model(torch.bfloat16), Batch.from_data_list(graphs(torch.bfloat16))
+    half.begin_training(5)
+    with pytest.raises(InputError, match=r"float32 or float64 for its losses, found torch\.bfloat16; call \.float\(\)"):
+        half.loss_terms(half(narrow), narrow)
     del batch.gram_factor
     with pytest.raises(InputError, match=r"gram_factor in the batch, found none; apply transforms\.GramFactor"):
         built.loss_terms(output, batch)

@@ -50,6 +50,24 @@ def test_a_drift_turns_with_the_layout_and_moves_no_centre() -> None:
     assert not torch.allclose(speed, drift(graph.pos, graph.x, edges, ONE, 1, 0.9))
 
 
+@pytest.mark.parametrize("kind", [GradientFlow, LayoutSDE])
+def test_an_empty_graph_counts_the_same_wherever_it_stands(kind: type[GradientFlow] | type[LayoutSDE]) -> None:
+    graphs = [miniset(9, seed=1), miniset(12, seed=2)]
+    none = graphs[0].clone()
+    for name, value in graphs[0].to_dict().items():
+        if name != "rw_steps":
+            none[name] = value[:, :0] if name.endswith("index") else value[:0]
+    torch.manual_seed(0)
+    model = kind(C, 8, neighbors=4, landmarks=2)
+    for parameter in model.parameters():
+        parameter.data.add_(0.3 * torch.randn_like(parameter))
+    found = []
+    for batch in (Batch.from_data_list([graphs[0], none, graphs[1]]), Batch.from_data_list([*graphs, none])):
+        terms = model.loss_terms(model.eval()(batch), batch, torch.Generator().manual_seed(0))
+        found.append(torch.stack([value for _, value in terms.values()]))
+    torch.testing.assert_close(found[0], found[1])
+
+
 def test_a_flow_cannot_run_away() -> None:
     """With large weights: had the velocity grown with the square of a distance, some steps would be enough for infinity."""
     torch.manual_seed(0)

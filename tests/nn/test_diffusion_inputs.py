@@ -82,6 +82,10 @@ def test_the_bias_is_that_of_the_bin_and_leaves_the_points_alone() -> None:
             bias.set_range(low, high)
 
 
+def test_the_first_factor_may_be_a_whole_number() -> None:
+    assert DistanceBias(scale=1).scale.item() == 1.0
+
+
 def test_the_bias_can_be_differentiated_twice_and_takes_half_precision() -> None:
     torch.manual_seed(0)
     bias, place = DistanceBias(bins=5, channels=3).double(), points(1, 6, 2)

@@ -76,3 +76,14 @@ def test_autocast(name: str, layout: str, geo: str) -> None:
     assert all(torch.isfinite(part).all() for part in found)
     for a, b in zip(found, expected, strict=True):
         assert (a - b).norm() <= 0.05 * b.norm() + 0.05
+
+
+@pytest.mark.parametrize(("name", "layout", "geo"), CASES)
+def test_a_gradient_taken_under_autocast(name: str, layout: str, geo: str) -> None:
+    """torch advises against it, and its own layers allow it."""
+    module = layer(name, layout, geo)
+    expected = run(module, name, torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = run(module, name, torch.float32, autocast=True)
+    for a, b in zip(found, expected, strict=True):
+        assert (a - b).norm() <= 0.05 * b.norm() + 0.05

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -120,3 +122,18 @@ def test_more_edges_than_pairs_of_nodes() -> None:
     torch.nn.init.normal_(conv.frame_weight)
     s, pos, edge_index = torch.randn(2, 8), torch.randn(2, 2), torch.tensor([[0, 1], [1, 0]])
     torch.testing.assert_close(conv(s, pos, edge_index.repeat(1, 3)), conv(s, pos, edge_index))
+
+
+def test_a_warning_of_the_caller_is_shown_once_and_none_of_torch() -> None:
+    """As in a training loop; in a process of its own, since torch warns once in each."""
+    code = """
+import warnings, torch
+from pyg_gears.nn import IPAConv
+layer, edges = IPAConv(4, heads=1, head_channels=2, layout="edge"), torch.tensor([[0, 1], [1, 0]])
+for _ in range(3):
+    layer(torch.zeros(2, 4), torch.zeros(2, 2), edges)
+    warnings.warn("of the caller")
+"""
+    done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.count("Warning: of the caller") == 1
+    assert "beta" not in done.stderr

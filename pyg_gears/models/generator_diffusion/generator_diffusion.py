@@ -28,6 +28,7 @@ from pyg_gears.models.generator_diffusion.training_terms import Terms, TrainingT
 from pyg_gears.models.graph_input import GraphInput, read_graphs
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
+from pyg_gears.models.wide import wide
 from pyg_gears.nn import PaddedSets, pad_sets
 
 HIGHEST_START = 5.0
@@ -170,12 +171,12 @@ class GeneratorDiffusion(StructureModel):
         return StructureOutput(graphs.edge_index, tuple(coordinates), state=sets.gather(h), latent=sets.gather(v))
 
     def loss_terms(self, output: StructureOutput, batch: Any, generator: torch.Generator | None = None) -> Terms:
-        """The published losses of generator and denoiser, in float32 or wider.
+        """The published losses of generator and denoiser.
 
         See :class:`~pyg_gears.models.generator_diffusion.TrainingTerms`.
 
         Raises:
-            InputError: when the training was not announced, or the batch has no Gram factor.
+            InputError: when the training was not announced, the batch has no Gram factor, or the model is in half precision.
         """
         expect(
             int(self.terms.curriculum.planned) > 0,
@@ -186,6 +187,11 @@ class GeneratorDiffusion(StructureModel):
             raise InputError("expected gram_factor in the batch, found none; apply transforms.GramFactor first.")
         assert output.state is not None
         assert output.latent is not None
+        found = output.state.dtype
+        expect(
+            found in (torch.float32, torch.float64),
+            f"expected a model in float32 or float64 for its losses, found {found}; call .float() on it.",
+        )
         membership = getattr(batch, "batch", None)
         sets = pad_sets(membership, len(factor), None if membership is None else getattr(batch, "num_graphs", None))
         shared = None
@@ -193,7 +199,7 @@ class GeneratorDiffusion(StructureModel):
             sizes = torch.bincount(membership, minlength=sets.num_sets)
             shared = shared_points(batch.pair_id, batch.node_id, sizes)
         with torch.autocast(factor.device.type, enabled=False):
-            h, base, target = (sets.pad(_wide(part)) for part in (output.state, output.latent, factor))
+            h, base, target = (sets.pad(part) for part in (output.state, output.latent, wide(factor)))
             given = TrainingSets(h, base, target, sets.mask, true_edges(target, sets.mask, NEIGHBORS), shared)
             return self.terms(self.denoiser, given, generator)
 
@@ -229,7 +235,3 @@ class GeneratorDiffusion(StructureModel):
         if rounds:
             pos = majorised(pos, v, sets.mask, rounds)
         return gauge_fix(sets.gather(pos), graphs.batch, graphs.num_graphs)
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
