@@ -31,6 +31,10 @@ class InputError(ValueError):
     """The input is not what the call needs; the message names what was expected, what was found and the remedy."""
 
 
+class StorageError(InputError):
+    """The file system refuses to write, for now; the message ends "..., then repeat the call."."""
+
+
 def expect(condition: bool, message: str) -> None:
     """Raise ``InputError(message)`` unless the condition holds."""
     if not condition:

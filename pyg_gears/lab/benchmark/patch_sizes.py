@@ -20,7 +20,7 @@ from pyg_gears.lab.text_table import text_table
 from pyg_gears.layout import LayoutSettings
 from pyg_gears.metrics import distance_agreement, edge_agreement, neighborhood_agreement, placed_cells
 from pyg_gears.report.figure_style import PALETTE, check_figures, new_figure, save_figure
-from pyg_gears.report.report_folder import plain, report_folder
+from pyg_gears.report.report_folder import check_report_folder, plain, report_folder
 from pyg_gears.seeds import random_stream
 from pyg_gears.typing import FilePath
 
@@ -96,6 +96,7 @@ def patch_size_study(
         f"{cells.name}: expected true places of {len(cells)} cells, found shape {truth.shape}; pass theirs.",
     )
     expect(sample is None or sample >= 30, f"expected a sample of at least 30 cells, found {sample}; raise it.")
+    check_report_folder(out)
     check_figures()
     if sample is not None and sample < len(cells):
         chosen = np.sort(random_stream(seed, "sample").permutation(len(cells))[:sample])

@@ -90,3 +90,16 @@ def test_what_cannot_be_studied_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             patch_size_study(Knows(tissue), tissue, truth, sizes, tmp_path / "out", sample=sample)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_is_checked_before_the_work(tmp_path: Path) -> None:
+    tissue = section("a", 60)
+    fitted = Knows(tissue)
+    (tmp_path / "kept").write_text("")
+    for folder, message in (
+        (tmp_path, "expected a new file at .*, found an existing one"),
+        (tmp_path / "no" / "where", "expected a folder at .*, found none; create it"),
+    ):
+        with pytest.raises(InputError, match=message):
+            patch_size_study(fitted, tissue, tissue.pos, [None], folder)  # type: ignore[arg-type]
+    assert not fitted.asked
