@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.geometry.check_finite import check_finite
+
 
 class PlanarNeighbors(NamedTuple):
     """Neighbours sorted by distance, ties by the lower index."""
@@ -29,12 +31,16 @@ def nearest_neighbors(pos: Float[Tensor, "n d"], k: int) -> PlanarNeighbors:
 
     Returns:
         ``index`` (n, k) int64 and ``distance`` (n, k) in the unit and dtype of ``pos``.
+
+    Raises:
+        InputError: for coordinates that are NaN or infinite.
     """
     from scipy.spatial import cKDTree
 
     n = pos.size(0)
     k = max(min(k, n - 1), 0)
     points = pos.detach().cpu().double().numpy()
+    check_finite(pos=points)
     tree = cKDTree(points)
     index = np.empty((n, k), dtype=np.int64)
     distance = np.empty((n, k))

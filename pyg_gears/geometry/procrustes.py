@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pyg_gears.geometry.check_finite import check_finite
+
 
 class ProcrustesOutput(NamedTuple):
     """``aligned = scale * source @ rotation + shift``; ``disparity`` in [0, 1] is what remains of the target's variance."""
@@ -34,10 +36,14 @@ def similarity_procrustes(
     Returns:
         The aligned source, the map and the disparity: residual sum of squares over the target's centred sum of squares.
 
+    Raises:
+        InputError: for layouts with NaN or infinity (looked at on the CPU only).
+
     ``scipy.linalg.orthogonal_procrustes`` finds the same rotation in O(d); it has no SO(d), no device and no gradient.
 
     Source: Umeyama, Least-squares estimation of transformation parameters between two point patterns, 1991.
     """
+    check_finite(source=source, target=target)
     centre_source, centre_target = source.mean(dim=0), target.mean(dim=0)
     x, y = source - centre_source, target - centre_target
     u, singular, vt = torch.linalg.svd(x.T @ y)

@@ -51,6 +51,26 @@ def top_eigenpairs(
     return values, torch.where(cubes < 0, -vectors, vectors)
 
 
+def eigenpairs_or_nan(
+    matrix: Float[Tensor, "*b m m"], count: int
+) -> tuple[Float[Tensor, "*b k"], Float[Tensor, "*b m k"]]:
+    """As :func:`top_eigenpairs`, but a matrix with NaN or infinity has pairs of NaN, so that training shows its divergence.
+
+    Args:
+        matrix: Symmetric matrices, shape (..., m, m).
+        count: Number k of eigenpairs, at most m.
+
+    Returns:
+        Values (..., k) and vectors (..., m, k).
+
+    Raises:
+        InputError: as there, but for values that are NaN or infinite.
+    """
+    broken = ~matrix.isfinite().all(dim=-1).all(dim=-1)[..., None]
+    values, vectors = top_eigenpairs(matrix.masked_fill(broken[..., None], 0.0), count)
+    return values.masked_fill(broken, torch.nan), vectors.masked_fill(broken[..., None], torch.nan)
+
+
 def _check(matrix: Tensor, count: int) -> None:
     good = matrix.dim() >= 2 and matrix.size(-1) == matrix.size(-2) and matrix.dtype in (torch.float32, torch.float64)
     expect(

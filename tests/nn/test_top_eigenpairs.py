@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pyg_gears.errors import InputError
 from pyg_gears.nn import top_eigenpairs
+from pyg_gears.nn.top_eigenpairs import eigenpairs_or_nan
 
 
 def symmetric(n: int, seed: int = 0) -> Tensor:
@@ -72,6 +73,22 @@ def test_a_second_derivative_is_an_error_and_not_wrong() -> None:
     (first,) = torch.autograd.grad(measured(matrix).square().sum(), matrix, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         first.sum().backward()
+
+
+def test_a_broken_matrix_is_nan_and_leaves_the_others_alone() -> None:
+    matrix = symmetric(4)
+    whole = eigenpairs_or_nan(matrix, 2)
+    broken = matrix.clone()
+    broken[1, 0, 3] = torch.inf
+    values, vectors = eigenpairs_or_nan(broken.requires_grad_(), 2)
+    for found, one in zip((values, vectors), whole, strict=True):
+        assert torch.equal(found[0], one[0])
+        assert found[1].isnan().all()
+    values[0].sum().backward()
+    assert broken.grad is not None
+    assert broken.grad[0].isfinite().all()
+    with pytest.raises(InputError, match="found 0"):
+        eigenpairs_or_nan(matrix, 0)
 
 
 def test_bad_input() -> None:
