@@ -42,7 +42,7 @@ def expect(condition: bool, message: str) -> None:
 
 
 def described(value: object) -> str:
-    """What was found: "none", the name of a type, or the dtype and shape of a tensor.
+    """What was found: "none", the name of a type, or a tensor with its dtype and shape.
 
     >>> described(None), described([1.0])
     ('none', 'list')
@@ -50,7 +50,7 @@ def described(value: object) -> str:
     if value is None:
         return "none"
     is_tensor = hasattr(value, "requires_grad")  # which NumPy's arrays have not
-    return f"{value.dtype} {tuple(value.shape)}" if is_tensor else type(value).__name__  # type: ignore[attr-defined]
+    return f"a {value.dtype} tensor of shape {tuple(value.shape)}" if is_tensor else type(value).__name__  # type: ignore[attr-defined]
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:

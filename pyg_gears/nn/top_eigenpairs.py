@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears.errors import expect
+from pyg_gears.errors import described, expect
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.geometry.known_values import values_are_known
 
@@ -72,11 +72,11 @@ def eigenpairs_or_nan(
 
 
 def _check(matrix: Tensor, count: int) -> None:
-    good = matrix.dim() >= 2 and matrix.size(-1) == matrix.size(-2) and matrix.dtype in (torch.float32, torch.float64)
+    good = isinstance(matrix, Tensor) and matrix.dim() >= 2 and matrix.size(-1) == matrix.size(-2)
+    good = good and matrix.dtype in (torch.float32, torch.float64)
     expect(
         good,
-        f"expected square matrices of float32 or float64, found {matrix.dtype} of shape {tuple(matrix.shape)}; "
-        "convert them.",
+        f"expected square matrices of float32 or float64, found {described(matrix)}; convert them.",
     )
     check_sizes(count=count)
     size = matrix.size(-1)

@@ -96,8 +96,9 @@ def test_bad_input() -> None:
     for bad, count, message in (
         (matrix, 0, "expected count to be a whole number above 0, found 0"),
         (matrix, 5, "count of eigenpairs up to 4, found 5; ask for fewer"),
-        (matrix[:, :3], 2, r"square matrices of float32 or float64, found torch.float64 of shape \(2, 3, 4\)"),
-        (matrix.half(), 2, "found torch.float16"),
+        (matrix[:, :3], 2, r"square matrices of float32 or float64, found a torch.float64 tensor of shape \(2, 3, 4\)"),
+        ([[1.0]], 1, "square matrices of float32 or float64, found list; convert them"),
+        (matrix.half(), 2, "found a torch.float16 tensor"),
         (matrix * torch.nan, 2, "expected finite matrices, found NaN or infinite values"),
     ):
         with pytest.raises(InputError, match=message):
