@@ -142,8 +142,6 @@ def test_any_sequence_of_graphs_does() -> None:
     assert sum(batch.num_graphs for batch in MinisetLoader(graphs, 40)) == 4
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*does not have many workers")
-@pytest.mark.filterwarnings("ignore:GPU available but not used")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_fields_are_followed_and_left_out_as_in_a_loader_of_pyg(workers: int) -> None:
     graphs = [Data(x=torch.randn(n, 2), note=torch.zeros(n, 1), pos=torch.zeros(n, 2)) for n in (4, 3, 5)]
@@ -161,6 +159,8 @@ def test_fields_are_followed_and_left_out_as_in_a_loader_of_pyg(workers: int) ->
             next(iter(MinisetLoader(graphs, 12, **{**choices, option: ["nose"]})))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*does not have many workers")
+@pytest.mark.filterwarnings("ignore:GPU available but not used")
 def test_lightning_sets_the_epoch() -> None:
     lightning = pytest.importorskip("lightning")
     seen: list[list[tuple[int, ...]]] = []

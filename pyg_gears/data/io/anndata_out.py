@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,17 +162,30 @@ def write_layout(
 
 
 def _copied(adata: AnnData) -> AnnData:
-    """A copy; of one that is backed by a file, or that ``read_lazy`` of anndata gave, in memory."""
+    """A copy; of one that is backed by a file, or holds what ``read_lazy`` of anndata gives, in memory."""
     import pandas as pd
 
     if not adata.isbacked and isinstance(adata.obs, pd.DataFrame):
-        return adata.copy()
+        with suppress(TypeError):  # of elements of an open file in uns there is no deep copy
+            return adata.copy()
     try:
-        return adata.to_memory(copy=True)
+        found = adata.to_memory(copy=True)
+        found.uns = _read(found.uns)
+        return found
     except KeyError as error:  # anndata reads no backed file without X
         raise InputError(
             f"expected an AnnData that can be read into memory, found one that cannot ({error.args[0]}); pass its file's path."
         ) from None
+
+
+def _read(value: Any) -> Any:
+    """A value of ``uns`` with its lazy categoricals and nullable arrays read, which ``to_memory`` of anndata leaves as they are."""
+    if isinstance(value, Mapping):
+        return {key: _read(item) for key, item in value.items()}
+    if not hasattr(value, "get_duck_array"):
+        return value
+    found = value.get_duck_array()
+    return getattr(found, "array", found)
 
 
 def _storable(value: Any) -> Any:
