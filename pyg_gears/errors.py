@@ -6,7 +6,8 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 _STORAGE = frozenset(
     (
@@ -39,6 +40,36 @@ def expect(condition: bool, message: str) -> None:
     """Raise ``InputError(message)`` unless the condition holds."""
     if not condition:
         raise InputError(message)
+
+
+_as_options = False
+
+
+@contextmanager
+def arguments_are_options() -> Iterator[None]:
+    """While the block runs, errors name an argument as the option of a command; otherwise as Python does."""
+    global _as_options
+    before, _as_options = _as_options, True
+    try:
+        yield
+    finally:
+        _as_options = before
+
+
+def argument(name: str, option: str | None = None) -> str:
+    """What the reader of an error calls an argument: by its name in Python, or by the option of the command that was called.
+
+    Args:
+        name: In Python.
+        option: On the command line; ``--`` and the name if omitted.
+
+    >>> argument("held_out")
+    'held_out'
+    >>> with arguments_are_options():
+    ...     argument("held_out"), argument("protocols", "--protocol")
+    ('--held-out', '--protocol')
+    """
+    return (option or f"--{name.replace('_', '-')}") if _as_options else name
 
 
 def described(value: object) -> str:

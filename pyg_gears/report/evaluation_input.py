@@ -16,7 +16,7 @@ from pyg_gears.data.io.checked_files import checked_files
 from pyg_gears.data.io.named_path import named_path
 from pyg_gears.data.io.open_source import open_source
 from pyg_gears.data.io.read_options import ReadOptions
-from pyg_gears.errors import expect
+from pyg_gears.errors import argument, expect
 from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.report.true_positions import true_positions
 from pyg_gears.typing import FilePath, FloatArray
@@ -159,7 +159,7 @@ def _labels(adata: AnnData, key: str | None) -> tuple[np.ndarray | None, str | N
         expect(
             2 <= kinds < adata.n_obs,
             f"expected two or more cell types in obs[{key!r}], found {kinds} in {adata.n_obs} cells; name another column with "
-            "--label-key.",
+            f"{argument('label_key')}.",
         )
     for name in (key,) if key is not None else LABEL_KEYS:
         if name in adata.obs and 2 <= adata.obs[name].nunique() < adata.n_obs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyg_gears.data.io.positions import likely_positions
+from pyg_gears.errors import argument
 from pyg_gears.report.evaluation_input import EvaluationInput
 from pyg_gears.report.true_positions import truth_place
 
@@ -23,12 +24,14 @@ def evaluation_notes(given: EvaluationInput) -> list[str]:
         ]
         notes.append(
             f"No true positions in {truth_place(given.adata, given.truth_key)}: only checks that need no truth were made."
-            + "".join(f" If {name} holds them, add --truth {name}." for name in others[:1])
+            + "".join(f" If {name} holds them, add {argument('truth_key', '--truth')} {name}." for name in others[:1])
         )
     if not given.slides:
         notes.append("No reference slide was named: no rivals were computed.")
     if given.labels is None:
-        notes.append("No column of cell types was found: no purity was computed (name one with --label-key).")
+        notes.append(
+            f"No column of cell types was found: no purity was computed (name one with {argument('label_key')})."
+        )
     if given.truth is not None and given.unknown:
         where = truth_place(given.adata, given.truth_key)
         notes.append(f"{given.unknown} cells have no true position (NaN in {where}): they are in none of the numbers.")

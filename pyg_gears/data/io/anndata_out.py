@@ -179,7 +179,7 @@ def _copied(adata: AnnData) -> AnnData:
 
 
 def _read(value: Any) -> Any:
-    """A value of ``uns`` with its lazy categoricals and nullable arrays read, which ``to_memory`` of anndata leaves as they are."""
+    """A value of ``uns`` whose lazy categoricals and nullable arrays are read, which anndata's ``to_memory`` leaves lazy."""
     if isinstance(value, Mapping):
         return {key: _read(item) for key, item in value.items()}
     if not hasattr(value, "get_duck_array"):

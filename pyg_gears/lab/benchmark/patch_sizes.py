@@ -14,7 +14,7 @@ import pandas as pd
 from pyg_gears import __version__
 from pyg_gears.baselines.rivals import Layout
 from pyg_gears.data import Slide
-from pyg_gears.errors import expect
+from pyg_gears.errors import argument, expect
 from pyg_gears.fitted_gears import FittedGears
 from pyg_gears.lab.text_table import text_table
 from pyg_gears.layout import LayoutSettings
@@ -89,7 +89,8 @@ def patch_size_study(
     """
     expect(
         len(sizes) > 0 and all(size is None or size >= LEAST for size in sizes),
-        f"expected sizes of patches of at least {LEAST}, found {', '.join(map(str, sizes)) or 'none'}; change --sizes.",
+        f"expected sizes of patches of at least {LEAST}, found {', '.join(map(str, sizes)) or 'none'}; "
+        f"change {argument('sizes')}.",
     )
     expect(
         truth.shape == (len(cells), 2),

@@ -82,7 +82,7 @@ def test_a_sample_is_the_same_for_every_size(tmp_path: Path) -> None:
 def test_what_cannot_be_studied_is_refused(tmp_path: Path) -> None:
     tissue = section("a", 60)
     for sizes, truth, sample, message in (
-        ([], tissue.pos, None, "expected sizes of patches of at least 8, found none; change --sizes"),
+        ([], tissue.pos, None, "expected sizes of patches of at least 8, found none; change sizes"),
         ([4, None], tissue.pos, None, "expected sizes of patches of at least 8, found 4, None"),
         ([None], tissue.pos[:5], None, r"a: expected true places of 60 cells, found shape \(5, 2\)"),
         ([None], tissue.pos, 20, "expected a sample of at least 30 cells, found 20; raise it"),
