@@ -6,7 +6,8 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 _STORAGE = frozenset(
     (
@@ -31,14 +32,48 @@ class InputError(ValueError):
     """The input is not what the call needs; the message names what was expected, what was found and the remedy."""
 
 
+class StorageError(InputError):
+    """The file system refuses to write, for now; the message ends "..., then repeat the call."."""
+
+
 def expect(condition: bool, message: str) -> None:
     """Raise ``InputError(message)`` unless the condition holds."""
     if not condition:
         raise InputError(message)
 
 
+_as_options = False
+
+
+@contextmanager
+def arguments_are_options() -> Iterator[None]:
+    """While the block runs, errors name an argument as the option of a command; otherwise as Python does."""
+    global _as_options
+    before, _as_options = _as_options, True
+    try:
+        yield
+    finally:
+        _as_options = before
+
+
+def argument(name: str, option: str | None = None) -> str:
+    """What the reader of an error calls an argument: by its name in Python, or by the option of the command that was called.
+
+    Args:
+        name: In Python.
+        option: On the command line; ``--`` and the name if omitted.
+
+    >>> argument("held_out")
+    'held_out'
+    >>> with arguments_are_options():
+    ...     argument("held_out"), argument("protocols", "--protocol")
+    ('--held-out', '--protocol')
+    """
+    return (option or f"--{name.replace('_', '-')}") if _as_options else name
+
+
 def described(value: object) -> str:
-    """What was found: "none", the name of a type, or the dtype and shape of a tensor.
+    """What was found: "none", the name of a type, or a tensor with its dtype and shape.
 
     >>> described(None), described([1.0])
     ('none', 'list')
@@ -46,7 +81,7 @@ def described(value: object) -> str:
     if value is None:
         return "none"
     is_tensor = hasattr(value, "requires_grad")  # which NumPy's arrays have not
-    return f"{value.dtype} {tuple(value.shape)}" if is_tensor else type(value).__name__  # type: ignore[attr-defined]
+    return f"a {value.dtype} tensor of shape {tuple(value.shape)}" if is_tensor else type(value).__name__  # type: ignore[attr-defined]
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:

@@ -39,7 +39,7 @@ def try_model(fitted: FittedGears) -> None:
     calibration = fitted.calibration
     confidence = calibration.predict(fitted.support.scatter(x)) * fitted.support.signal(embedded.features)
     expect(
-        len(fitted.members) > 0 and len(calibration.spread) == len(calibration.confidence),
+        len(fitted.members) > 0 and len(calibration.scatter) == len(calibration.confidence),
         f"expected models and a calibration, found {len(fitted.members)} models; fit it again.",
     )
     expect(

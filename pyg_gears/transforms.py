@@ -81,26 +81,28 @@ class CandidateGraph(BaseTransform):
 
     def _of_one(self, data: Data) -> Data:
         expect(data.x is not None, "expected an embedding in data.x, found none; embed the cells first.")
-        data.edge_index = candidate_graph(data.x, **self._choices())
+        data.edge_index = candidate_graph(data.x, **self.choices)
         for name in OF_THE_EDGES:
             if name in data:
                 del data[name]
         return _set_gate_target(data, self.gate_target)
 
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What it passes to :func:`pyg_gears.graphs.candidate_graph`, by name."""
+        return {name: getattr(self, name) for name in ("k", "metric", "mutual", "jaccard", "projection")}
+
     def batch_edges(self, batch: Batch) -> Int[Tensor, "2 e"]:
         """Candidates of every graph of a batch, searched again from its ``x``."""
         # On the CPU, where the candidates of training are found: the same embedding gives the same graph, bit for bit.
-        own = {**self._choices(), "projection": None if self.projection is None else self.projection.cpu()}
+        own = {**self.choices, "projection": None if self.projection is None else self.projection.cpu()}
         return candidate_graph(batch.x.cpu(), **own, batch=batch.batch.cpu()).to(batch.x.device)
 
     def __repr__(self) -> str:
-        shown = {**self._choices(), "gate_target": self.gate_target}
+        shown = {**self.choices, "gate_target": self.gate_target}
         if self.projection is not None:
             shown["projection"] = tuple(self.projection.shape)
         return f"CandidateGraph({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
-
-    def _choices(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("k", "metric", "mutual", "jaccard", "projection")}
 
 
 class GeometricTargets(BaseTransform):

@@ -78,6 +78,25 @@ def test_files_are_short_and_say_what_they_are() -> None:
     assert not [f for f in FILES if not ast.get_docstring(ast.parse(f.read_text()))]
 
 
+def test_nothing_private_is_overridden_across_rooms() -> None:
+    classes = {}
+    for file in FILES:
+        room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef):
+                own = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+                bases = {name.id for base in node.bases for name in ast.walk(base) if isinstance(name, ast.Name)}
+                classes[node.name] = room, bases, {name for name in own if re.match("_[^_]", name)}
+
+    def ancestors(name: str) -> set[str]:
+        known = classes[name][1] & set(classes)
+        return known.union(*map(ancestors, known))
+
+    for name, (room, _, private) in classes.items():
+        for base in ancestors(name):
+            assert classes[base][0] == room or not private & classes[base][2], (name, base)
+
+
 def test_public_names_exist() -> None:
     import importlib
 

@@ -14,7 +14,7 @@ import click
 from pyg_gears import __version__
 from pyg_gears.cli.lazy_group import LazyGroup
 from pyg_gears.cli.stopping import EXIT_CODES, advice, stopped_line
-from pyg_gears.errors import InputError, storage_reason
+from pyg_gears.errors import InputError, StorageError, arguments_are_options, storage_reason
 from pyg_gears.ranks import OtherProcessFailed, current_ranks
 
 COMMANDS = ("simulate", "fit", "reconstruct", "evaluate", "report", "demo", "transfer", "lab")
@@ -53,11 +53,14 @@ def run(arguments: list[str] | None = None) -> Any:
     warnings.showwarning = _say
     _SAID.clear()
     try:
-        group.main(arguments, prog_name="pyg-gears", standalone_mode=False)
+        with arguments_are_options():
+            group.main(arguments, prog_name="pyg-gears", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except (InputError, click.ClickException) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        if isinstance(error, StorageError):  # what the reader of a terminal repeats is a command
+            message = f"{message.rpartition(', then ')[0]}, then {advice()}."
         if isinstance(error, click.UsageError) and error.ctx is not None:
             message = f"{message.rstrip('.')}; see {error.ctx.command_path} --help."
         number = current_ranks().number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from contextlib import nullcontext
@@ -189,6 +188,9 @@ def _write_page(out: Path, fitted: FittedGears, slides: Sequence[Slide]) -> str:
 
 
 def _check_output(out: Path, resume: bool) -> None:
+    from pyg_gears.data.writable_folder import check_writable_folder
+
+    check_writable_folder(out)
     if resume:
         # A model beside it was written just before the run was stopped.
         expect(
@@ -200,12 +202,6 @@ def _check_output(out: Path, resume: bool) -> None:
     expect(
         not out.exists() or (out.is_dir() and not any(out.iterdir())),
         f"expected a new folder for --out, found {out} in use; choose another, or --resume a stopped fit.",
-    )
-    existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
-    problem = "not writable" if existing.is_dir() else "to be a file"
-    expect(
-        existing.is_dir() and os.access(existing, os.W_OK),
-        f"expected a place to write for --out, found {existing} {problem}; choose another folder.",
     )
 
 

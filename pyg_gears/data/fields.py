@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple
 
 import torch
@@ -76,13 +76,19 @@ FIELDS: dict[str, Field] = {
 _BOOKKEEPING = frozenset({"batch", "ptr", "num_nodes"})
 
 
-def refuse_coordinates(data: Data) -> None:
+def refuse_coordinates(data: Data, dropped: Collection[str] = ()) -> None:
     """Raise when the graph carries a field that must never reach a batch.
+
+    Args:
+        data: The graph.
+        dropped: Fields that will not reach the batch.
 
     Raises:
         InputError: when a coordinate is present.
     """
-    found = [name for name, field in FIELDS.items() if field.batching == "never" and name in data]
+    found = [
+        name for name, field in FIELDS.items() if field.batching == "never" and name in data and name not in dropped
+    ]
     expect(
         not found,
         f"expected a miniset without coordinates, found {', '.join(map(repr, found))}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -120,6 +121,8 @@ class MinisetLoader(DataLoader[Any]):
         rank: Number of this process.
         world_size: Number of processes.
         share: As of ``NodeBudgetSampler``.
+        follow_batch: Fields that get a membership of their own in the batch (``x_batch``, ``x_ptr``), as in PyG's loaders.
+        exclude_keys: Fields that are left out of the batch, as in PyG's loaders.
         options: Further arguments of ``DataLoader``: ``num_workers``, ``pin_memory``, ``persistent_workers``,
             ``prefetch_factor``, ``multiprocessing_context``, ``worker_init_fn``, ``generator``, ``timeout`` and so on. The
             batches do not depend on them.
@@ -127,7 +130,7 @@ class MinisetLoader(DataLoader[Any]):
     Raises:
         InputError: as ``NodeBudgetSampler``, for an option that a ``DataLoader`` does not know or that the budget
             decides (``batch_size``, ``sampler``, ``batch_sampler``, ``drop_last``, ``collate_fn``), and on iteration when
-            a miniset still carries coordinates.
+            a miniset still carries coordinates, or lacks a field to follow or to leave out.
     """
 
     def __init__(
@@ -140,6 +143,8 @@ class MinisetLoader(DataLoader[Any]):
         rank: int = 0,
         world_size: int = 1,
         share: int | None = None,
+        follow_batch: Sequence[str] | None = None,
+        exclude_keys: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         for name in options:
@@ -162,7 +167,8 @@ class MinisetLoader(DataLoader[Any]):
             world_size=world_size,
             share=share,
         )
-        super().__init__(dataset, batch_sampler=batches, collate_fn=_collate, **options)
+        collate = partial(_collate, tuple(follow_batch or ()), tuple(exclude_keys or ()))
+        super().__init__(dataset, batch_sampler=batches, collate_fn=collate, **options)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration gives; Lightning does this by itself."""
@@ -170,10 +176,17 @@ class MinisetLoader(DataLoader[Any]):
         self.batch_sampler.set_epoch(epoch)
 
 
-def _collate(graphs: list[Data]) -> Batch:
+def _collate(follow_batch: tuple[str, ...], exclude_keys: tuple[str, ...], graphs: list[Data]) -> Batch:
+    fields = graphs[0].keys()
+    for option, names in (("follow_batch", follow_batch), ("exclude_keys", exclude_keys)):
+        for name in names:
+            expect(
+                name in fields,
+                f"expected fields of the minisets in {option}, found {name!r}{nearest_name(name, fields)}; correct it.",
+            )
     for graph in graphs:
-        refuse_coordinates(graph)
-    return Batch.from_data_list(graphs)
+        refuse_coordinates(graph, dropped=exclude_keys)
+    return Batch.from_data_list(graphs, follow_batch, exclude_keys)
 
 
 def _pack(sizes: Sequence[int], budget: int) -> list[tuple[int, int]]:

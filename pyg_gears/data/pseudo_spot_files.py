@@ -12,7 +12,7 @@ import numpy as np
 
 from pyg_gears import __version__
 from pyg_gears.data.io.anndata_in import DEFAULT
-from pyg_gears.data.io.anndata_out import check_output, slide_anndata
+from pyg_gears.data.io.anndata_out import check_outputs, slide_anndata
 from pyg_gears.data.io.checked_files import checked_files
 from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.io.store_anndata import store_anndata
@@ -66,6 +66,7 @@ def write_pseudo_spots(
     folder = Path(out)
     tables: dict[Path, AnnData] = {}
     with checked_files(sources, options=reading) as files:
+        check_outputs(folder, [f"{name}_{what}.h5ad" for name in files.names for what in ("spots", "cells")])
         for file in files.slides:
             columns = file.source.to_anndata().obs
             for section in file.read():
@@ -97,8 +98,7 @@ def write_pseudo_spots(
                     tables[folder / f"{name}.h5ad"] = table
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for path in tables:
-        check_output(path)
+    check_outputs(folder, [path.name for path in tables])  # another run may have written them until now
     with ExitStack() as stack:
         for path, table in tables.items():
             store_anndata(stack.enter_context(whole_file(path)), table)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
-from pyg_gears.data.io.anndata_out import check_output, slide_anndata
+from pyg_gears.data.io.anndata_out import check_outputs, slide_anndata
 from pyg_gears.data.io.store_anndata import store_anndata
 from pyg_gears.data.slide import MIN_CELLS, MIN_SPOTS, Slide
 from pyg_gears.data.tissue import draw_rule, draw_section, draw_types, express, lay_spots, pose_section, scatter_cells
@@ -151,13 +151,14 @@ def write_simulation(
     Raises:
         InputError: as ``simulate_tissue``, and when a file exists or the folder cannot be written.
     """
-    simulated = simulate_tissue(tissue, slides, cells, seed, spots=spots)
     folder = Path(out)
+    names = [*(f"slide_{number}.h5ad" for number in range(slides)), "cells.h5ad"]
+    check_outputs(folder, names)
+    simulated = simulate_tissue(tissue, slides, cells, seed, spots=spots)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{slide.name}.h5ad" for slide in (*simulated.slides, simulated.cells)]
-    for path in paths:
-        check_output(path)
+    check_outputs(folder, names)  # another run may have written them until now
+    paths = [folder / name for name in names]
     label = np.array([f"type_{i}" for i in simulated.cells_type])
     cells_file = slide_anndata(
         simulated.cells, obs={"cell_type": label}, obsm={"spatial_true": np.array(simulated.cells_pos)}

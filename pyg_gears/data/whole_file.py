@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyg_gears.data.leftovers import part_of, removed_at_the_end
-from pyg_gears.errors import InputError, storage_reason
+from pyg_gears.errors import InputError, StorageError, storage_reason
 from pyg_gears.typing import FilePath
 
 
@@ -27,7 +27,7 @@ def whole_file(path: FilePath) -> Iterator[Path]:
         The temporary path to write to; it keeps the suffix.
 
     Raises:
-        InputError: when the file system refuses it: no room, no permission, too large a file.
+        StorageError: when the file system refuses it: no room, no permission, too large a file.
     """
     path = Path(path)
     temporary = part_of(path)
@@ -41,7 +41,8 @@ def writing(path: FilePath) -> Iterator[None]:
     """Around writing to ``path``, and nothing else: what the file system refuses is said in one sentence.
 
     Raises:
-        InputError: when the file system refuses to write, or a folder cannot be made where a file is.
+        StorageError: when the file system refuses to write.
+        InputError: when a folder cannot be made where a file is.
     """
     try:
         yield
@@ -51,7 +52,6 @@ def writing(path: FilePath) -> Iterator[None]:
         reason = storage_reason(error)
         if reason is None:
             raise
-        raise InputError(
-            f"expected to be able to write {path}, found {reason!r}; make room or give permission, then run the same again "
-            "(fit: with --resume)."
+        raise StorageError(
+            f"expected to be able to write {path}, found {reason!r}; make room or give permission, then repeat the call."
         ) from error

@@ -18,8 +18,9 @@ def check_coordinates(pos: Any, name: str = "pos") -> None:
         InputError: for another type or shape.
     """
     if not isinstance(pos, Tensor) or not pos.is_floating_point() or pos.dim() != 2:
-        found = f"{pos.dtype} of shape {tuple(pos.shape)}" if isinstance(pos, Tensor) else described(pos)
-        raise InputError(f"expected float coordinates of shape (n, d) in {name}, found {found}; convert them first.")
+        raise InputError(
+            f"expected float coordinates of shape (n, d) in {name}, found {described(pos)}; convert them first."
+        )
 
 
 def checked_coordinates(pos: Any, name: str = "pos", *, finite: bool = False) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
+from pyg_gears.geometry.check_finite import check_finite
+
 BITS = 10
 """Binary digits of a place on each axis."""
 
@@ -18,8 +20,12 @@ def morton_order(pos: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
     Returns:
         Numbers of the points along the curve, shape (n,); points in one square keep their order.
 
+    Raises:
+        InputError: for points that are NaN or infinite.
+
     Source: Morton (1966), "A computer oriented geodetic data base and a new technique in file sequencing".
     """
+    check_finite(pos=pos)
     side = 1 << BITS
     low, extent = pos.min(axis=0), max(float(np.ptp(pos, axis=0).max()), 1e-12)
     cell = np.minimum((pos - low) / extent * side, side - 1).astype(np.int64)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.geometry.check_finite import check_finite
 from pyg_gears.geometry.checked_coordinates import check_coordinates
 
 
@@ -33,7 +34,7 @@ def nearest_neighbors(pos: Float[Tensor, "n d"], k: int) -> PlanarNeighbors:
         ``index`` (n, k) int64 and ``distance`` (n, k) in the unit and dtype of ``pos``.
 
     Raises:
-        InputError: when ``pos`` is no matrix of floats.
+        InputError: when ``pos`` is no matrix of finite floats.
     """
     from scipy.spatial import cKDTree
 
@@ -41,6 +42,7 @@ def nearest_neighbors(pos: Float[Tensor, "n d"], k: int) -> PlanarNeighbors:
     n = pos.size(0)
     k = max(min(k, n - 1), 0)
     points = pos.detach().cpu().double().numpy()
+    check_finite(pos=points)
     tree = cKDTree(points)
     index = np.empty((n, k), dtype=np.int64)
     distance = np.empty((n, k))

@@ -39,7 +39,7 @@ def similarity_procrustes(
         precision becomes float32.
 
     Raises:
-        InputError: when the layouts are no matrices of finite floats, or of two shapes.
+        InputError: when the layouts are no matrices of finite floats (looked at on the CPU only), or of two shapes.
 
     ``scipy.linalg.orthogonal_procrustes`` finds the same rotation in O(d); it has no SO(d), no device and no gradient.
 

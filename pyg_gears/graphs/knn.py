@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pyg_gears.errors import expect
+from pyg_gears.errors import described, expect
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs.listed_neighbors import listed_neighbors
 from pyg_gears.graphs.smallest import smallest
@@ -104,9 +104,7 @@ def checked_embedding(x: Any) -> Float[Tensor, "n c"]:
     """
     expect(
         isinstance(x, Tensor) and x.dim() == 2 and x.is_floating_point(),
-        f"expected a float embedding x of shape (n, c), found "
-        f"{f'{x.dtype} of shape {tuple(x.shape)}' if isinstance(x, Tensor) else type(x).__name__}; "
-        "give every node a row of floats.",
+        f"expected a float embedding x of shape (n, c), found {described(x)}; give every node a row of floats.",
     )
     return x.detach().float()
 

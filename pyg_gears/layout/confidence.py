@@ -10,28 +10,30 @@ from jaxtyping import Float
 
 from pyg_gears.errors import expect
 
-UNCALIBRATED_SPREAD = 0.25
-"""Spread at which the uncalibrated confidence has fallen to 1/e."""
+UNCALIBRATED_SCATTER = 0.25
+"""Scatter at which the uncalibrated confidence has fallen to 1/e."""
 
 
 @dataclass(frozen=True)
 class ConfidenceCalibration:
-    """A falling, piecewise linear curve from spread (raw uncertainty) to confidence, both stored as plain numbers.
+    """A falling, piecewise linear curve from scatter to confidence, both stored as plain numbers.
 
-    Uncalibrated (no knots) it is exp(-spread / 0.25): it orders the cells, but its level has no meaning.
+    Scatter is the raw uncertainty of a cell's place (:meth:`TrainingSupport.scatter`).
+
+    Uncalibrated (no knots) it is exp(-scatter / 0.25): it orders the cells, but its level has no meaning.
     """
 
-    spread: tuple[float, ...] = ()
-    """Knots of the spread, ascending."""
+    scatter: tuple[float, ...] = ()
+    """Knots of the scatter, ascending."""
     confidence: tuple[float, ...] = ()
     """Confidence at the knots, in [0, 1], never rising."""
 
     @classmethod
-    def fit(cls, spread: Float[np.ndarray, " n"], quality: Float[np.ndarray, " n"]) -> ConfidenceCalibration:
-        """Isotonic regression of the quality on the spread, on sections whose truth is known.
+    def fit(cls, scatter: Float[np.ndarray, " n"], quality: Float[np.ndarray, " n"]) -> ConfidenceCalibration:
+        """Isotonic regression of the quality on the scatter, on sections whose truth is known.
 
         Args:
-            spread: Raw spread of each cell, shape (n,), finite.
+            scatter: Scatter of each cell, shape (n,), finite.
             quality: Quality of its place, shape (n,), for instance :func:`row_spearman`; clipped to [0, 1].
 
         Returns:
@@ -42,33 +44,33 @@ class ConfidenceCalibration:
         """
         from sklearn.isotonic import IsotonicRegression
 
-        spread, quality = np.asarray(spread, dtype=np.float64), np.asarray(quality, dtype=np.float64)
+        scatter, quality = np.asarray(scatter, dtype=np.float64), np.asarray(quality, dtype=np.float64)
         expect(
-            spread.ndim == 1 and spread.shape == quality.shape and len(spread) > 0,
-            f"expected one spread and one quality per cell, found shapes {spread.shape} and {quality.shape}; "
+            scatter.ndim == 1 and scatter.shape == quality.shape and len(scatter) > 0,
+            f"expected one scatter and one quality per cell, found shapes {scatter.shape} and {quality.shape}; "
             "pass equal lengths.",
         )
-        bad = int((~(np.isfinite(spread) & np.isfinite(quality))).sum())
-        expect(bad == 0, f"expected finite spread and quality, found {bad} cells without; drop those cells.")
+        bad = int((~(np.isfinite(scatter) & np.isfinite(quality))).sum())
+        expect(bad == 0, f"expected finite scatter and quality, found {bad} cells without; drop those cells.")
         curve = IsotonicRegression(increasing=False, y_min=0.0, y_max=1.0, out_of_bounds="clip")
-        curve.fit(spread, np.clip(quality, 0.0, 1.0))
+        curve.fit(scatter, np.clip(quality, 0.0, 1.0))
         return cls(tuple(map(float, curve.X_thresholds_)), tuple(map(float, curve.y_thresholds_)))
 
-    def predict(self, spread: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    def predict(self, scatter: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Confidence of each cell, shape (n,), in [0, 1]; beyond the knots the last value holds."""
-        spread = np.asarray(spread, dtype=np.float64)
-        if not self.spread:
-            return np.exp(-np.maximum(spread, 0.0) / UNCALIBRATED_SPREAD)
-        return np.interp(spread, self.spread, self.confidence)
+        scatter = np.asarray(scatter, dtype=np.float64)
+        if not self.scatter:
+            return np.exp(-np.maximum(scatter, 0.0) / UNCALIBRATED_SCATTER)
+        return np.interp(scatter, self.scatter, self.confidence)
 
     @property
     def calibrated(self) -> bool:
         """Whether it was fitted on a section with a truth."""
-        return bool(self.spread)
+        return bool(self.scatter)
 
     def state_dict(self) -> dict[str, list[float]]:
-        """Plain lists, as JSON can hold them."""
-        return {"spread": list(self.spread), "confidence": list(self.confidence)}
+        """Plain lists, as JSON can hold them; the scatter is named "spread" there, as in the models of earlier releases."""
+        return {"spread": list(self.scatter), "confidence": list(self.confidence)}
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any]) -> ConfidenceCalibration:

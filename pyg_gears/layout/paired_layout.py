@@ -14,7 +14,7 @@ from pyg_gears.baselines.soft_map import MAX_ENTRIES, MAX_GENES, fit_map
 from pyg_gears.data.gene_overlap import MIN_SHARED, naming_hint
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders import variable_genes
-from pyg_gears.errors import expect
+from pyg_gears.errors import argument, expect
 from pyg_gears.geometry import principal_frame, similarity_procrustes
 from pyg_gears.layout.reconstruct import LayoutOutput
 from pyg_gears.metrics.layout_pair import in_gauge
@@ -77,7 +77,7 @@ def paired_layout(layout: LayoutOutput, cells: Slide, spots: Slide, *, seed: int
     if found < FEW_RECOGNISED * len(cells):
         warnings.warn(
             f"{found} of {len(cells)} cells are recognised in the spots of {spots.name}; if these are no sums of these cells, "
-            "leave them out (--paired).",
+            f"leave them out ({argument('paired')}).",
             stacklevel=3,
         )
     report = {"paired_spots": spots.name, "paired_recognised": found, "paired_similarity": similarity}

@@ -9,10 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_gears.errors import expect
+from pyg_gears.errors import InputError, expect
+from pyg_gears.geometry.known_values import values_are_known
 from pyg_gears.graphs.checked_batch import checked_batch
 from pyg_gears.graphs.checked_edges import checked_edges
-from pyg_gears.nn.checked_nodes import checked_nodes
+from pyg_gears.nn.checked_nodes import all_finite, checked_nodes
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def read_graphs(batch: Any, edge_index: Any, in_channels: int, weight: Tensor | 
 
     Raises:
         InputError: when the batch is heterogeneous, when the embedding is missing, of another width or of another type,
-            or when edges or membership are missing or none of this graph's.
+            when it holds NaN or infinity (looked at on the CPU only), or when edges or membership are missing or none of this
+            graph's.
     """
     expect(
         not isinstance(batch, HeteroData),
@@ -67,6 +69,11 @@ def read_graphs(batch: Any, edge_index: Any, in_channels: int, weight: Tensor | 
         "expected candidate edges in batch.edge_index, found none; apply transforms.CandidateGraph first.",
     )
     x = checked_nodes(x, in_channels, weight)
+    if values_are_known(x) and not all_finite(x):
+        bad = int((~x.isfinite()).any(dim=1).sum())
+        raise InputError(
+            f"expected a finite embedding x, found NaN or infinity in {bad} of {len(x)} nodes; drop these nodes."
+        )
     membership = checked_batch(getattr(batch, "batch", None), x.size(0))
     num_graphs = None if membership is None else getattr(batch, "num_graphs", None)
     return GraphInput(x=x, edge_index=checked_edges(edge_index, x.size(0)), batch=membership, num_graphs=num_graphs)

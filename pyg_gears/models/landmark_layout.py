@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.geometry import farthest_points
-from pyg_gears.nn.top_eigenpairs import top_eigenpairs
+from pyg_gears.nn.top_eigenpairs import eigenpairs_or_nan
 
 LEAST_RATIO = 1e-4
 
@@ -36,7 +36,7 @@ def landmark_layout(square: Float[Tensor, "l n"], landmarks: Int[Tensor, " l"]) 
     own = 0.5 * (own + own.T)
     mean = own.mean(dim=1, keepdim=True)
     gram = -0.5 * (own - mean - mean.T + mean.mean())
-    values, vectors = top_eigenpairs(gram, 2)
+    values, vectors = eigenpairs_or_nan(gram, 2)
     top = values[:1].clamp(min=1e-12)
     scale = torch.maximum(values, LEAST_RATIO * top).rsqrt()
     # The mean row of the landmarks' own block, so that landmarks are placed where classical scaling has them.

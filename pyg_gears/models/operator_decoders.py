@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.models.springs import spring_step
-from pyg_gears.nn import PaddedSets, top_eigenpairs
+from pyg_gears.nn import PaddedSets
+from pyg_gears.nn.top_eigenpairs import eigenpairs_or_nan
 
 Decoder = Literal["spectral", "diffusion", "springs"]
 DECODERS: tuple[Decoder, ...] = ("spectral", "diffusion", "springs")
@@ -88,7 +89,7 @@ def spectral_coordinates(
     padding = torch.full((b * m,), PADDING, dtype=dense.dtype, device=dense.device).index_fill(
         0, batch * m + local, 0.0
     )
-    values, vectors = top_eigenpairs(dense.view(b, m, m) + torch.diag_embed(padding.view(b, m)), 4)
+    values, vectors = eigenpairs_or_nan(dense.view(b, m, m) + torch.diag_embed(padding.view(b, m)), 4)
     wanted, middle = vectors[..., 1:3], values[:, None, 1:3]
     if decoder == "diffusion":
         scaled = wanted * middle.clamp(min=FLOOR) ** DIFFUSION_STEPS

@@ -87,10 +87,10 @@ def checked_results(results: Iterable[Tensor], inputs: Iterable[Tensor | None], 
         InputError: when values or their products leave the float type.
     """
     results = list(results)
-    if not all(values_are_known(part) for part in results) or all(_finite(part) for part in results):
+    if not all(values_are_known(part) for part in results) or all(all_finite(part) for part in results):
         return
     given = [part for part in inputs if part is not None and part.numel()]
-    if all(_finite(part) for part in given) and all(_finite(part) for part in module.parameters()):
+    if all(all_finite(part) for part in given) and all(all_finite(part) for part in module.parameters()):
         largest = max((float(part.detach().abs().max()) for part in given), default=0.0)
         raise InputError(
             f"expected values whose products fit {results[0].dtype}, found up to {largest:.3g}; "
@@ -98,7 +98,8 @@ def checked_results(results: Iterable[Tensor], inputs: Iterable[Tensor | None], 
         )
 
 
-def _finite(values: Tensor) -> bool:
+def all_finite(values: Tensor) -> bool:
+    """Whether no value is NaN or infinite."""
     values = values.detach()
     # A finite sum has finite terms, and costs one pass; finite terms may still have an infinite sum.
     return bool(values.sum().isfinite()) or bool(values.isfinite().all())

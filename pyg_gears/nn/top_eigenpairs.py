@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pyg_gears.errors import expect
+from pyg_gears.errors import described, expect
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.geometry.known_values import values_are_known
 
@@ -51,12 +51,32 @@ def top_eigenpairs(
     return values, torch.where(cubes < 0, -vectors, vectors)
 
 
+def eigenpairs_or_nan(
+    matrix: Float[Tensor, "*b m m"], count: int
+) -> tuple[Float[Tensor, "*b k"], Float[Tensor, "*b m k"]]:
+    """As :func:`top_eigenpairs`, but a matrix with NaN or infinity has pairs of NaN, so that training shows its divergence.
+
+    Args:
+        matrix: Symmetric matrices, shape (..., m, m).
+        count: Number k of eigenpairs, at most m.
+
+    Returns:
+        Values (..., k) and vectors (..., m, k).
+
+    Raises:
+        InputError: as there, but for values that are NaN or infinite.
+    """
+    broken = ~matrix.isfinite().all(dim=-1).all(dim=-1)[..., None]
+    values, vectors = top_eigenpairs(matrix.masked_fill(broken[..., None], 0.0), count)
+    return values.masked_fill(broken, torch.nan), vectors.masked_fill(broken[..., None], torch.nan)
+
+
 def _check(matrix: Tensor, count: int) -> None:
-    good = matrix.dim() >= 2 and matrix.size(-1) == matrix.size(-2) and matrix.dtype in (torch.float32, torch.float64)
+    good = isinstance(matrix, Tensor) and matrix.dim() >= 2 and matrix.size(-1) == matrix.size(-2)
+    good = good and matrix.dtype in (torch.float32, torch.float64)
     expect(
         good,
-        f"expected square matrices of float32 or float64, found {matrix.dtype} of shape {tuple(matrix.shape)}; "
-        "convert them.",
+        f"expected square matrices of float32 or float64, found {described(matrix)}; convert them.",
     )
     check_sizes(count=count)
     size = matrix.size(-1)

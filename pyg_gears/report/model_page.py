@@ -173,7 +173,7 @@ def _calibration(
         "far apart the training spots that resemble the cell lie: the scatter, in units of the section's radius (RMS)."
     )
     if calibration.calibrated:
-        curve = {"confidence": (calibration.spread, calibration.confidence)}
+        curve = {"confidence": (calibration.scatter, calibration.confidence)}
         charts["calibration"] = lines(curve, "scatter (RMS radii)", "confidence")
         title = "From the scatter of the training spots that resemble a cell to its confidence, as learned from what was held out"
         parts.append(chart("calibration", title))

@@ -11,7 +11,7 @@ from scipy.sparse import csc_array
 
 from pyg_gears.data import Slide
 from pyg_gears.encoders import normalize_expression
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import argument, expect, nearest_name
 from pyg_gears.report.packed_values import packed_names, packed_numbers
 
 ENTRY = 75
@@ -29,7 +29,7 @@ def check_genes(genes: Sequence[str], known: Sequence[str]) -> None:
     missing = [gene for gene in genes if gene not in set(known)]
     expect(
         not missing,
-        f"expected genes of the layout after --gene, found {missing[0] if missing else ''!r}"
+        f"expected genes of the layout in {argument('genes', '--gene')}, found {missing[0] if missing else ''!r}"
         f"{nearest_name(missing[0], known) if missing else ''}; use the names in var_names.",
     )
 

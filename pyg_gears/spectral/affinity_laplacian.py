@@ -52,7 +52,10 @@ def affinity(
     if bandwidth is None:
         largest = float(square.max()) if square.numel() else 0.0
         bandwidth = BANDWIDTH * largest**0.5 or 1.0
-    expect(bandwidth > 0, f"expected a positive bandwidth, found {bandwidth:g}; give it the unit of the signal.")
+    expect(
+        0 < bandwidth < float("inf"),
+        f"expected a positive bandwidth, found {bandwidth:g}; give it the unit of the signal.",
+    )
     return torch.exp(-square / (2 * bandwidth**2)).clamp(min=FLOOR)
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.check_finite import check_finite
 
 
 class BasisAlignment(NamedTuple):
@@ -50,7 +51,7 @@ def align_bases(
         The map, its rank and its disparity.
 
     Raises:
-        InputError: when the shapes differ.
+        InputError: when the shapes differ, or for NaN or infinity.
 
     Source: Schoenemann, A generalized solution of the orthogonal Procrustes problem, 1966; moments as the linear
         constraints of functional maps (Ovsjanikov et al., 2012), here with an orthogonal map. Deviation: directions
@@ -61,6 +62,7 @@ def align_bases(
         f"expected one row of k coefficients on either side, found {tuple(source.shape)} and {tuple(target.shape)}; "
         "compute both with the same functions and the same k.",
     )
+    check_finite(source=source, target=target)
     a, b = source.double(), target.double()
     u, singular, vt = torch.linalg.svd(a.T @ b)
     rank = int((singular > tolerance * singular[0].clamp(min=torch.finfo(a.dtype).tiny)).sum())
@@ -82,6 +84,6 @@ def spectral_moments(vectors: Float[Tensor, "n k"], functions: Float[Tensor, "n 
         functions: Functions of the nodes, shape (n, m).
 
     Returns:
-        Moments, shape (m, k).
+        Moments, shape (m, k), float64.
     """
-    return (vectors.T @ functions.double()).T / vectors.size(0) ** 0.5
+    return (vectors.double().T @ functions.double()).T / vectors.size(0) ** 0.5

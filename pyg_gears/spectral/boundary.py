@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.check_finite import check_finite
 from pyg_gears.graphs import checked_edges
 
 
@@ -34,7 +35,7 @@ def boundary_mask(
         Mask (n,); all False where the signal is constant.
 
     Raises:
-        InputError: for a threshold outside [0, 1) or an unknown side.
+        InputError: for a threshold outside [0, 1), a signal with NaN or infinity, or an unknown side.
 
     >>> boundary_mask(torch.tensor([[0.0], [0.0], [1.0], [0.0]]), torch.tensor([[0, 1, 2], [1, 2, 3]]))
     tensor([False, False,  True, False])
@@ -43,6 +44,7 @@ def boundary_mask(
         0 <= threshold < 1, f"expected a threshold in [0, 1), found {threshold:g}; give a share of the largest jump."
     )
     expect(side in ("figure", "both"), f"expected the side figure or both, found {side!r}; name one.")
+    check_finite(signal=signal)
     values = signal.double()
     source, target = checked_edges(edge_index, signal.size(0))
     jump = (values[source] - values[target]).norm(dim=1)

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.check_finite import check_finite
 
 TOLERANCE = 1e-10
 """What the series leaves out, as a share of the signal."""
@@ -30,13 +31,14 @@ def heat(laplacian: csr_array, signal: Float[Tensor, "n c"], time: float) -> Flo
         Diffused signal (n, c), float64.
 
     Raises:
-        InputError: for a negative time.
+        InputError: for a negative or infinite time, or NaN or infinity in Laplacian or signal.
 
     Source: Hammond, Vandergheynst, Gribonval, Wavelets on graphs via spectral graph theory, 2011, for the series.
     """
     from scipy.special import ive
 
-    expect(time >= 0, f"expected a time of at least 0, found {time:g}; diffusion does not run backwards.")
+    expect(0 <= time < np.inf, f"expected a time of at least 0, found {time:g}; give a number of steps.")
+    check_finite(laplacian=laplacian.data, signal=signal)
     # ive is already times e^-t; the coefficients fall monotonically.
     weight = ive(np.arange(int(8 * time**0.5 + time / 2 + 40)), time)
     weight = weight[: 1 + int(np.flatnonzero(weight > TOLERANCE / 10)[-1])]

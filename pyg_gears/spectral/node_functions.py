@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from pyg_gears.geometry.check_finite import check_finite
 from pyg_gears.spectral.heat import heat
 
 TIMES = (4.0, 16.0, 64.0, 256.0)
@@ -34,7 +35,11 @@ def node_functions(
 
     Returns:
         Functions by name, all but the first of mean 0, each of root mean square 1 (or zero where it vanishes), float64.
+
+    Raises:
+        InputError: for NaN or infinity in signal or positions.
     """
+    check_finite(signal=signal, **({} if pos is None else {"pos": pos}))
     centred = signal.double() - signal.double().mean(dim=0)
     columns = {"one": torch.ones(len(signal), dtype=torch.float64)}
     channels = range(centred.size(1))

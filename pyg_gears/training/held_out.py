@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import argument, expect, nearest_name
 
 
 def held_out_slide(names: Sequence[str], validate: str | None) -> str | None:
@@ -33,10 +33,10 @@ def check_held_out(names: Sequence[str], validate: str | None) -> None:
     if validate is not None:
         expect(
             validate in names,
-            f"expected --validate to name one of the slides {', '.join(names)}, found {validate!r}"
+            f"expected {argument('validate')} to name one of the slides {', '.join(names)}, found {validate!r}"
             f"{nearest_name(Path(str(validate)).stem, names)}; use the name of its file without .h5ad.",
         )
         expect(
             len(names) > 1,
-            f"expected a slide other than {validate} to train on, found none; add slides or leave out --validate.",
+            f"expected a slide other than {validate} to train on, found none; add slides or leave out {argument('validate')}.",
         )

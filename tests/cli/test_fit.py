@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import warnings
 
 import anndata
@@ -65,6 +66,12 @@ def test_a_recipe_file_that_cannot_be_read_is_told_where(tmp_path, monkeypatch, 
     (tmp_path / "r.yaml").write_bytes(text)
     assert run("fit", "a.h5ad", "--config", "r.yaml", "--out", "m") == 2
     assert found in capsys.readouterr().err
+
+
+def test_a_recipe_file_may_begin_with_a_byte_order_mark(tmp_path, capsys) -> None:
+    (tmp_path / "r.yaml").write_bytes(codecs.BOM_UTF8 + b"nosuch: 1\n")
+    assert run("fit", "a.h5ad", "--config", tmp_path / "r.yaml", "--out", tmp_path / "m") == 2
+    assert "found 'nosuch'" in capsys.readouterr().err
 
 
 class Stopped(Exception):

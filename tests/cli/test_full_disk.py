@@ -51,6 +51,8 @@ def test_every_command_goes_on_when_there_is_room(tmp_path, capsys) -> None:
             assert code == 2, (call[0], size)
             assert said.startswith("pyg-gears: expected"), (call[0], size, said)
             assert "File too large" in said
+            begun = call is fit and not again and (model / "work").exists()
+            assert said.endswith("then run the same command again" + " with --resume" * begun + ".")
             assert not [name for name in contents(tmp_path) if ".part" in name]
         again = ["--resume"] if call is fit and (model / "work").exists() else []
         assert run(*call, *again) == 0, capsys.readouterr().err

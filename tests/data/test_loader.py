@@ -142,6 +142,23 @@ def test_any_sequence_of_graphs_does() -> None:
     assert sum(batch.num_graphs for batch in MinisetLoader(graphs, 40)) == 4
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_fields_are_followed_and_left_out_as_in_a_loader_of_pyg(workers: int) -> None:
+    graphs = [Data(x=torch.randn(n, 2), note=torch.zeros(n, 1), pos=torch.zeros(n, 2)) for n in (4, 3, 5)]
+    choices = {"follow_batch": ["note"], "exclude_keys": ["pos"]}
+    found = next(iter(MinisetLoader(graphs, 12, shuffle=False, num_workers=workers, **choices)))
+    expected = Batch.from_data_list([graphs[1], graphs[0], graphs[2]], **choices)  # as PyG's loaders make it
+    assert set(found.keys()) == set(expected.keys())
+    assert "pos" not in found
+    for name, value in expected.to_dict().items():
+        assert torch.equal(torch.as_tensor(found[name]), torch.as_tensor(value)), name
+    for option in choices:
+        with pytest.raises(
+            InputError, match=rf"fields of the minisets in {option}, found 'nose' \(did you mean 'note'\?\)"
+        ):
+            next(iter(MinisetLoader(graphs, 12, **{**choices, option: ["nose"]})))
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:GPU available but not used")
 def test_lightning_sets_the_epoch() -> None:

@@ -213,7 +213,7 @@ def test_cells_that_nothing_tells_apart_are_refused(fitted, tissue) -> None:
 
 
 def test_a_name_to_validate_that_is_none_is_refused(tissue, recipe) -> None:
-    with pytest.raises(InputError, match=r"expected --validate to name one of the slides slide_0, slide_1, found 3"):
+    with pytest.raises(InputError, match=r"expected validate to name one of the slides slide_0, slide_1, found 3"):
         Gears(recipe).fit(tissue.slides, validate=3, progress=False)
 
 

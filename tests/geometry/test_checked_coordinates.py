@@ -20,8 +20,8 @@ def test_half_precision_becomes_float32_and_the_rest_stays() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (torch.ones(3), r"shape \(n, d\) in pos, found torch\.float32 of shape \(3,\)"),
-        (torch.ones(3, 2, dtype=torch.long), r"in pos, found torch\.int64 of shape \(3, 2\)"),
+        (torch.ones(3), r"shape \(n, d\) in pos, found a torch\.float32 tensor of shape \(3,\)"),
+        (torch.ones(3, 2, dtype=torch.long), r"in pos, found a torch\.int64 tensor of shape \(3, 2\)"),
         (None, "in pos, found none; convert"),
         ([[0.0, 1.0]], "in pos, found list"),
         (torch.full((3, 2), 1e25), r"whose squares fit torch\.float32, found up to 1e\+25; take another unit"),

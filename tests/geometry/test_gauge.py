@@ -84,7 +84,8 @@ def test_a_principal_frame_in_half_precision(dtype: torch.dtype) -> None:
 def test_other_shapes_are_refused() -> None:
     """A batch of one layout of three dimensions would be taken for points of its own, all at the origin."""
     with pytest.raises(
-        InputError, match=r"float coordinates of shape \(n, d\) in pos, found torch\.float32 of shape \(1, 5, 2\)"
+        InputError,
+        match=r"float coordinates of shape \(n, d\) in pos, found a torch\.float32 tensor of shape \(1, 5, 2\)",
     ):
         inspect.unwrap(gauge_fix)(torch.rand(1, 5, 2))
     with pytest.raises(InputError, match="in pos, found ndarray; convert them first"):

@@ -64,5 +64,5 @@ def test_neighbors_on_the_whole_slide_come_first() -> None:
 
 def test_what_are_no_float_coordinates_is_refused() -> None:
     """Distances of whole numbers would be cut to whole numbers."""
-    with pytest.raises(InputError, match=r"in pos, found torch\.int64 of shape \(4, 2\); convert them first"):
+    with pytest.raises(InputError, match=r"in pos, found a torch\.int64 tensor of shape \(4, 2\); convert them first"):
         inspect.unwrap(nearest_neighbors)(torch.arange(8).view(4, 2), 2)

@@ -106,9 +106,9 @@ def test_bad_input() -> None:
         (torch.tensor([0, 1, 0, 1, 0, 1]), "a batch that ascends from 0, found negative numbers or another order"),
         (torch.tensor([1, 0, 0, 1, 1, 1], dtype=torch.uint8), "a batch that ascends from 0, found"),
         (torch.tensor([-1, 0, 0, 1, 1, 1]), "a batch that ascends from 0, found negative numbers"),
-        (torch.zeros(6), r"the graph of each of 6 nodes, found torch.float32 \(6,\)"),
-        (torch.zeros(6, dtype=torch.bool), r"the graph of each of 6 nodes, found torch.bool \(6,\)"),
-        (torch.zeros(5, dtype=torch.long), r"the graph of each of 6 nodes, found torch.int64 \(5,\)"),
+        (torch.zeros(6), r"the graph of each of 6 nodes, found a torch.float32 tensor of shape \(6,\)"),
+        (torch.zeros(6, dtype=torch.bool), r"the graph of each of 6 nodes, found a torch.bool tensor of shape \(6,\)"),
+        (torch.zeros(5, dtype=torch.long), r"the graph of each of 6 nodes, found a torch.int64 tensor of shape \(5,\)"),
         ([0, 0, 0, 1, 1, 1], "the graph of each of 6 nodes, found list"),
     ):
         with pytest.raises(InputError, match=message):

@@ -26,15 +26,17 @@ def test_confidence_falls_and_stays_in_range(n, seed):
 
 def test_the_level_is_the_quality_that_was_seen():
     rng = np.random.default_rng(0)
-    spread = rng.random(5000)
-    quality = 0.9 - 0.6 * spread + 0.1 * rng.standard_normal(5000)
-    fitted = ConfidenceCalibration.fit(spread, quality)
+    scatter = rng.random(5000)
+    quality = 0.9 - 0.6 * scatter + 0.1 * rng.standard_normal(5000)
+    fitted = ConfidenceCalibration.fit(scatter, quality)
     assert np.abs(fitted.predict(np.array([0.2, 0.5, 0.8])) - np.array([0.78, 0.6, 0.42])).max() < 0.04
 
 
 def test_state_travels_through_json():
     fitted = ConfidenceCalibration.fit(np.array([0.1, 0.2, 0.5]), np.array([0.9, 0.4, 0.6]))
     assert ConfidenceCalibration.from_state_dict(json.loads(json.dumps(fitted.state_dict()))) == fitted
+    # "spread" is the key of every release's models.
+    assert fitted.state_dict()["spread"] == list(fitted.scatter)
     blank = ConfidenceCalibration()
     assert ConfidenceCalibration.from_state_dict(blank.state_dict()) == blank
 
@@ -45,9 +47,9 @@ def test_without_validation_it_is_the_documented_formula():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(InputError, match=r"one spread and one quality per cell, found shapes \(3,\) and \(2,\)"):
+    with pytest.raises(InputError, match=r"one scatter and one quality per cell, found shapes \(3,\) and \(2,\)"):
         ConfidenceCalibration.fit(np.zeros(3), np.zeros(2))
-    with pytest.raises(InputError, match="finite spread and quality, found 1 cells without"):
+    with pytest.raises(InputError, match="finite scatter and quality, found 1 cells without"):
         ConfidenceCalibration.fit(np.array([np.nan]), np.zeros(1))
     with pytest.raises(InputError, match="two layouts of one shape"):
         row_spearman(np.zeros((3, 2)), np.zeros((4, 2)))

@@ -212,7 +212,9 @@ def test_an_energy_is_printed_copied_and_sent_as_a_number_is() -> None:
 
 def test_bandwidths_of_other_nodes_are_refused() -> None:
     data, pos = graphs(sizes=(30,))
-    with pytest.raises(InputError, match=r"a bandwidth for each of 30 nodes, found torch\.float64 \(35,\); pass"):
+    with pytest.raises(
+        InputError, match=r"a bandwidth for each of 30 nodes, found a torch\.float64 tensor of shape \(35,\); pass"
+    ):
         inspect.unwrap(random_walk_kl_per_graph)(pos[0], data[0], sigma=torch.ones(35, dtype=torch.float64))
 
 
@@ -228,7 +230,9 @@ def test_transitions_of_other_edges_are_refused_and_half_precision_counts() -> N
     data, _ = graphs(sizes=(30,))
     edges, truth = data[0].edge_index, data[0].gate_target
     call = inspect.unwrap(operator_kl)
-    with pytest.raises(InputError, match=r"a float transition for each of \d+ edges, found torch\.float64 \(\d+, 1\)"):
+    with pytest.raises(
+        InputError, match=r"a float transition for each of \d+ edges, found a torch\.float64 tensor of shape \(\d+, 1\)"
+    ):
         call(truth[:, None], edges, data[0])
     with pytest.raises(InputError, match=r"nodes 0\.\.29 in edge_index, found 5\.\.34"):
         call(truth, edges + 5, data[0])

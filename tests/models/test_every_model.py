@@ -199,6 +199,22 @@ def test_odd_graphs_stay_finite(kind: str) -> None:
                 assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_embedding_that_is_not_finite_is_refused(kind: str, bad: float) -> None:
+    batch = Batch.from_data_list([miniset(12), miniset(9)])
+    batch.x[4, 2] = batch.x[15, 0] = bad
+    with pytest.raises(InputError, match="expected a finite embedding x, found NaN or infinity in 2 of 21 nodes; drop"):
+        build(kind)(batch)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_that_diverged_shows_it(kind: str) -> None:
+    model = build(kind).train()
+    next(iter(model.parameters())).data.fill_(torch.nan)
+    assert every_term(model, miniset(20)).isnan()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_differ_and_are_those_of_their_seed(kind: str) -> None:
     model, graph = build(kind), miniset(20)

@@ -86,7 +86,9 @@ def test_terms_of_other_edges_are_refused() -> None:
         AttentionBias(EDGES, 6, BATCH, GATE, PAIR[:2])
     with pytest.raises(InputError, match="gate logits as a tensor with a row an edge, found list; pass one"):
         AttentionBias(EDGES, 6, BATCH, GATE.tolist())
-    with pytest.raises(InputError, match=r"a pair bias as a tensor with a row an edge, found torch\.float32 \(\)"):
+    with pytest.raises(
+        InputError, match=r"a pair bias as a tensor with a row an edge, found a torch\.float32 tensor of shape \(\)"
+    ):
         AttentionBias(EDGES, 6, BATCH, GATE, torch.tensor(1.0))
 
 

@@ -96,8 +96,8 @@ def test_autocast_converts() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (torch.zeros(5, dtype=torch.long), r"each of 6 nodes, found torch\.int64 \(5,\)"),
-        (torch.zeros(6), r"each of 6 nodes, found torch\.float32 \(6,\)"),
+        (torch.zeros(5, dtype=torch.long), r"each of 6 nodes, found a torch\.int64 tensor of shape \(5,\)"),
+        (torch.zeros(6), r"each of 6 nodes, found a torch\.float32 tensor of shape \(6,\)"),
         ([0] * 6, "each of 6 nodes, found list"),
         (torch.tensor([0, 1, 0, 1, 1, 1]), "ascends from 0, found negative numbers or another order"),
         (torch.tensor([-1, 0, 0, 1, 1, 1]), "ascends from 0, found negative numbers"),

@@ -151,7 +151,9 @@ def test_time_is_read_at_its_frequencies() -> None:
 
 def test_times_of_another_shape_or_type_are_refused() -> None:
     time = FourierTime(4, features=8)
-    with pytest.raises(InputError, match=r"times of shape \(b,\), found torch\.float32 \(\); give every set one"):
+    with pytest.raises(
+        InputError, match=r"times of shape \(b,\), found a torch\.float32 tensor of shape \(\); give every set one"
+    ):
         time(torch.tensor(0.1))
     with pytest.raises(InputError, match=r"times of shape \(b,\), found float"):
         time(0.1)

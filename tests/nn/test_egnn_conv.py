@@ -141,7 +141,9 @@ def test_compiled_equals_eager_and_edge_index_is_accepted() -> None:
 
 def test_bad_input() -> None:
     given = example()
-    with pytest.raises(InputError, match=r"one weight for each of the \d+ edges, found torch\.float64 \(\d+, 1\)"):
+    with pytest.raises(
+        InputError, match=r"one weight for each of the \d+ edges, found a torch\.float64 tensor of shape \(\d+, 1\)"
+    ):
         layer()(given["s"], given["pos"], given["edge_index"], given["edge_weight"][:, None])
     with pytest.raises(InputError, match=r"one weight for each of the \d+ edges, found list; compute"):
         layer()(given["s"], given["pos"], given["edge_index"], given["edge_weight"].tolist())

@@ -162,25 +162,32 @@ def test_sizes_reset_and_bad_input() -> None:
         sab(x[None], torch.zeros(4, dtype=torch.long))
     with pytest.raises(InputError, match=r"a batch beside nodes .* found a mask"):
         sab(x, mask=torch.ones(1, 4, dtype=torch.bool))
-    with pytest.raises(InputError, match=r"boolean mask of shape \(1, 4\), found torch.float32 \(1, 4\)"):
+    with pytest.raises(
+        InputError, match=r"boolean mask of shape \(1, 4\), found a torch.float32 tensor of shape \(1, 4\)"
+    ):
         sab(x[None], mask=torch.ones(1, 4))
     with pytest.raises(InputError, match="expected 12 channels, found 5"):
         sab(torch.randn(4, 5))
     with pytest.raises(InputError, match="a batch that ascends from 0"):
         sab(x, torch.tensor([1, 0, 0, 0]))
     with pytest.raises(
-        InputError, match=r"a bias of shape \(1, 4, 4\), found torch\.float32 \(4, 4\); give every pair"
+        InputError,
+        match=r"a bias of shape \(1, 4, 4\), found a torch\.float32 tensor of shape \(4, 4\); give every pair",
     ):
         sab(x[None], bias=torch.zeros(4, 4))
 
 
 def test_a_block_refuses_what_would_be_broadcast_or_added() -> None:
     block, x, y = MAB(C, H), torch.randn(2, 4, C), torch.randn(2, 6, C)
-    with pytest.raises(InputError, match=r"boolean mask of shape \(2, 6\), found torch\.float32 \(2, 6\); mark"):
+    with pytest.raises(
+        InputError, match=r"boolean mask of shape \(2, 6\), found a torch\.float32 tensor of shape \(2, 6\); mark"
+    ):
         block(x, y, torch.ones(2, 6))
     with pytest.raises(InputError, match=r"as many padded sets .* found \(2, 4, 12\) and \(1, 6, 12\); use SAB"):
         block(x, y[:1])
-    with pytest.raises(InputError, match=r"a bias of shape \(2, 4, 6\), found torch\.float32 \(4, 6\)"):
+    with pytest.raises(
+        InputError, match=r"a bias of shape \(2, 4, 6\), found a torch\.float32 tensor of shape \(4, 6\)"
+    ):
         block(x, y, bias=torch.zeros(4, 6))
     with pytest.raises(InputError, match=r"expected y in the layer's torch\.float32, found torch\.float64"):
         block(x, y.double())

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pyg_gears.errors import InputError
 from pyg_gears.nn import top_eigenpairs
+from pyg_gears.nn.top_eigenpairs import eigenpairs_or_nan
 
 
 def symmetric(n: int, seed: int = 0) -> Tensor:
@@ -74,13 +75,30 @@ def test_a_second_derivative_is_an_error_and_not_wrong() -> None:
         first.sum().backward()
 
 
+def test_a_broken_matrix_is_nan_and_leaves_the_others_alone() -> None:
+    matrix = symmetric(4)
+    whole = eigenpairs_or_nan(matrix, 2)
+    broken = matrix.clone()
+    broken[1, 0, 3] = torch.inf
+    values, vectors = eigenpairs_or_nan(broken.requires_grad_(), 2)
+    for found, one in zip((values, vectors), whole, strict=True):
+        assert torch.equal(found[0], one[0])
+        assert found[1].isnan().all()
+    values[0].sum().backward()
+    assert broken.grad is not None
+    assert broken.grad[0].isfinite().all()
+    with pytest.raises(InputError, match="found 0"):
+        eigenpairs_or_nan(matrix, 0)
+
+
 def test_bad_input() -> None:
     matrix = symmetric(4)
     for bad, count, message in (
         (matrix, 0, "expected count to be a whole number above 0, found 0"),
         (matrix, 5, "count of eigenpairs up to 4, found 5; ask for fewer"),
-        (matrix[:, :3], 2, r"square matrices of float32 or float64, found torch.float64 of shape \(2, 3, 4\)"),
-        (matrix.half(), 2, "found torch.float16"),
+        (matrix[:, :3], 2, r"square matrices of float32 or float64, found a torch.float64 tensor of shape \(2, 3, 4\)"),
+        ([[1.0]], 1, "square matrices of float32 or float64, found list; convert them"),
+        (matrix.half(), 2, "found a torch.float16 tensor"),
         (matrix * torch.nan, 2, "expected finite matrices, found NaN or infinite values"),
     ):
         with pytest.raises(InputError, match=message):

@@ -162,7 +162,7 @@ def test_bad_input_writes_nothing(layout_file: Callable[..., Path], tmp_path: Pa
     before = sorted(tmp_path.iterdir())
     with pytest.raises(InputError, match="expected a new file"):
         write_layout_page(path, used)
-    with pytest.raises(InputError, match="after --gene, found 'nothing'"):
+    with pytest.raises(InputError, match="in genes, found 'nothing'"):
         write_layout_page(path, tmp_path / "page.html", genes=["nothing"])
     with pytest.raises(InputError, match=r"expected a layout in obsm\['X_gears'\]"):
         write_layout_page(tmp_path / "cells.h5ad", tmp_path / "page.html")
@@ -185,6 +185,6 @@ def test_a_gene_that_is_not_there_is_refused_before_the_metrics_are_computed(
 ) -> None:
     computed = []
     monkeypatch.setattr("pyg_gears.report.evaluation.evaluate", lambda *_, **__: computed.append(1))
-    with pytest.raises(InputError, match="after --gene, found 'nothing'"):
+    with pytest.raises(InputError, match="in genes, found 'nothing'"):
         write_layout_page(layout_file(tmp_path), tmp_path / "page.html", genes=["nothing"])
     assert not computed

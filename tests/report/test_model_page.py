@@ -49,7 +49,7 @@ def test_everything_that_a_model_knows(fitted_model: Fitted) -> None:
     assert html_text(fit_verdict(fitted.report)) in html
     best = int(log["selection_energy"].argmin()) + 1
     assert f"has the weights of epoch {best} of 2, where" in html
-    assert charts["calibration"]["traces"][0]["x"] == list(fitted.calibration.spread)
+    assert charts["calibration"]["traces"][0]["x"] == list(fitted.calibration.scatter)
     found = fitted.reconstruct(slides[2], adapt="none", progress=False)
     assert slides[2].pos is not None
     quality = row_spearman(found.pos, slides[2].pos)

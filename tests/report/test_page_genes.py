@@ -52,6 +52,6 @@ def test_genes_asked_for_come_first_and_are_kept_beyond_the_budget() -> None:
 def test_an_unknown_gene_is_refused() -> None:
     check_genes(["CD3E"], ["CD3E", "CD4"])
     with pytest.raises(
-        InputError, match=r"expected genes of the layout after --gene, found 'CD3' \(did you mean 'CD3E'\?\); use"
+        InputError, match=r"expected genes of the layout in genes, found 'CD3' \(did you mean 'CD3E'\?\); use"
     ):
         check_genes(["CD4", "CD3"], ["CD3E", "CD4"])

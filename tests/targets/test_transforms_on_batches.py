@@ -78,10 +78,13 @@ def test_a_batch_that_cannot_be_taken_apart_is_refused(name: str) -> None:
     ("x", "message"),
     [
         (None, r"an embedding in data\.x, found none"),
-        (torch.ones(5), r"float embedding x of shape \(n, c\), found torch\.float32 of shape \(5,\); give every node"),
+        (
+            torch.ones(5),
+            r"float embedding x of shape \(n, c\), found a torch\.float32 tensor of shape \(5,\); give every node",
+        ),
         (
             torch.ones(5, 2, dtype=torch.long),
-            r"float embedding x of shape \(n, c\), found torch\.int64 of shape \(5, 2\)",
+            r"float embedding x of shape \(n, c\), found a torch\.int64 tensor of shape \(5, 2\)",
         ),
         (torch.full((5, 2), torch.nan), "a finite embedding, found NaN or infinite values"),
         ([[1.0]], r"float embedding x of shape \(n, c\), found list"),
@@ -96,8 +99,8 @@ def test_embeddings_that_do_not_fit(x: Any, message: str) -> None:
     ("pos", "message"),
     [
         (None, r"float coordinates in data\.pos, found none"),
-        (torch.rand(5), r"in data\.pos, found torch\.float32 of shape \(5,\)"),
-        (torch.ones(5, 2, dtype=torch.int32), r"in data\.pos, found torch\.int32 of shape \(5, 2\)"),
+        (torch.rand(5), r"in data\.pos, found a torch\.float32 tensor of shape \(5,\)"),
+        (torch.ones(5, 2, dtype=torch.int32), r"in data\.pos, found a torch\.int32 tensor of shape \(5, 2\)"),
         (torch.full((5, 2), torch.nan), r"finite coordinates in data\.pos, found NaN or infinity"),
         (torch.full((5, 2), 1e30), r"in data\.pos whose squares fit torch\.float32, found up to 1e\+30"),
         (torch.rand(4, 2), r"a position for each row of data\.x, found 4; give every node both"),

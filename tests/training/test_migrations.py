@@ -32,6 +32,11 @@ def test_a_model_of_format_3_gives_what_it_gave() -> None:
         output = fitted.members[0](graph)
     np.testing.assert_allclose(output.gate_logits.numpy(), expected["gate"], atol=1e-5)
     np.testing.assert_allclose(output.pos.numpy(), expected["pos"], atol=1e-5)
+    stored = content()["calibration"]
+    assert (fitted.calibration.scatter, fitted.calibration.confidence) == (
+        tuple(stored["spread"]),
+        tuple(stored["confidence"]),
+    )
     found = fitted.reconstruct(cells, progress=False)
     assert found.pos.shape == (60, 2)
     assert ((found.confidence >= 0) & (found.confidence <= 1)).all()

@@ -78,6 +78,7 @@ def benchmark(
     from pyg_gears.data.folder_lock import locked_folder
     from pyg_gears.data.io.checked_files import read_files
     from pyg_gears.data.leftovers import remove_parts
+    from pyg_gears.data.writable_folder import check_writable_folder
     from pyg_gears.errors import expect
 
     given = click.core.ParameterSource.COMMANDLINE
@@ -87,6 +88,7 @@ def benchmark(
         not idle,
         f"expected no pooling with --no-pool, found --{', --'.join(idle).replace('_', '-')}; leave them out.",
     )
+    check_writable_folder(out)
     bins, numbers = read_grid(grid), read_seeds(seeds)
     changes = parse_assignments(assignments)
 

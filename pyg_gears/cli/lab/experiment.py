@@ -75,8 +75,10 @@ def experiment(
     expect(out is not None, "expected --out DIR, found none; name a folder for table, figure and runs.")
     assert out is not None
     from pyg_gears.configuration import parse_assignments
+    from pyg_gears.data.writable_folder import check_writable_folder
     from pyg_gears.training.recipe import Recipe
 
+    check_writable_folder(out)
     fields = parse_assignments(assignments)
     recipe = Recipe.preset(preset).change(fields)
     chosen.refuse_varied(fields)

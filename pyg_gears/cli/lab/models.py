@@ -55,9 +55,11 @@ def models(
     """Train each structure model on the same minisets for the same epochs and measure it; repeat a stopped call to resume it."""
     from pyg_gears.cli.lab.experiment import read_seeds
     from pyg_gears.configuration import parse_assignments
+    from pyg_gears.data.writable_folder import check_writable_folder
     from pyg_gears.lab.models import bench_recipe, bench_tasks, combinations, contenders
     from pyg_gears.training.recipe import Recipe
 
+    check_writable_folder(out)
     numbers = read_seeds(seeds)
     assert numbers is not None
     joint = [kind for kinds in combinations(together) for kind in kinds]

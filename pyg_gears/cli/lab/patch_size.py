@@ -38,9 +38,9 @@ def patch_size(
         all(word == "whole" or word.isdecimal() for word in words),
         f"expected --sizes like 64,256,whole, found {sizes!r}; write numbers of cells with commas between.",
     )
+    check_report_folder(out)
     model_file(model)
     cells = read_slide(section, reading)
-    check_report_folder(out)
 
     from pyg_gears import load
     from pyg_gears.lab.benchmark import patch_size_study

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from pyg_gears.data.io.named_path import named_path
 from pyg_gears.data.io.open_source import open_source
 from pyg_gears.data.io.store_anndata import store_anndata, store_copy
 from pyg_gears.data.io.stored_source import StoredSource
-from pyg_gears.data.leftovers import part_of, remove_parts, removed_at_the_end
+from pyg_gears.data.leftovers import remove_parts
 from pyg_gears.data.slide import Slide
 from pyg_gears.data.whole_file import whole_file, writing
+from pyg_gears.data.writable_folder import check_writable_folder
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
 
@@ -37,13 +39,23 @@ def check_output(path: FilePath) -> None:
         expect(not path.exists(), f"expected a new file at {path}, found an existing one; remove it or name another.")
         expect(path.parent.is_dir(), f"expected a folder at {path.parent}, found none; create it or name another.")
         remove_parts(path.parent, of=path)
-    try:
-        # Permission bits are not enough (read-only mounts, full disks): write.
-        part = part_of(path)
-        with removed_at_the_end(part.unlink):
-            part.write_bytes(b" ")
-    except OSError as error:
-        raise InputError(f"expected a writable folder, found {path.parent} ({error.strerror}); name another.") from None
+    check_writable_folder(path.parent)
+
+
+def check_outputs(folder: FilePath, names: Iterable[str]) -> None:
+    """Check that new files can be written into a folder that is made if missing, before any work is done for them.
+
+    Args:
+        folder: The folder.
+        names: The files' names.
+
+    Raises:
+        InputError: when one of them exists, or the folder cannot be made or written to.
+    """
+    check_writable_folder(folder)
+    if Path(folder).is_dir():
+        for name in names:
+            check_output(Path(folder) / name)
 
 
 def write_slide(
@@ -150,17 +162,30 @@ def write_layout(
 
 
 def _copied(adata: AnnData) -> AnnData:
-    """A copy; of one that is backed by a file, or that ``read_lazy`` of anndata gave, in memory."""
+    """A copy; of one that is backed by a file, or holds what ``read_lazy`` of anndata gives, in memory."""
     import pandas as pd
 
     if not adata.isbacked and isinstance(adata.obs, pd.DataFrame):
-        return adata.copy()
+        with suppress(TypeError):  # of elements of an open file in uns there is no deep copy
+            return adata.copy()
     try:
-        return adata.to_memory(copy=True)
+        found = adata.to_memory(copy=True)
+        found.uns = _read(found.uns)
+        return found
     except KeyError as error:  # anndata reads no backed file without X
         raise InputError(
             f"expected an AnnData that can be read into memory, found one that cannot ({error.args[0]}); pass its file's path."
         ) from None
+
+
+def _read(value: Any) -> Any:
+    """A value of ``uns`` whose lazy categoricals and nullable arrays are read, which anndata's ``to_memory`` leaves lazy."""
+    if isinstance(value, Mapping):
+        return {key: _read(item) for key, item in value.items()}
+    if not hasattr(value, "get_duck_array"):
+        return value
+    found = value.get_duck_array()
+    return getattr(found, "array", found)
 
 
 def _storable(value: Any) -> Any:

@@ -42,36 +42,32 @@ def open_zarr(path: FilePath) -> Iterator[StoredSource]:
             f"expected the package zarr to read {path}, found none; install it with pip install 'pyg-gears[io]'."
         ) from None
     path = Path(path)
-    table = _table(path) if path.is_dir() else _archive(path)
+    table, folder = (_table(path), "") if path.is_dir() else (path, _folder_in_archive(path))
     inspect_file(table, "zarr")
     with reading(table):
         store = table if table.is_dir() else zarr.storage.ZipStore(table, mode="r")
         # Consolidated metadata may contradict the elements, which are what was looked through.
-        root = zarr.open_group(store, mode="r", path=_folder_in_archive(table), use_consolidated=False)
+        root = zarr.open_group(store, mode="r", path=folder, use_consolidated=False)
     try:
         yield StoredSource(root, str(path), _name(path))
     finally:
         root.store.close()
 
 
-def _archive(path: Path) -> Path:
-    """The archive itself, unless it holds a SpatialData store, whose images would have to be looked through."""
+def _folder_in_archive(path: Path) -> str:
+    """Where the root group lies in an archive that holds no SpatialData store, whose images would have to be looked through."""
     from pyg_gears.data.io.inspection.node import Unfit
     from pyg_gears.data.io.inspection.zarr_listing import list_store
 
     with suppress(Unfit, OSError, zipfile.BadZipFile):  # said by the inspection
-        folders = {name.split("/", 1)[0] for name in list_store(path).sizes}
+        listing = list_store(path)
+        folders = {name.split("/", 1)[0] for name in listing.sizes}
         expect(
             "obs" in folders or not {"tables", "table"} & folders,
             f"expected an AnnData in the archive {path}, found a SpatialData store; unpack it and pass the folder.",
         )
-    return path
-
-
-def _folder_in_archive(path: Path) -> str:
-    from pyg_gears.data.io.inspection.zarr_listing import list_store
-
-    return "" if path.is_dir() else list_store(path).prefix.rstrip("/")
+        return listing.prefix.rstrip("/")
+    return ""
 
 
 def _name(path: Path) -> str:

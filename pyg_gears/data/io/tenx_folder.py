@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -108,7 +109,7 @@ def _table(folder: Path, *names: str) -> list[list[str]]:
 
 
 def _matrix(folder: Path, genes: int, barcodes: int) -> csr_matrix:
-    text = contents(folder, "matrix.mtx")
+    text = contents(folder, "matrix.mtx").removeprefix(codecs.BOM_UTF8)
     lines = (line for line in io.BytesIO(text) if not line.startswith(b"%") and line.strip())
     header = next(lines, b"").split()
     sizes = [int(size) for size in header] if all(size.isdigit() and len(size) < 19 for size in header) else []

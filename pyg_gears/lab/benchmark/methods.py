@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pyg_gears.baselines import simple_rivals, soft_map
 from pyg_gears.baselines.rivals import Layout
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import argument, expect, nearest_name
 from pyg_gears.fitted_gears import FittedGears
 from pyg_gears.gears import Gears
 from pyg_gears.lab.benchmark.protocols import Case
@@ -57,7 +57,11 @@ def find_methods(
             f"expected a method among {', '.join(known)}, found {name!r}{nearest_name(name, known)}; name one.",
         )
     every = [*names, *(folder.resolve().name for folder in models)]
-    expect(len(every) > 0, "expected at least one method, found none; name one with --method or --model.")
+    expect(
+        len(every) > 0,
+        "expected at least one method, found none; name one with "
+        f"{argument('names', '--method')} or {argument('models', '--model')}.",
+    )
     expect(
         len(set(every)) == len(every),
         f"expected methods of different names, found {', '.join(every)}; name each once, and rename folders of models.",

@@ -14,13 +14,13 @@ import pandas as pd
 from pyg_gears import __version__
 from pyg_gears.baselines.rivals import Layout
 from pyg_gears.data import Slide
-from pyg_gears.errors import expect
+from pyg_gears.errors import argument, expect
 from pyg_gears.fitted_gears import FittedGears
 from pyg_gears.lab.text_table import text_table
 from pyg_gears.layout import LayoutSettings
 from pyg_gears.metrics import distance_agreement, edge_agreement, neighborhood_agreement, placed_cells
 from pyg_gears.report.figure_style import PALETTE, check_figures, new_figure, save_figure
-from pyg_gears.report.report_folder import plain, report_folder
+from pyg_gears.report.report_folder import check_report_folder, plain, report_folder
 from pyg_gears.seeds import random_stream
 from pyg_gears.typing import FilePath
 
@@ -89,13 +89,15 @@ def patch_size_study(
     """
     expect(
         len(sizes) > 0 and all(size is None or size >= LEAST for size in sizes),
-        f"expected sizes of patches of at least {LEAST}, found {', '.join(map(str, sizes)) or 'none'}; change --sizes.",
+        f"expected sizes of patches of at least {LEAST}, found {', '.join(map(str, sizes)) or 'none'}; "
+        f"change {argument('sizes')}.",
     )
     expect(
         truth.shape == (len(cells), 2),
         f"{cells.name}: expected true places of {len(cells)} cells, found shape {truth.shape}; pass theirs.",
     )
     expect(sample is None or sample >= 30, f"expected a sample of at least 30 cells, found {sample}; raise it.")
+    check_report_folder(out)
     check_figures()
     if sample is not None and sample < len(cells):
         chosen = np.sort(random_stream(seed, "sample").permutation(len(cells))[:sample])

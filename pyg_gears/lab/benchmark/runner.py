@@ -13,7 +13,7 @@ from pyg_gears import __version__
 from pyg_gears.baselines.rivals import Layout
 from pyg_gears.data import Slide
 from pyg_gears.data.whole_file import whole_file
-from pyg_gears.errors import expect
+from pyg_gears.errors import argument, expect
 from pyg_gears.lab.benchmark.figures import draw_distortions, draw_parts
 from pyg_gears.lab.benchmark.kept import make_unit, unit_folder
 from pyg_gears.lab.benchmark.methods import Method
@@ -118,11 +118,12 @@ def _check(
 ) -> None:
     expect(
         len(protocols) > 0 and len(set(protocols)) == len(protocols),
-        f"expected protocols that are named once, found {', '.join(protocols) or 'none'}; change --protocol.",
+        f"expected protocols that are named once, found {', '.join(protocols) or 'none'}; change "
+        f"{argument('protocols', '--protocol')}.",
     )
     expect(
         len(seeds) > 0 and len(set(seeds)) == len(seeds) and all(seed >= 0 for seed in seeds),
-        f"expected different seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change --seeds.",
+        f"expected different seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change {argument('seeds')}.",
     )
     known = [protocol for protocol in protocols if protocol in PROTOCOLS]
     needed = max((PROTOCOLS[protocol].sections for protocol in known), default=len(sections))
@@ -132,7 +133,8 @@ def _check(
     )
     expect(
         not rivals or HALVES not in protocols or len(seeds) == 1,
-        f"expected one seed with --rival and {HALVES}, found {len(seeds)}; a file of places belongs to one draw of halves.",
+        f"expected one seed with {argument('rivals', '--rival')} and {HALVES}, found {len(seeds)}; a file of places "
+        "belongs to one draw of halves.",
     )
     names = [*(method.name for method in methods), *(rival.name for rival in rivals)]
     expect(

@@ -9,7 +9,7 @@ from pyg_gears.data.io.anndata_in import DEFAULT
 from pyg_gears.data.io.checked_files import checked_files, read_files
 from pyg_gears.data.io.named_path import named_path
 from pyg_gears.data.io.read_options import ReadOptions
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import argument, expect, nearest_name
 from pyg_gears.lab.encoders.gene_sets import read_gene_sets
 from pyg_gears.report.report_folder import check_report_folder
 from pyg_gears.typing import FilePath
@@ -183,8 +183,8 @@ def check_batch_effect(
     for name in held_out:
         expect(
             name in names,
-            f"expected --held-out to name one of the slides {', '.join(names)}, found {name!r}{nearest_name(name, names)}; "
-            "use its name, by default the file's stem.",
+            f"expected {argument('held_out')} to name one of the slides {', '.join(names)}, found {name!r}"
+            f"{nearest_name(name, names)}; use its name, by default the file's stem.",
         )
     expect(
         set(held_out) != set(names),

@@ -17,7 +17,7 @@ def read_gene_sets(path: FilePath) -> dict[str, tuple[str, ...]]:
     lists of genes. A gene that is named twice in a set counts once.
 
     Args:
-        path: The file, UTF-8.
+        path: The file, UTF-8, with or without a byte order mark.
 
     Returns:
         Name -> genes, in the file's order.
@@ -32,7 +32,7 @@ def read_gene_sets(path: FilePath) -> dict[str, tuple[str, ...]]:
         f"expected gene sets in a .gmt or .json file, found {path.name}; convert it.",
     )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = "no UTF-8 text" if isinstance(error, UnicodeDecodeError) else (error.strerror or "nothing")
         raise InputError(f"expected gene sets at {path}, found {reason}; name a readable file.") from error

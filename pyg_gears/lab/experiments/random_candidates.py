@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.data.fingerprint import fingerprint
+from pyg_gears.graphs.each_graph import each_graph
 from pyg_gears.transforms import CandidateGraph
 
 
@@ -27,18 +28,23 @@ class RandomCandidates(CandidateGraph):
     @classmethod
     def like(cls, candidates: CandidateGraph) -> Self:
         """Random candidates in the number and kind of the given ones."""
-        return cls(**candidates._choices(), gate_target=candidates.gate_target)
+        return cls(**candidates.choices, gate_target=candidates.gate_target)
 
-    def _of_one(self, data: Data) -> Data:
-        """Return the graph with random ``edge_index`` (and ``gate_target`` where it can be known)."""
-        if data.x is None:
-            return super()._of_one(data)
-        x = data.x
-        # The parent searches in the rows as it finds them; the edges then belong to the nodes in their own order.
-        data.x = _shuffled(x)
-        data = super()._of_one(data)
-        data.x = x
-        return data
+    def forward(self, data: Data) -> Data:
+        """Return the graph, or every graph of a Batch, with random ``edge_index`` (and ``gate_target`` where it can be known)."""
+        found = super().forward
+
+        def of_one(graph: Data) -> Data:
+            if graph.x is None:
+                return found(graph)
+            x = graph.x
+            # The parent searches in the rows as it finds them; the edges then belong to the nodes in their own order.
+            graph.x = _shuffled(x)
+            graph = found(graph)
+            graph.x = x
+            return graph
+
+        return each_graph(data, of_one)
 
     def batch_edges(self, batch: Batch) -> Int[Tensor, "2 e"]:
         """Random candidates of every graph of a batch."""

@@ -22,7 +22,7 @@ from pyg_gears.data import Slide
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.leftovers import remove_leftovers
 from pyg_gears.devices import find_device
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import argument, expect, nearest_name
 from pyg_gears.lab.experiments.criterion import Verdict
 from pyg_gears.lab.experiments.evaluations import EVALUATIONS
 from pyg_gears.lab.experiments.experiment import PROTOCOLS, Experiment, Protocol
@@ -158,7 +158,7 @@ def check_grid(
     for fold in folds:
         expect(
             fold in names,
-            f"expected --folds to name slides among {', '.join(names)}, found {fold!r}{nearest_name(fold, names)}; "
+            f"expected {argument('folds')} to name slides among {', '.join(names)}, found {fold!r}{nearest_name(fold, names)}; "
             "use the file's stem.",
         )
     expect(
@@ -167,14 +167,14 @@ def check_grid(
     )
     expect(
         len(seeds) > 0 and len(set(seeds)) == len(seeds) and all(seed >= 0 for seed in seeds),
-        f"expected different seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change --seeds.",
+        f"expected different seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change {argument('seeds')}.",
     )
     expect(
         len(protocols) > 0 and len(set(protocols)) == len(protocols) and set(protocols) <= set(PROTOCOLS),
         f"expected protocols among {', '.join(PROTOCOLS)}, each once, found {', '.join(protocols) or 'none'}; "
-        "change --protocol.",
+        f"change {argument('protocols', '--protocol')}.",
     )
-    expect(processes >= 1, f"expected at least one process, found {processes}; change --processes.")
+    expect(processes >= 1, f"expected at least one process, found {processes}; change {argument('processes')}.")
     for name in experiment.measure:
         expect(
             name in EVALUATIONS,
@@ -187,7 +187,7 @@ def _claim(out: Path, experiment: Experiment, recipe: Recipe, slides: Sequence[S
     """Mark the folder with what is trained and measured; wording, criteria and published figures may change."""
     expect(
         not out.exists() or (out.is_dir() and (not any(out.iterdir()) or (out / "run").is_file())),
-        f"expected a new folder or one of this experiment for --out, found {out} in use; choose another.",
+        f"expected a new folder or one of this experiment for {argument('out')}, found {out} in use; choose another.",
     )
     fields = experiment.as_dict()
     trained = [fields[name] for name in ("name", "base", "variants", "measure")]

@@ -8,7 +8,7 @@ import torch
 
 from pyg_gears.data import EmbeddedSlide, Slide
 from pyg_gears.encoders import readable_cells
-from pyg_gears.errors import expect
+from pyg_gears.errors import argument, expect
 from pyg_gears.lab.experiments.trained_run import MINISETS, TrainedRun
 from pyg_gears.lab.probe import NotMeasurable
 from pyg_gears.layout import LayoutSettings, reconstruct_layout
@@ -35,8 +35,8 @@ def check_unseen(unseen: Sequence[Slide], names: Sequence[str]) -> None:
         )
         expect(
             slide.name not in seen,
-            f"expected unseen slides with names of their own, found {slide.name} twice; leave it out of --unseen or name it "
-            "NAME=path.",
+            f"expected unseen slides with names of their own, found {slide.name} twice; leave it out of "
+            f"{argument('unseen')} or name it NAME=path.",
         )
         seen.append(slide.name)
 

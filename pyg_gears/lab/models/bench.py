@@ -17,7 +17,7 @@ from torch import Tensor
 from pyg_gears.data import MinisetDataset, Slide
 from pyg_gears.data.fingerprint import fingerprint
 from pyg_gears.data.whole_file import whole_file
-from pyg_gears.errors import expect
+from pyg_gears.errors import argument, expect
 from pyg_gears.lab.experiments.run_record import RunRecord
 from pyg_gears.lab.models.bench_figure import draw_bench
 from pyg_gears.lab.models.bench_table import bench_frame, bench_table
@@ -128,12 +128,12 @@ def run_bench(
     )
     expect(
         len(seeds) > 0 and len(set(seeds)) == len(seeds) and all(seed >= 0 for seed in seeds),
-        f"expected different seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change --seeds.",
+        f"expected different seeds of at least 0, found {', '.join(map(str, seeds)) or 'none'}; change {argument('seeds')}.",
     )
     check_samples(samples)
     expect(
         not out.exists() or (out.is_dir() and (not any(out.iterdir()) or (out / "run").is_file())),
-        f"expected a new folder or one of this bench for --out, found {out} in use; choose another.",
+        f"expected a new folder or one of this bench for {argument('out')}, found {out} in use; choose another.",
     )
     tasks = bench_tasks(kinds, joint, operators, seeds, out / "runs")
     check_figures()

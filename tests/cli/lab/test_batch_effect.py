@@ -67,7 +67,7 @@ def test_bad_input(files, tmp_path) -> None:
         run(*files[:2], "--gene-sets", sets, "--out", tmp_path / "r")
     with pytest.raises(InputError, match="expected a model folder at"):
         run(*files[:2], "--model", tmp_path / "none", "--out", tmp_path / "r")
-    with pytest.raises(InputError, match="expected --held-out to name one of the slides slide_0, slide_1, found 'x'"):
+    with pytest.raises(InputError, match="expected held_out to name one of the slides slide_0, slide_1, found 'x'"):
         run(*files[:2], "--held-out", "x", "--out", tmp_path / "r")
     assert not list(tmp_path.iterdir())
 

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import h5py
 import numpy as np
 import pandas
+import pandas as pd
 import pytest
 from scipy.sparse import csc_matrix, csr_array, csr_matrix
 
@@ -361,6 +363,35 @@ def test_a_layout_of_a_lazy_anndata(tmp_path: Path) -> None:
     lazy = anndata.experimental.read_lazy(str(saved(tmp_path)))
     found = write_zeros(tmp_path / "layout.h5ad", lazy)
     np.testing.assert_array_equal(found.X, table().X)
+
+
+class Unread:
+    """An element of an open file, as ``read_lazy`` leaves it in ``uns``."""
+
+    def __deepcopy__(self, memo: object) -> None:
+        raise TypeError("h5py objects cannot be pickled")
+
+    def get_duck_array(self) -> SimpleNamespace:
+        return SimpleNamespace(array=pd.Categorical(["a", "b", "a"]))
+
+
+def test_lazy_categoricals_at_any_depth_of_uns_are_read(tmp_path: Path) -> None:
+    adata = table()
+    adata.uns["top"], adata.uns["deep"] = Unread(), {"below": {"kind": Unread(), "text": "kept"}}
+    found = write_zeros(tmp_path / "layout.h5ad", adata)
+    assert list(found.uns["top"]) == list(found.uns["deep"]["below"]["kind"]) == ["a", "b", "a"]
+    assert found.uns["deep"]["below"]["text"] == "kept"
+    assert isinstance(adata.uns["top"], Unread)
+
+
+def test_a_lazy_anndata_with_categoricals_in_uns(tmp_path: Path) -> None:
+    pytest.importorskip("xarray")
+    adata = table()
+    adata.uns["deep"] = {"kind": pd.Categorical(["a", "b", "a"]), "number": pd.array([1, None], dtype="Int64")}
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    found = write_zeros(tmp_path / "layout.h5ad", anndata.experimental.read_lazy(str(tmp_path / "cells.h5ad")))
+    assert list(found.uns["deep"]["kind"]) == ["a", "b", "a"]
+    assert found.uns["deep"]["number"][0] == 1
 
 
 def test_a_backed_anndata_without_x_is_passed_as_a_path(tmp_path: Path) -> None:

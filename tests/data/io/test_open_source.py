@@ -15,6 +15,7 @@ import pytest
 from scipy.sparse import csr_array, csr_matrix
 
 from pyg_gears.data import read_cells, read_slide, write_layout
+from pyg_gears.data.io.inspection.zarr_listing import Listing, list_store
 from pyg_gears.data.io.open_source import open_source
 from pyg_gears.errors import InputError
 
@@ -118,6 +119,19 @@ def test_a_spatialdata_store_in_an_archive(top: str, tmp_path: Path) -> None:
     (folder / "images" / "link").unlink()
     with pytest.raises(InputError, match=r"archive .*, found a SpatialData store; unpack it and pass the folder\."):
         read_slide(zipped(folder, top))
+
+
+@pytest.mark.parametrize("top", ["", "cells.zarr/"])
+def test_an_archive_is_listed_once(top: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, listed = zipped(store(tmp_path / "cells.zarr"), top), []
+
+    def count(archive: Path) -> Listing:
+        listed.append(archive)
+        return list_store(archive)
+
+    monkeypatch.setattr("pyg_gears.data.io.inspection.zarr_listing.list_store", count)
+    assert len(read_cells(path)) == N
+    assert listed == [path]  # the inspection, a process of its own, lists it for itself
 
 
 def test_positions_that_lie_in_shapes_alone(tmp_path: Path) -> None:

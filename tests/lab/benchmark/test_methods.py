@@ -28,7 +28,7 @@ def test_a_model_depends_on_its_content(tmp_path: Path) -> None:
     ("names", "changes", "message"),
     [
         (["quik"], {}, "expected a method among simple, soft_map, quick, .*, found 'quik' .did you mean 'quick'"),
-        ([], {}, "expected at least one method, found none; name one with --method or --model"),
+        ([], {}, "expected at least one method, found none; name one with names or models"),
         (["quick", "quick"], {}, "expected methods of different names, found quick, quick"),
         (["simple"], {"graph": {"k": 9}}, "expected a preset that --set changes, found simple; leave --set out"),
         (

@@ -82,7 +82,7 @@ def test_a_sample_is_the_same_for_every_size(tmp_path: Path) -> None:
 def test_what_cannot_be_studied_is_refused(tmp_path: Path) -> None:
     tissue = section("a", 60)
     for sizes, truth, sample, message in (
-        ([], tissue.pos, None, "expected sizes of patches of at least 8, found none; change --sizes"),
+        ([], tissue.pos, None, "expected sizes of patches of at least 8, found none; change sizes"),
         ([4, None], tissue.pos, None, "expected sizes of patches of at least 8, found 4, None"),
         ([None], tissue.pos[:5], None, r"a: expected true places of 60 cells, found shape \(5, 2\)"),
         ([None], tissue.pos, 20, "expected a sample of at least 30 cells, found 20; raise it"),
@@ -90,3 +90,16 @@ def test_what_cannot_be_studied_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             patch_size_study(Knows(tissue), tissue, truth, sizes, tmp_path / "out", sample=sample)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_is_checked_before_the_work(tmp_path: Path) -> None:
+    tissue = section("a", 60)
+    fitted = Knows(tissue)
+    (tmp_path / "kept").write_text("")
+    for folder, message in (
+        (tmp_path, "expected a new file at .*, found an existing one"),
+        (tmp_path / "no" / "where", "expected a folder at .*, found none; create it"),
+    ):
+        with pytest.raises(InputError, match=message):
+            patch_size_study(fitted, tissue, tissue.pos, [None], folder)  # type: ignore[arg-type]
+    assert not fitted.asked

@@ -30,6 +30,8 @@ def test_places_are_matched_by_name_from_both_kinds_of_file(tmp_path: Path) -> N
     frame = pd.DataFrame({"x": POS[:, 0], "cluster": ["a"] * 12, "y": POS[:, 1]}, index=list(CELLS))
     frame.iloc[::-1].to_csv(tmp_path / "tool.csv")
     np.testing.assert_allclose(RivalFile(f"Tool={tmp_path / 'tool.csv'}").layout(CELLS), POS, rtol=1e-12)
+    frame.rename_axis("cell").iloc[::-1].to_csv(tmp_path / "excel.csv", encoding="utf-8-sig")
+    np.testing.assert_allclose(RivalFile(f"Tool={tmp_path / 'excel.csv'}").layout(CELLS), POS, rtol=1e-12)
     frame.to_csv(tmp_path / "tool.tsv", sep="\t")
     swapped = RivalFile(f"Tool={tmp_path / 'tool.tsv'}:y,x").layout(CELLS[:7])
     np.testing.assert_allclose(swapped, POS[:7, ::-1], rtol=1e-12)

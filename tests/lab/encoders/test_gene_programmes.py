@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import dataclasses
 from pathlib import Path
 
@@ -30,6 +31,9 @@ def test_gmt_and_json_are_read_alike(tmp_path: Path) -> None:
     expected = {"zone 1": ("Cyp2f2", "Alb"), "stress": ("Fos",)}
     assert read_gene_sets(gmt) == read_gene_sets(json) == expected
     assert list(read_gene_sets(str(json))) == ["zone 1", "stress"]
+    for path in (gmt, json):  # as editors and Excel on Windows save text
+        path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+        assert read_gene_sets(path) == expected
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_minisets_in_pairs_are_not_shared_with_single_ones(recipe) -> None:
 
 
 def test_a_fold_without_the_slide_is_refused(recipe, slides, tmp_path) -> None:
-    with pytest.raises(ValueError, match="expected --validate to name one of the slides"):
+    with pytest.raises(ValueError, match="expected validate to name one of the slides"):
         prepare_folds([Preparation("nowhere", "inductive", recipe, "own")], slides, tmp_path)
 
 

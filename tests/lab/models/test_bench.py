@@ -216,7 +216,7 @@ def test_a_folder_of_someone_else_is_left_alone(slides, tmp_path) -> None:
     mine = tmp_path / "work" / "models" / "mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("years of work")
-    with pytest.raises(InputError, match="expected a new folder or one of this bench for --out, found"):
+    with pytest.raises(InputError, match="expected a new folder or one of this bench for out, found"):
         run_bench(slides[:2], slides[2], tmp_path, validate=slides[1].name, models=[], recipe=RECIPE)
     assert mine.read_text() == "years of work"
     assert [path.name for path in tmp_path.iterdir()] == ["work"]

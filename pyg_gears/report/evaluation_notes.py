@@ -1,0 +1,38 @@
+"""What the numbers of an evaluation do not cover, in sentences."""
+
+from __future__ import annotations
+
+from pyg_gears.data.io.positions import likely_positions
+from pyg_gears.errors import argument
+from pyg_gears.report.evaluation_input import EvaluationInput
+from pyg_gears.report.true_positions import truth_place
+
+
+def evaluation_notes(given: EvaluationInput) -> list[str]:
+    """A sentence for each thing that was left out, and how to have it."""
+    notes = []
+    if given.unplaced:
+        notes.append(
+            f"{given.unplaced} cells have no place (they have no count in the model's genes): they are left out."
+        )
+    if given.truth is None:
+        tables = [name for name, table in given.adata.obsm.items() if table.shape[1:] == (2,)]
+        others = [
+            name
+            for name in likely_positions(tables, list(map(str, given.adata.obs.columns)))
+            if name != given.truth_key
+        ]
+        notes.append(
+            f"No true positions in {truth_place(given.adata, given.truth_key)}: only checks that need no truth were made."
+            + "".join(f" If {name} holds them, add {argument('truth_key', '--truth')} {name}." for name in others[:1])
+        )
+    if not given.slides:
+        notes.append("No reference slide was named: no rivals were computed.")
+    if given.labels is None:
+        notes.append(
+            f"No column of cell types was found: no purity was computed (name one with {argument('label_key')})."
+        )
+    if given.truth is not None and given.unknown:
+        where = truth_place(given.adata, given.truth_key)
+        notes.append(f"{given.unknown} cells have no true position (NaN in {where}): they are in none of the numbers.")
+    return notes
