@@ -74,7 +74,8 @@ def test_what_training_has_seen_reaches_the_report(
 
     def loaded(folder: Path) -> FittedGears:
         fitted = load(folder)
-        changed = {"held_out_is_block": is_block, "held_out_joined": not kept_out}
+        joined = not kept_out
+        changed = {"held_out_is_block": is_block, "held_out_joined": joined, "trained_on_all": joined}
         return dataclasses.replace(fitted, report={**fitted.report, **changed})
 
     def spy(members, encoder, recipe, slides, out, **options) -> None:

@@ -114,7 +114,7 @@ def test_bad_calls_are_refused_before_slides_are_read(files, tmp_path, monkeypat
         ("expected --seeds like 3", "recycles", *files, *out, "--seeds", "x"),
         ("expected at least one slide, found none", "recycles", *out),
         ("expected two or more slides, found 1", "recycles", files[0], *out),
-        ("expected --folds to name slides among", "recycles", *files, *out, "--folds", "slide_7"),
+        ("expected folds to name slides among", "recycles", *files, *out, "--folds", "slide_7"),
         ("expected folds that are named once, found none", "recycles", *files, *out, "--folds", ","),
         ("nowhere.h5ad", "recycles", tmp_path / "nowhere.h5ad", *out),
     ):

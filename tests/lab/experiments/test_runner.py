@@ -261,7 +261,7 @@ def test_what_cannot_be_run_is_refused_before_any_work(experiment, recipe, slide
         assert not out.exists()
 
     refused("expected two or more slides, found 1", used=slides[:1])
-    refused(r"expected --folds to name slides among slide_0, slide_1, found 'slide1' \(did you", folds=["slide1"])
+    refused(r"expected folds to name slides among slide_0, slide_1, found 'slide1' \(did you", folds=["slide1"])
     refused("expected folds that are named once, found none", folds=[])
     refused("expected folds that are named once, found slide_0, slide_0", folds=["slide_0", "slide_0"])
     refused("expected different seeds of at least 0, found -1", seeds=[-1])
