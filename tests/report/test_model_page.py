@@ -36,7 +36,8 @@ def test_everything_that_a_model_knows(fitted_model: Fitted) -> None:
         f'E_geo</th></tr></thead><tbody><tr><th scope="row">inferred graph, with its gate</th><td>{fitted.report["h_gate"]:.3f}'
         in html
     )
-    assert "Trained on 2 slides: s0, s1." in html
+    assert "Trained on 3 slides: s0, s1, s2." in html
+    assert "Held out at first, to calibrate the confidence: s2. Then the model was trained anew, on all spots." in html
     for words in ("The gate tells which cells", "An epoch is one pass", "Confidence says what rank correlation"):
         assert words in html
     assert cells["count"] == len(slides[2])

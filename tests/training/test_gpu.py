@@ -78,6 +78,7 @@ def batch(prepared) -> Batch:
 def test_a_training_step_waits_rarely_for_a_gpu(tiny_recipe, model, batch, monkeypatch) -> None:
     # On a GPU doors look at types and shapes alone.
     doors = ("geometry.checked_coordinates", "graphs.checked_edges", "nn.attention_bias", "nn.checked_nodes")
+    doors += ("models.graph_input",)
     for door in doors:
         monkeypatch.setattr(import_module(f"pyg_gears.{door}"), "values_are_known", lambda values: False)
     with Waits() as waits:

@@ -163,7 +163,7 @@ def test_what_cannot_be_run_is_refused_before_any_work(tmp_path: Path) -> None:
     for options, message in (
         ({"protocols": ("same-cells", "same-cells")}, "expected protocols that are named once, found same-cells, same"),
         ({"seeds": (1, 1)}, "expected different seeds of at least 0, found 1, 1; change seeds"),
-        ({"seeds": (0, 1), "rivals": [rival]}, "expected one seed with --rival and disjoint-halves, found 2"),
+        ({"seeds": (0, 1), "rivals": [rival]}, "expected one seed with rivals and disjoint-halves, found 2"),
         ({"rivals": [rival, rival]}, "expected methods and rivals of different names, found noisy, tool, tool"),
         ({"protocols": ("no",)}, "expected a protocol among"),
     ):

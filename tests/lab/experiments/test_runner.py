@@ -119,8 +119,10 @@ def test_a_killed_grid_goes_on_where_it_stood(finished, experiment, recipe, slid
             "on_train_epoch_start",
             lambda self: (epochs.append((len(calls), self.current_epoch)), start(self))[1],
         )
-        pretrain = structure_training._pretrain
-        patch.setattr(structure_training, "_pretrain", lambda *a: (pretrained.append(len(calls)), pretrain(*a))[1])
+        pretrain = structure_training.pretrain
+        patch.setattr(
+            structure_training, "pretrain", lambda *a, **k: (pretrained.append(len(calls)), pretrain(*a, **k))[1]
+        )
         resumed = run_experiment(experiment, slides, out, folds=["slide_0"], **options)
     assert calls.count(interrupted) == 2
     assert len(calls) == 3 + 4
@@ -247,7 +249,7 @@ def test_another_grid_is_refused_in_the_same_folder(finished, experiment, recipe
         with pytest.raises(InputError, match="expected the recipe, slides and cells of the run begun in"):
             run_experiment(other, used, out, recipe=base, progress=False)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match="expected a new folder or one of this experiment for --out"):
+    with pytest.raises(InputError, match="expected a new folder or one of this experiment for out"):
         run_experiment(experiment, slides, tmp_path, recipe=recipe, progress=False)
     # Wording is no other experiment.
     reworded = experiment.change({"question": "Does it still run?", "criteria": []})
