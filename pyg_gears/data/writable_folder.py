@@ -27,9 +27,8 @@ def check_writable_folder(folder: FilePath) -> None:
             existing.is_dir(),
             f"expected a folder to write to, found a file in the place of {existing}; name another.",
         )
-        with TemporaryFile(
-            dir=existing
-        ) as trial:  # without a name where the system can: another run sees an empty folder
+        # Without a name where the system can: another run still sees an empty folder.
+        with TemporaryFile(dir=existing) as trial:
             trial.write(b" ")
             trial.flush()
     except OSError as error:
