@@ -42,7 +42,7 @@
 # pyg-gears fit liver_1/outs liver_2/outs liver_3/outs --validate liver_3 \
 #     --cells cells/outs/filtered_feature_bc_matrix.h5 --out model
 # pyg-gears reconstruct model cells/outs/filtered_feature_bc_matrix.h5 --out layout.h5ad
-# pyg-gears report layout.h5ad --reference liver_1/outs liver_2/outs --out report.html
+# pyg-gears report layout.h5ad --reference liver_1/outs liver_2/outs liver_3/outs --out report.html
 # ```
 #
 # * `outs` holds `filtered_feature_bc_matrix.h5` (or the folder of that name) and `spatial/tissue_positions.csv`

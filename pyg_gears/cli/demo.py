@@ -32,13 +32,13 @@ def demo(context: click.Context, out: Path) -> None:
         evaluate,
         files=(str(layout),),
         truth="spatial_true",
-        references=slides[:2],
+        references=slides,
         json_path=str(out / "metrics.json"),
         figures_dir=str(out / "figures"),
     )
     page = out / "report.html"
     try:
-        context.invoke(report, files=(str(layout),), truth="spatial_true", references=slides[:2], out=str(page))
+        context.invoke(report, files=(str(layout),), truth="spatial_true", references=slides, out=str(page))
     except click.ClickException as error:  # plotly is an extra
         click.echo(f"wrote no page of the layout. {error.format_message()}")
     click.echo(f"look at {out / 'figures'}")
