@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PRESET_HELP = (
     "How much is computed. quick: minutes; standard: about four times as long, a little better; thorough: the mean of three "
-    "such models; the others are for comparisons (docs/recipe.md)."
+    "such models, no better where it was measured; the others are for comparisons (docs/recipe.md)."
 )
 
 
