@@ -23,8 +23,8 @@ from pyg_gears.devices import find_device, own_defaults
 from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes
 from pyg_gears.errors import expect
 from pyg_gears.fitted_gears import FittedGears
-from pyg_gears.held_out_fit import HeldOutFit, fit_held_out
-from pyg_gears.layout import Regressions, TrainingSupport
+from pyg_gears.held_out_fit import HeldOutFit, fit_held_out, fit_regressions
+from pyg_gears.layout import TrainingSupport
 from pyg_gears.models import StructureModel
 from pyg_gears.ranks import by_first, join_ranks
 from pyg_gears.reconstruction import Reconstruction
@@ -119,12 +119,12 @@ class Gears:
 
     def _fit(self, parts: Parts, work: Path, key: str, progress: bool, device: torch.device) -> FittedGears:
         """The fit; of several processes the first one does alone what is not dealt, and reads and writes ``work``."""
-        recipe, seed = self.recipe, self.recipe.training.seed
+        recipe, anew = self.recipe, self.recipe.training.final_epochs > 0
 
         def prepare_alone() -> tuple[Prepared, AllSlides]:
             claim_folder(work, key, ours=("encoder", "minisets", "member_*", "all_slides"))
             prepared = prepare_parts(recipe, parts, work, progress=progress, device=device)
-            if recipe.training.final_epochs == 0:
+            if not anew:
                 return prepared, as_held_out(parts, prepared)
             return prepared, prepare_all_slides(recipe, parts, work / "all_slides", progress=progress, device=device)
 
@@ -143,15 +143,10 @@ class Gears:
             progress=progress,
             device=device,
         )
-        members = trial.members
-        if recipe.training.final_epochs > 0:
-            members = self._train_on_all(final, work / "all_slides", progress, device)
+        members = self._train_on_all(final, work / "all_slides", progress, device) if anew else trial.members
 
         def assemble() -> FittedGears:
-            fitted_on = parts.slides if recipe.training.final_epochs > 0 else [part.spots for part in parts.train]
-            regressions = None
-            if recipe.regressions is not None:
-                regressions = Regressions.fit(recipe.regressions, parts.slides, final.embedded, seed=seed)
+            fitted_on = parts.slides if anew else [part.spots for part in parts.train]
             return FittedGears(
                 recipe=recipe,
                 encoder=final.encoder,
@@ -159,7 +154,7 @@ class Gears:
                 candidates=final.candidates,
                 members=members,
                 support=support,
-                regressions=regressions,
+                regressions=fit_regressions(recipe, parts.slides, final.embedded),
                 calibration=trial.calibration,
                 held_out=trial.layouts,
                 training_genes=TrainingGenes.of(fitted_on, recipe.embedding.normalization),

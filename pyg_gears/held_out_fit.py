@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from pyg_gears.data import EmbeddedSlide, Slide
 from pyg_gears.layout import (
     ConfidenceCalibration,
     LeftOutOutput,
@@ -106,13 +107,17 @@ def fit_held_out(
     )
 
 
+def fit_regressions(recipe: Recipe, slides: Sequence[Slide], embedded: Sequence[EmbeddedSlide]) -> Regressions | None:
+    """The regressions that vote beside the models, on these slides; None where the recipe has none."""
+    if recipe.regressions is None:
+        return None
+    return Regressions.fit(recipe.regressions, slides, embedded, seed=recipe.training.seed)
+
+
 def _layouts(
     recipe: Recipe, parts: Parts, prepared: Prepared, members: Sequence[StructureModel], device: torch.device
 ) -> list[Float[np.ndarray, "n 2"]]:
-    regressions = None
-    if recipe.regressions is not None:
-        spots = [part.spots for part in parts.train]
-        regressions = Regressions.fit(recipe.regressions, spots, prepared.train.slides, seed=recipe.training.seed)
+    regressions = fit_regressions(recipe, [part.spots for part in parts.train], prepared.train.slides)
     return [
         reconstruct_layout(
             members,

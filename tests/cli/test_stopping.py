@@ -17,14 +17,18 @@ WRITER = """
 import os, sys, time
 from pyg_gears.cli.stopping import signals_stop
 from pyg_gears.data.whole_file import whole_file
+def wait():
+    # In steps: Python answers a signal that comes just before a sleep begins only when the sleep is over.
+    for _ in range(600):
+        time.sleep(0.1)
 with signals_stop(own_process=True), whole_file(sys.argv[1]) as part:
     part.write_text("half")
     if len(sys.argv) > 2 and os.fork() == 0:
         # In one write, so that the two processes never share a line. A signal during the fork itself would be lost.
         os.write(1, b"forked\\n")
-        time.sleep(60)
+        wait()
     os.write(1, b"ready\\n")
-    time.sleep(60)
+    wait()
 """
 
 

@@ -59,7 +59,8 @@ class BenchOutput:
 def bench_recipe(recipe: Recipe) -> Recipe:
     """The recipe with one budget for all models: no pretraining, which only some could use, and no early stop.
 
-    A bench trains on the training slides alone, as long as a fit trains its final model on all slides.
+    A bench trains on the training slides alone, as long as a fit trains its final model on all slides, or the first
+    round where there is no second (``training.final_epochs=0``).
 
     Args:
         recipe: Any recipe with losses on coordinates; its model does not matter.
