@@ -24,7 +24,7 @@ def evaluation_notes(given: EvaluationInput) -> list[str]:
         ]
         notes.append(
             f"No true positions in {truth_place(given.adata, given.truth_key)}: only checks that need no truth were made."
-            + "".join(f" If {name} holds them, add {argument('truth_key', '--truth')} {name}." for name in others[:1])
+            + "".join(f" If {name} holds them, name it in {argument('truth_key', '--truth')}." for name in others[:1])
         )
     if not given.slides:
         notes.append("No reference slide was named: no rivals were computed.")

@@ -116,7 +116,7 @@ def test_without_truth_only_label_free_checks(tmp_path: Path) -> None:
     assert report["label_free"]["gears"]["moran_i"] > 0.2
     table = format_table(report)
     assert "No true positions in obsm['spatial']: only checks that need no truth were made." in table
-    assert "add truth_key" not in table
+    assert "in truth_key" not in table
     assert "spearman" not in table
     assert json.loads((tmp_path / "r.json").read_text())["confidence"] is None
 
@@ -124,7 +124,7 @@ def test_without_truth_only_label_free_checks(tmp_path: Path) -> None:
 def test_positions_under_another_name_are_pointed_to(tmp_path: Path) -> None:
     path, _, _ = _layout_file(tmp_path, obsm="spatial_true", types=False)
     table = format_table(evaluate(path))
-    assert "checks that need no truth were made. If spatial_true holds them, add truth_key spatial_true." in table
+    assert "checks that need no truth were made. If spatial_true holds them, name it in truth_key." in table
 
 
 def test_named_truth_and_figures_without_references(tmp_path: Path) -> None:
