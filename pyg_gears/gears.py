@@ -126,7 +126,9 @@ class Gears:
             prepared = prepare_parts(recipe, parts, work, progress=progress, device=device)
             if not anew:
                 return prepared, as_held_out(parts, prepared)
-            return prepared, prepare_all_slides(recipe, parts, work / "all_slides", progress=progress, device=device)
+            return prepared, prepare_all_slides(
+                recipe, parts, work / "all_slides", steps=prepared.encoder_steps, progress=progress, device=device
+            )
 
         prepared, final = by_first(prepare_alone)
         support = _support(final.seen, final.features)

@@ -28,7 +28,7 @@ from pyg_gears.encoders.components import neighbor_graph
 from pyg_gears.metrics import evaluate_layout
 from pyg_gears.training import Recipe, encoder_module
 from pyg_gears.training.encoder_module import EncoderSlide
-from pyg_gears.training.encoder_training import divide, train_networks
+from pyg_gears.training.encoder_networks import divide, train_networks
 from pyg_gears.training.parts import choose_parts
 
 K = 20
@@ -100,7 +100,7 @@ def main() -> None:
         unseen = divide(seen, changed, seed)
         with patch.object(encoder_module, "spatial_infonce", WAYS[way]):
             start = time.process_time()
-            members = train_networks(changed, seen, unseen, held_out, seed=seed)
+            members = train_networks(changed, seen, unseen, held_out, seed=seed).members
             seconds = time.process_time() - start
         learned, crossed = LearnedEncoder.assemble(
             front, members, features, unseen, graphs, min_autocorrelation=chosen.min_autocorrelation

@@ -43,6 +43,7 @@ def prepare_all_slides(
     parts: Parts,
     work: Path | None,
     *,
+    steps: int | None = None,
     progress: bool = False,
     device: torch.device | str = "cpu",
 ) -> AllSlides:
@@ -50,10 +51,15 @@ def prepare_all_slides(
 
     Nothing is held out, so its networks keep their last state.
 
+    With ``steps`` of a training that held spots out they stop where that one agreed best with these. Two sections each of six
+    patients and organs, placed from one other, have a mean Spearman of 0.566 instead of 0.556 (quick, seeds 0 and 1): on some
+    sections the components agree better than any networks.
+
     Args:
         recipe: The recipe.
         parts: Both sides of the split.
         work: Folder for the encoder's checkpoints and for minisets, by which a projection of candidates is learned.
+        steps: Steps of the encoder's networks; by default all of the recipe's.
         progress: Show progress bars.
         device: Where the networks of ``published`` and ``d7`` are trained.
     """
@@ -64,6 +70,7 @@ def prepare_all_slides(
         parts.cells,
         (),
         seed=child_seed(seed, "encoder"),
+        steps=steps,
         folder=work and work / "encoder",
         progress=progress,
         device=device,

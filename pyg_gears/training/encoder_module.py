@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import lightning
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -30,6 +30,7 @@ from pyg_gears.seeds import torch_stream
 from pyg_gears.training.embedding_recipe import InfoNCERecipe, TrainedEmbedding
 from pyg_gears.training.embedding_section_recipe import VICRegRecipe
 from pyg_gears.training.schedules import cosine_rate
+from pyg_gears.training.spot_draw import draw_spots
 
 MMD_SPOTS = 128
 """Spots of each slide that the difference of distributions is computed from: it costs the square of them."""
@@ -45,6 +46,20 @@ class EncoderSlide(NamedTuple):
 
     features: Float[Tensor, "n f"]
     pos: Float[Tensor, "n 2"]
+
+
+class KeptNetworks(NamedTuple):
+    """The state of the networks that agrees best with held-out tissue.
+
+    Attributes:
+        overlap: Its overlap with the held-out tissue.
+        step: Steps that it was trained for.
+        state: State of all networks.
+    """
+
+    overlap: float
+    step: int
+    state: dict[str, Tensor]
 
 
 class EncoderModule(lightning.LightningModule):
@@ -83,7 +98,8 @@ class EncoderModule(lightning.LightningModule):
             self.adversaries.extend(
                 DomainAdversary(member.out_channels, domains, generator=generator) for member in members
             )
-        self.best: tuple[float, dict[str, Tensor]] | None = None
+        self.best: KeptNetworks | None = None
+        self._logged: dict[str, list[Tensor]] = {}
         self._held_out, self._slides, self._cells = held_out, slides, cells
         self._std = torch.cat([slide.features for slide in slides]).std(dim=0)
         neighbors = 0 if recipe.infonce is None else recipe.infonce.neighbors
@@ -110,11 +126,18 @@ class EncoderModule(lightning.LightningModule):
         for number, member in enumerate(self.members):
             for name, (weight, value) in self._terms(number, member, generator).items():
                 total[name] = total.get(name, 0.0) + weight * value / len(self.members)
-        for name, value in total.items():
-            self.log(name, value.detach(), on_step=False, on_epoch=True, batch_size=1)
         loss = torch.stack(list(total.values())).sum()
-        self.log("loss", loss.detach(), on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+        for name, value in (*total.items(), ("loss", loss)):
+            self._note(name, value.detach())
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
+        """After the last step of an epoch, log the means over its steps: a log of every step would take a tenth of the time."""
+        if self.trainer.is_last_batch:
+            for name, values in self._logged.items():
+                mean = torch.stack(values).mean()
+                self.log(name, mean, on_step=False, on_epoch=True, prog_bar=name == "loss", batch_size=1)
+            self._logged = {}
 
     def val_dataloader(self) -> DataLoader[int]:
         """One pass: all held-out slides at once."""
@@ -138,12 +161,14 @@ class EncoderModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The best state travels with the last."""
         if self.best is not None:
-            checkpoint["best"] = {"overlap": self.best[0], "members": self.best[1]}
+            overlap, step, state = self.best
+            checkpoint["best"] = {"overlap": overlap, "step": step, "members": state}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the best state."""
         if "best" in checkpoint:
-            self.best = (float(checkpoint["best"]["overlap"]), checkpoint["best"]["members"])
+            best = checkpoint["best"]
+            self.best = KeptNetworks(float(best["overlap"]), int(best["step"]), best["members"])
 
     def _keep_best(self) -> float:
         """Mean overlap over the held-out slides, of all networks together (their cosine similarities averaged)."""
@@ -154,26 +179,33 @@ class EncoderModule(lightning.LightningModule):
                 parts = [F.normalize(member(features), dim=1) for member in self.members]
                 values.append(neighbor_agreement(torch.cat(parts, dim=1).cpu(), slide.pos).overlap)
         overlap = sum(values) / len(values)
-        if self.best is None or overlap > self.best[0]:
-            self.best = (overlap, {k: v.detach().cpu().clone() for k, v in self.members.state_dict().items()})
+        if self.best is None or overlap > self.best.overlap:
+            state = {name: value.detach().cpu().clone() for name, value in self.members.state_dict().items()}
+            self.best = KeptNetworks(overlap, self.global_step, state)
         return overlap
+
+    def _note(self, name: str, value: Tensor) -> None:
+        """Keep a figure of one step for the mean over the epoch."""
+        self._logged.setdefault(name, []).append(value)
 
     def _terms(self, number: int, member: nn.Module, generator: torch.Generator) -> dict[str, tuple[float, Tensor]]:
         """Weighted loss terms of one network, each a mean over the slides (and the cells, where they take part)."""
-        recipe = self.recipe
-        infonce, contrast, views = recipe.infonce, list[Tensor](), list[tuple[Tensor, Tensor]]()
-        for place, (slide, rows) in enumerate(zip(self._slides, self._rows[number], strict=True)):
-            rows = draw_spots(slide.pos, rows, recipe.batch_spots, generator)
-            views.append(self._embedded(member, slide.features[rows], generator))
-            if infonce is not None:
-                near = neighbors_within(self._neighbors[place], rows)
-                contrast.append(self._infonce(infonce, *views[-1], near, slide.pos[rows]))
-        spots = [a for a, _ in views]
+        recipe, infonce = self.recipe, self.recipe.infonce
+        drawn = [
+            draw_spots(slide.pos, rows, recipe.batch_spots, generator)
+            for slide, rows in zip(self._slides, self._rows[number], strict=True)
+        ]
+        features = [slide.features[rows] for slide, rows in zip(self._slides, drawn, strict=True)]
         if self._cells is not None:
-            drawn = torch.randperm(len(self._cells), generator=generator)[: recipe.batch_spots]
-            views.append(self._embedded(member, self._cells[drawn], generator))
+            features.append(self._cells[torch.randperm(len(self._cells), generator=generator)[: recipe.batch_spots]])
+        views = self._embedded(member, features, generator)
+        spots = [a for a, _ in views[: len(drawn)]]
         terms = {}
         if infonce is not None:
+            contrast = [
+                self._infonce(infonce, *views[place], neighbors_within(self._neighbors[place], rows), slide.pos[rows])
+                for place, (slide, rows) in enumerate(zip(self._slides, drawn, strict=True))
+            ]
             terms["infonce"] = (infonce.weight, torch.stack(contrast).mean())
         if recipe.vicreg is not None:
             values = [self._vicreg(recipe.vicreg, a, b) for a, b in views]
@@ -235,40 +267,21 @@ class EncoderModule(lightning.LightningModule):
             terms["mmd"] = (recipe.mmd, torch.stack([mmd(a, b) for a, b in combinations(few, 2)]).mean())
         return terms
 
-    def _embedded(self, member: nn.Module, features: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Embeddings of two views."""
-        a, b = (member(view.to(self.device)) for view in self._views(features, generator))
-        return a, b
+    def _embedded(
+        self, member: nn.Module, parts: Sequence[Tensor], generator: torch.Generator
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Embeddings of two views of each part, all by one call of the network."""
+        sizes = [len(part) for part in parts]
+        a, b = member(self._views(torch.cat(list(parts)), generator).to(self.device)).chunk(2)
+        return list(zip(a.split(sizes), b.split(sizes), strict=True))
 
-    def _views(self, features: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
-        recipe = self.recipe
-        for _ in range(2):
-            noise = torch.randn(features.shape, generator=generator)
-            gain = 1 + recipe.scale_jitter * torch.randn(len(features), 1, generator=generator)
-            keep = torch.rand(features.shape, generator=generator) >= recipe.dropout
-            yield (features * gain + recipe.noise * self._std * noise) * keep
-
-
-def draw_spots(
-    pos: Float[Tensor, "n 2"], rows: Int[Tensor, " m"], count: int, generator: torch.Generator
-) -> Int[Tensor, " b"]:
-    """All of the rows where they are few, else half of ``count`` in one disc and half over the rest of the slide.
-
-    The disc keeps physical neighbours in the batch, the rest gives negatives from everywhere.
-
-    Args:
-        pos: Positions of all spots, shape (n, 2).
-        rows: Spots that may be drawn, shape (m,).
-        count: Spots in the batch at most.
-        generator: Source of the draw.
-
-    Returns:
-        Spots of the batch, ascending.
-    """
-    if len(rows) <= count:
-        return rows
-    centre = pos[rows[torch.randint(len(rows), (1,), generator=generator)]]
-    order = (pos[rows] - centre).square().sum(dim=1).argsort(stable=True)
-    disc, rest = order[: count // 2], order[count // 2 :]
-    other = rest[torch.randperm(len(rest), generator=generator)[: count - count // 2]]
-    return rows[torch.cat([disc, other]).sort().values]
+    def _views(self, features: Float[Tensor, "n f"], generator: torch.Generator) -> Float[Tensor, "2n f"]:
+        """Two views, one after the other; no number is drawn for what the recipe leaves out."""
+        recipe, x = self.recipe, features.repeat(2, 1)
+        if recipe.scale_jitter > 0:
+            x = x * (1 + recipe.scale_jitter * torch.randn(len(x), 1, generator=generator))
+        if recipe.noise > 0:
+            x = x + recipe.noise * self._std * torch.randn(x.shape, generator=generator)
+        if recipe.dropout > 0:
+            x = x * (torch.rand(x.shape, generator=generator) >= recipe.dropout)
+        return x

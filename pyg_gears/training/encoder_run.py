@@ -22,6 +22,7 @@ def run_encoder(
     recipe: TrainedEmbedding | PublishedEmbedding,
     *content: Any,
     folder: Path | None,
+    steps: int | None = None,
     title: str = "encoder",
     validate: bool = True,
     progress: bool,
@@ -34,6 +35,7 @@ def run_encoder(
         recipe: The embedding; an epoch is ``evaluate_every`` of its ``steps``.
         content: All else that decides the result: a folder of another run is refused.
         folder: Folder of log and checkpoint, from which a stopped run goes on; none if omitted.
+        steps: Steps to train, whole epochs or all steps of the recipe; by default the latter.
         title: What is trained, for lines of progress.
         validate: Measure the module after every epoch.
         progress: Show progress.
@@ -44,7 +46,7 @@ def run_encoder(
         folder.mkdir(parents=True, exist_ok=True)
         # The adapter is fitted afterwards.
         chosen = recipe.model_dump(mode="json", exclude={"adapter"})
-        claim_folder(folder, fingerprint(chosen, *content), ours=("last.ckpt", "log.csv"))
+        claim_folder(folder, fingerprint(chosen, steps, *content), ours=("last.ckpt", "log.csv"))
         last = folder / "last.ckpt"
         callbacks = [
             EpochLog(folder / "log.csv"),
@@ -58,7 +60,7 @@ def run_encoder(
         title=title,
         limit_val_batches=1.0 if validate else 0,
         resume=last,
-        max_epochs=-(-recipe.steps // recipe.evaluate_every),
+        max_epochs=-(-(recipe.steps if steps is None else steps) // recipe.evaluate_every),
         reload_dataloaders_every_n_epochs=1,
         device=device,
     )

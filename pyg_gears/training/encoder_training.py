@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from pyg_gears.data import Slide
@@ -17,13 +16,11 @@ from pyg_gears.encoders import (
     ComponentEncoder,
     EmbeddingOutput,
     Encoder,
-    ExpressionNetwork,
     LearnedEncoder,
     PublishedEncoder,
 )
 from pyg_gears.encoders.components import neighbor_graph
 from pyg_gears.errors import expect
-from pyg_gears.seeds import random_stream, torch_stream
 from pyg_gears.training.embedding_recipe import (
     ComponentEmbedding,
     D7Embedding,
@@ -32,8 +29,8 @@ from pyg_gears.training.embedding_recipe import (
     LearnedEmbedding,
     TrainedEmbedding,
 )
-from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
-from pyg_gears.training.encoder_run import run_encoder
+from pyg_gears.training.encoder_module import EncoderSlide
+from pyg_gears.training.encoder_networks import divide, train_networks
 from pyg_gears.training.published_embedding_recipe import PublishedEmbedding
 from pyg_gears.training.published_encoder_training import check_domains_of, fit_published_encoder
 
@@ -47,11 +44,13 @@ class EncoderFit(NamedTuple):
         encoder: The encoder.
         train: The training slides, as the encoder would embed them had it not seen them (``cross_fit``).
         held_out: The held-out slides, whole.
+        steps: Steps of the state of the networks that was kept; None without networks that held-out slides choose.
     """
 
     encoder: Encoder
     train: list[EmbeddingOutput]
     held_out: list[EmbeddingOutput]
+    steps: int | None = None
 
 
 def check_embedding(recipe: EmbeddingRecipe, names: Sequence[str], *, cells: bool) -> None:
@@ -98,6 +97,7 @@ def fit_encoder(
     held_out: HeldOut,
     *,
     seed: int,
+    steps: int | None = None,
     cells_in_training: bool = False,
     folder: Path | None = None,
     progress: bool = False,
@@ -115,6 +115,8 @@ def fit_encoder(
         held_out: Slides by which the state of the networks is chosen, with the spots that are held out (all if None). Without
             any, the networks keep their last state.
         seed: Seed of everything.
+        steps: Steps after which the networks' training ends, at a rate that falls over all of the recipe's as before; by default
+            all of these.
         cells_in_training: Let the cells take part in those terms of the networks' training that need no positions, with or
             without an adversary.
         folder: Where checkpoints go.
@@ -153,11 +155,12 @@ def fit_encoder(
         validation.append(EncoderSlide(x[kept], _positions(slide)[kept]))
     unseen = divide(seen, recipe, seed)
     against_cells = recipe.adversary is not None and recipe.adversary.against == "modality"
-    members = train_networks(
+    members, trained = train_networks(
         recipe,
         seen,
         unseen,
         validation,
+        steps=steps,
         cells=front.encode(cells) if (against_cells or cells_in_training) and cells is not None else None,
         seed=seed,
         folder=folder,
@@ -167,89 +170,13 @@ def fit_encoder(
     if isinstance(recipe, D7Embedding):
         plain = PublishedEncoder(front, members[0])
         train = [plain.embed_features(x) for x in features]
-        return EncoderFit(plain, train, [plain.embed_features(x) for x in known])
+        return EncoderFit(plain, train, [plain.embed_features(x) for x in known], trained)
     graphs = [neighbor_graph(slide.pos.numpy()) for slide in seen]
     learned, crossed = LearnedEncoder.assemble(
         front, members, features, unseen, graphs, min_autocorrelation=recipe.min_autocorrelation
     )
     train = _training_outputs(learned, slides, crossed, features, cross_fit=recipe.cross_fit)
-    return EncoderFit(learned, train, [learned.embed_features(x) for x in known])
-
-
-def train_networks(
-    recipe: LearnedEmbedding | D7Embedding,
-    slides: Sequence[EncoderSlide],
-    unseen: Sequence[Sequence[Bool[Tensor, " n"]]],
-    held_out: Sequence[EncoderSlide],
-    *,
-    cells: Float[Tensor, "m f"] | None = None,
-    seed: int,
-    folder: Path | None = None,
-    progress: bool = False,
-    device: torch.device | str = "cpu",
-) -> list[ExpressionNetwork]:
-    """Train one network per entry of ``unseen`` and return them in the state that the recipe keeps.
-
-    Args:
-        recipe: The recipe.
-        slides: Training slides.
-        unseen: Per network and slide the spots it is not trained on.
-        held_out: Slides whose overlap@20 chooses the state; without any, the last one is kept.
-        cells: Features of cells that take part in the training, shape (m, f).
-        seed: Seed of first weights, batches and views.
-        folder: Where checkpoints go; a finished or broken-off run there is taken up.
-        progress: Show a progress bar.
-        device: Where networks are trained.
-    """
-    in_channels, generator = slides[0].features.size(1), torch_stream(seed, "encoder weights")
-    residual = isinstance(recipe, LearnedEmbedding) and not isinstance(recipe.front, GenesFront)
-    width = min(recipe.out_channels, in_channels) if residual else recipe.out_channels
-    members = [
-        ExpressionNetwork(in_channels, width, recipe.hidden, residual=residual, generator=generator) for _ in unseen
-    ]
-    module = EncoderModule(members, recipe, slides, unseen, held_out, cells=cells, seed=seed)
-    content = [tuple(slide) for slide in (*slides, *held_out)]
-    run_encoder(
-        module,
-        recipe,
-        seed,
-        content,
-        cells,
-        folder=folder,
-        title="encoder" if held_out else "encoder of all slides",
-        validate=len(held_out) > 0,
-        progress=progress,
-        device=device,
-    )
-    if recipe.keep == "best" and module.best is not None:
-        module.members.load_state_dict(module.best[1])
-    return members
-
-
-def divide(
-    slides: Sequence[EncoderSlide], recipe: LearnedEmbedding | D7Embedding, seed: int
-) -> list[list[Bool[Tensor, " n"]]]:
-    """Which spots each network is not trained on: per network and slide, shape (n,).
-
-    Args:
-        slides: Training slides.
-        recipe: ``folds`` and ``repeats``. With one fold nothing is left out, and all spots count as unseen; d7 is one such
-            network.
-        seed: Seed of the division.
-    """
-    if isinstance(recipe, D7Embedding):
-        return [[torch.ones(len(slide.pos), dtype=torch.bool) for slide in slides]]
-    unseen = []
-    for repeat in range(recipe.repeats):
-        generator = random_stream(seed, "encoder folds", repeat)
-        parts = []
-        for slide in slides:
-            n = len(slide.pos)
-            part = np.empty(n, dtype=np.int64)
-            part[generator.permutation(n)] = np.arange(n) * recipe.folds // n
-            parts.append(torch.from_numpy(part))
-        unseen += [[part == fold for part in parts] for fold in range(recipe.folds)]
-    return unseen
+    return EncoderFit(learned, train, [learned.embed_features(x) for x in known], trained)
 
 
 def _fit_front(

@@ -36,6 +36,7 @@ class Prepared(NamedTuple):
         validation: Fixed minisets of the held-out spots; ``validation.slides`` are those, embedded.
         features: What the encoder's networks read of the training spots, as if these were new, shape (m, f).
         blocks: Whether a block of each slide is held out, rather than a whole slide.
+        encoder_steps: Steps of the encoder's networks that agree best with the held-out spots; None without such a choice.
     """
 
     encoder: Encoder
@@ -44,6 +45,7 @@ class Prepared(NamedTuple):
     validation: MinisetDataset
     features: Float[Tensor, "m f"]
     blocks: bool
+    encoder_steps: int | None = None
 
 
 def held_out_name(slides: Sequence[Slide], validate: str | None) -> str | None:
@@ -149,6 +151,7 @@ def prepare_parts(
         ),
         features=torch.cat([found.features for found in fit.train]),
         blocks=parts.blocks,
+        encoder_steps=fit.steps,
     )
 
 

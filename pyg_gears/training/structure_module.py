@@ -103,7 +103,10 @@ class StructureModule(lightning.LightningModule):
         devices = [self.device] if self.device.type == "cuda" else []
         loss = batch.x.new_zeros(())
         with torch.random.fork_rng(devices):  # dropout knows no generator
-            torch.manual_seed(step_seed)
+            # Not torch.manual_seed: without a GPU in use it keeps every call, with its stack, for the day there is one.
+            torch.default_generator.manual_seed(step_seed)
+            if self.device.type == "cuda":
+                torch.cuda.manual_seed(step_seed)
             terms = structure_terms(
                 self.model, batch, self.recipe, walk_weight=walk_weight, generator=generator, **options
             )

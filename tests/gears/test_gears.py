@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from pyg_gears.errors import InputError
 from pyg_gears.layout import ConfidenceCalibration, LayoutSettings, Regressions, row_spearman
 from pyg_gears.models import TopoIPAR
 from pyg_gears.nn import GateFormer
+from pyg_gears.training import encoder_module
 from pyg_gears.training.candidate_search import candidate_search
 from pyg_gears.training.sealed_file import write_sealed
 
@@ -150,6 +152,18 @@ def test_held_out_spots_are_laid_out_before_anything_is_trained_on_them(tissue, 
     used.save(tmp_path / "model")
     loaded = Gears.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.held_out["slide_1"], used.held_out["slide_1"])
+
+
+def test_networks_of_the_second_round_stop_at_the_step_that_the_first_one_kept(tissue, recipe, monkeypatch) -> None:
+    """The untrained ones agree best: what is kept are the components, on which networks begin."""
+    overlaps = iter([0.9, 0.1, 0.2])
+    monkeypatch.setattr(encoder_module, "neighbor_agreement", lambda *_: SimpleNamespace(overlap=next(overlaps)))
+    networks = {"out_channels": 6, "hidden": [8], "steps": 4, "evaluate_every": 2, "folds": 2}
+    chosen = recipe.change({"embedding": {"kind": "learned", "front": {"components": 10}, **networks}})
+    found = Gears(chosen).fit(tissue.slides, validate="slide_1", progress=False)
+    assert len(found.encoder.members) == 2
+    for member in found.encoder.members:
+        assert torch.equal(member.linear.weight, torch.eye(6, 10))
 
 
 def test_patchwise_query_and_description_can_be_written(fitted, tissue) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_gears.training.encoder_module import draw_spots
+from pyg_gears.training.spot_draw import draw_spots
 
 
 def test_few_spots_are_all_drawn() -> None:

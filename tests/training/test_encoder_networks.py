@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from pyg_gears.encoders import neighbor_agreement
 from pyg_gears.training import encoder_module
 from pyg_gears.training.embedding_recipe import D7Embedding, LearnedEmbedding
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
-from pyg_gears.training.encoder_training import divide, train_networks
+from pyg_gears.training.encoder_networks import divide
+from pyg_gears.training.encoder_networks import train_networks as train_with_steps
 
 SMALL = LearnedEmbedding.read(
     {
@@ -33,6 +35,10 @@ SMALL = LearnedEmbedding.read(
 
 class Killed(RuntimeError):
     pass
+
+
+def train_networks(*arguments: Any, **options: Any) -> list[torch.nn.Module]:
+    return train_with_steps(*arguments, **options).members
 
 
 def embedded_slides(n: int = 70, slides: int = 2) -> list[EncoderSlide]:
@@ -94,6 +100,30 @@ def test_the_last_state_is_measured_too(monkeypatch, tmp_path, steps: int, every
     assert state["global_step"] == steps
     for name, value in state["best"]["members"].items():
         assert torch.equal(value, state["state_dict"][f"members.{name}"])
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"), [([0.5, 0.1, 0.2, 0.3], 0), ([0.0, 0.9, 0.1, 0.2], 3), ([0.0, 0.1, 0.2, 0.3], 9)]
+)
+def test_a_training_of_the_steps_that_were_kept_ends_in_that_state(monkeypatch, tmp_path, values, kept: int) -> None:
+    overlaps = iter(values)
+    monkeypatch.setattr(encoder_module, "neighbor_agreement", lambda *_: SimpleNamespace(overlap=next(overlaps)))
+    a, b, held_out = embedded_slides(slides=3)
+    chosen = SMALL.change({"steps": 9})
+    unseen = divide([a, b], chosen, 0)
+    best = train_with_steps(chosen, [a, b], unseen, [held_out], seed=0)
+    assert best.steps == kept
+    again = train_with_steps(chosen, [a, b], unseen, [], steps=best.steps, seed=0, folder=tmp_path)
+    assert again.steps == kept
+    assert same(weights(best.members), weights(again.members))
+    other = train_networks(chosen, [a, b], unseen, [], seed=0)
+    assert same(weights(other), weights(again.members)) == (kept == 9)
+
+
+def test_steps_are_those_of_the_recipe_where_the_last_state_is_kept() -> None:
+    a, b, held_out = embedded_slides(slides=3)
+    chosen = SMALL.change({"keep": "last"})
+    assert train_with_steps(chosen, [a, b], divide([a, b], chosen, 0), [held_out], seed=0).steps == 6
 
 
 def test_without_progress_the_untrained_state_is_kept(monkeypatch) -> None:

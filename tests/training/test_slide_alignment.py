@@ -15,7 +15,8 @@ from pyg_gears.seeds import torch_stream
 from pyg_gears.training import encoder_module
 from pyg_gears.training.embedding_recipe import D7Embedding, LearnedEmbedding
 from pyg_gears.training.encoder_module import EncoderModule, EncoderSlide
-from pyg_gears.training.encoder_training import check_embedding, divide, train_networks
+from pyg_gears.training.encoder_networks import divide, train_networks
+from pyg_gears.training.encoder_training import check_embedding
 from tests.slow_moments import slow_moments
 
 SMALL = LearnedEmbedding.read(
@@ -56,7 +57,7 @@ def build(recipe: LearnedEmbedding, tissue: list[EncoderSlide]) -> EncoderModule
 @pytest.fixture
 def logged(monkeypatch) -> dict[str, Tensor]:
     values: dict[str, Tensor] = {}
-    monkeypatch.setattr(EncoderModule, "log", lambda self, name, value, **options: values.update({name: value}))
+    monkeypatch.setattr(EncoderModule, "_note", lambda self, name, value: values.update({name: value}))
     monkeypatch.setattr(EncoderModule, "global_step", property(lambda self: 7))
     return values
 
@@ -146,7 +147,7 @@ def test_trained_slides_lie_nearer_to_each_other(name: str) -> None:
 
     def apart(weight: float) -> float:
         recipe = SMALL.change({name: weight})
-        members = train_networks(recipe, tissue, divide(tissue, recipe, 0), tissue[-1:], seed=0)
+        members = train_networks(recipe, tissue, divide(tissue, recipe, 0), tissue[-1:], seed=0).members
         embedded = [[torch.nn.functional.normalize(one(s.features), dim=1) for s in tissue] for one in members]
         return torch.stack([moment_distance(a, b) for a, b in embedded]).mean().item()
 
