@@ -80,14 +80,16 @@ def find_device(name: str | torch.device = "auto") -> torch.device:
 
 @contextmanager
 def own_defaults() -> Iterator[None]:
-    """Inside it torch makes float32 tensors on the CPU where nothing else is said, whatever the caller has chosen."""
+    """Inside it torch makes float32 tensors on the CPU by default and records gradients, whatever the caller has chosen."""
     import torch
 
     dtype = torch.get_default_dtype()
     elsewhere = torch.get_default_device().type != "cpu"
     torch.set_default_dtype(torch.float32)
     try:
-        with torch.device("cpu") if elsewhere else nullcontext():  # a device context slows every call of torch
+        # A device context slows every call of torch.
+        on_cpu = torch.device("cpu") if elsewhere else nullcontext()
+        with on_cpu, torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
         torch.set_default_dtype(dtype)

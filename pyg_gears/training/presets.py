@@ -6,6 +6,7 @@ from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
+        "embedding": {"folds": 3},
         "minisets": {"count": 200},
         "training": {"epochs": 1, "final_epochs": 3, "ramp_epochs": 0.75, "validation": 24},
     },

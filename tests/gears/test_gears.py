@@ -109,6 +109,15 @@ def test_torch_may_have_other_defaults(tissue, recipe, fitted, tmp_path) -> None
     assert np.array_equal(found.confidence, expected.confidence)
 
 
+@pytest.mark.parametrize("without_gradients", [torch.no_grad, torch.inference_mode])
+def test_a_caller_without_gradients_gets_the_same_model(tissue, recipe, fitted, without_gradients) -> None:
+    with without_gradients():
+        found = Gears(recipe).fit(tissue.slides, validate=tissue.slides[1].name, progress=False)
+        pos = found.reconstruct(tissue.cells, progress=False).pos
+        assert not torch.is_grad_enabled()
+    np.testing.assert_array_equal(pos, fitted.reconstruct(tissue.cells, progress=False).pos)
+
+
 def test_members_vote_and_one_slide_is_enough(tissue, recipe) -> None:
     gears = Gears(recipe.change({"training": {"members": 2}})).fit(tissue.slides[:1], tissue.cells, progress=False)
     assert len(gears.members) == 2
