@@ -72,6 +72,18 @@ def argument(name: str, option: str | None = None) -> str:
     return (option or f"--{name.replace('_', '-')}") if _as_options else name
 
 
+def assigned(name: str, value: str) -> str:
+    """An argument with its value, as the reader of an error would write it.
+
+    >>> assigned("layer", "counts")
+    "layer='counts'"
+    >>> with arguments_are_options():
+    ...     assigned("layer", "counts")
+    '--layer counts'
+    """
+    return f"{argument(name)} {value}" if _as_options else f"{name}={value!r}"
+
+
 def described(value: object) -> str:
     """What was found: "none", the name of a type, or a tensor with its dtype and shape.
 

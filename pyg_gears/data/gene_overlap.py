@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from pyg_gears.data.slide import Slide
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, argument
 
 MIN_SHARED = 10
 """Genes below which slides are not fitted together."""
@@ -82,7 +82,7 @@ def naming_hint(panels: Sequence[tuple[str, Sequence[str]]], shared: int) -> str
         by_id, by_symbol = (next(name for name, found in ids.items() if found is kind) for kind in (True, False))
         return (
             f"{by_id} names genes by Ensembl id and {by_symbol} by symbol, so name the column of var that holds the same "
-            "names with --gene-column"
+            f"names with {argument('gene_column')}"
         )
     return ""
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array, issparse
 
 from pyg_gears.data.normalisation import normalisation
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import InputError, argument, expect
 
 MIN_SPOTS = 30
 MIN_CELLS = 3
@@ -141,7 +141,7 @@ def check_unique(name: str, genes: Sequence[str], cells: Sequence[str]) -> None:
     """
     for what, names, remedy in (
         ("spot or cell", cells, "adata.obs_names_make_unique()"),
-        ("gene", genes, "adata.var_names_make_unique(), or name a column of var with --gene-column"),
+        ("gene", genes, f"adata.var_names_make_unique(), or name a column of var with {argument('gene_column')}"),
     ):
         if len(set(names)) == len(names):
             continue

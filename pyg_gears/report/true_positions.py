@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyg_gears.data.io.anndata_source import AnnDataSource
 from pyg_gears.data.io.positions import read_positions
+from pyg_gears.errors import argument
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,7 +29,7 @@ def true_positions(adata: AnnData, key: str, name: str) -> FloatArray | None:
     """
     if key == DEFAULT_TRUTH and key not in adata.obsm:
         return None
-    return read_positions(AnnDataSource(adata, name), key, option="--truth")
+    return read_positions(AnnDataSource(adata, name), key, called=argument("truth_key", "--truth"))
 
 
 def truth_place(adata: AnnData, key: str) -> str:

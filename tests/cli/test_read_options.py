@@ -21,6 +21,7 @@ from pyg_gears.cli.reconstruct import reconstruct
 from pyg_gears.cli.simulate import simulate
 from pyg_gears.data import write_layout
 from pyg_gears.data.io.read_options import ReadOptions
+from pyg_gears.errors import arguments_are_options
 from tests.data.io.odd_tables import GENES, plain_table
 
 TINY = ("embedding.kind=pca", "embedding.components=4", "minisets.count=4", "minisets.min_size=20")
@@ -30,7 +31,8 @@ SETTINGS = [part for field in TINY for part in ("--set", field)]
 
 
 def run(command: object, *arguments: object) -> Result:
-    return CliRunner().invoke(command, [str(a) for a in arguments])
+    with arguments_are_options():  # as the command line is run
+        return CliRunner().invoke(command, [str(a) for a in arguments])
 
 
 def special(path: Path, seed: int = 0) -> Path:

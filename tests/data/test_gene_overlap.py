@@ -70,7 +70,7 @@ def test_hardly_any_shared_genes_are_refused() -> None:
             [f"HLA.A{i}" for i in range(10, 60)],
             "30 would be shared if case, punctuation, versions and prefixes",
         ),
-        (ensembl(0, 40), symbols(0, 40), "a names genes by Ensembl id and b by symbol, .*--gene-column"),
+        (ensembl(0, 40), symbols(0, 40), "a names genes by Ensembl id and b by symbol, .*with gene_column"),
     ],
 )
 def test_the_refusal_names_the_renaming_that_helps(one: list[str], other: list[str], words: str) -> None:

@@ -95,7 +95,7 @@ BAD = [
     ({"cells": ("c",) * 40}, r"unique spot or cell names, found 1 that repeat.* with adata.obs_names_make_unique\(\)"),
     (
         {"genes": ("a", "b", "a", "b", "c")},
-        r"unique gene names, found 2 that repeat, for instance \['a'\]; .*var_names_make_unique\(\), or .*--gene-column",
+        r"unique gene names, found 2 that repeat, for instance \['a'\]; .*var_names_make_unique\(\), or .*with gene_column",
     ),
     ({"genes": None}, "list of the names of genes, found NoneType; give one name each"),
     ({"cells": "forty"}, "list of the names of spots or cells, found str"),

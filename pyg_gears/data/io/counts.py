@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from pyg_gears.data.io.count_table import CountTable, count_table
 from pyg_gears.data.io.source import Source
 from pyg_gears.data.normalisation import normalisation
-from pyg_gears.errors import InputError, expect, nearest_name
+from pyg_gears.errors import InputError, argument, assigned, expect, nearest_name
 from pyg_gears.typing import IntArray
 
 COUNT_LAYERS = ("counts", "count", "rawcounts", "countsraw", "raw", "umi", "umis", "umicounts", "xcounts", "rawdata")
@@ -38,7 +38,7 @@ def table_key(source: Source, layer: str | None) -> str:
     expect(
         layer in layers,
         f"{source.name}: expected a layer {layer!r}, found {', '.join(layers) or 'no layers'}"
-        f"{nearest_name(layer, layers)}; name one of them with --layer.",
+        f"{nearest_name(layer, layers)}; name one of them with {argument('layer')}.",
     )
     return f"layers/{layer}"
 
@@ -68,7 +68,7 @@ def read_counts(source: Source, layer: str | None, rows: IntArray, columns: IntA
         problem = _problem(table)
         expect(
             problem is None,
-            f"{source.name}: expected raw counts in {_spoken(key)}, found {problem}; name another layer with --layer"
+            f"{source.name}: expected raw counts in {_spoken(key)}, found {problem}; name another layer with {argument('layer')}"
             f"{_advice(source, rows, key)}.",
         )
         return table.counts
@@ -95,13 +95,13 @@ def read_counts(source: Source, layer: str | None, rows: IntArray, columns: IntA
         if found.largest <= LARGEST_LOGARITHM and found.filled <= MEASURED:
             warnings.warn(
                 f"{source.name}: X holds fractions up to {found.largest:.3g}, which are taken for corrected counts; if they are "
-                "normalised, name a layer of counts with --layer (--layer X says that they are right).",
+                f"normalised, name a layer of counts with {argument('layer')} ({assigned('layer', 'X')} says they are right).",
                 stacklevel=2,
             )
         return found.counts
     raise InputError(
         f"{source.name}: expected {'numeric' if found is None else 'raw'} counts in X, found {problem}; "
-        f"put raw counts into X or name a layer that holds them with --layer{_advice(source, rows, 'X')}."
+        f"put raw counts into X or name a layer that holds them with {argument('layer')}{_advice(source, rows, 'X')}."
     )
 
 

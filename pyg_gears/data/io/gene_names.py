@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from pyg_gears.data.io.obs_words import obs_words, read_column
 from pyg_gears.data.io.source import Source
-from pyg_gears.errors import InputError, expect, nearest_name
+from pyg_gears.errors import InputError, argument, assigned, expect, nearest_name
 
 _NUMBER = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?", re.IGNORECASE)
 
@@ -40,7 +40,7 @@ def gene_names(source: Source, column: str | None, key: str) -> tuple[str, ...]:
     expect(
         column in columns,
         f"{source.name}: expected a column {column!r} of var with names of genes, found {', '.join(columns) or 'none'}"
-        f"{nearest_name(column, columns)}; name one of them with --gene-column.",
+        f"{nearest_name(column, columns)}; name one of them with {argument('gene_column')}.",
     )
     words = obs_words(names[column] if key == "raw/X" else read_column(source, "var", column))
     times = Counter(words)
@@ -49,7 +49,7 @@ def gene_names(source: Source, column: str | None, key: str) -> tuple[str, ...]:
     expect(
         odd <= len(index) / 2,
         f"{source.name}: expected one name for each gene in var[{column!r}], found {odd} of {len(index)} missing or "
-        "repeated; name another column with --gene-column.",
+        f"repeated; name another column with {argument('gene_column')}.",
     )
     if odd:
         warnings.warn(
@@ -79,7 +79,7 @@ def check_gene_index(source: Source, genes: Sequence[str], key: str) -> None:
     columns = _naming_columns(source, key, unique=bool(repeated))
     if not columns:
         return
-    shown = f"--gene-column {columns[0]}" + f" (or {', '.join(columns[1:3])})" * (len(columns) > 1)
+    shown = assigned("gene_column", columns[0]) + f" (or {', '.join(columns[1:3])})" * (len(columns) > 1)
     if repeated:
         raise InputError(
             f"{source.name}: expected unique gene names, found {len(repeated)} that repeat, for instance {repeated[0]}; take "

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pyg_gears.data.slide import MIN_SPOTS
-from pyg_gears.errors import expect
+from pyg_gears.errors import argument, expect
 from pyg_gears.typing import IntArray
 
 
@@ -31,7 +31,7 @@ def placed_rows(name: str, pos: Float[np.ndarray, "n 2"], rows: IntArray) -> Int
     expect(
         lost == 0 or len(known) >= MIN_SPOTS,
         f"{name}: expected at least {MIN_SPOTS} spots with a position, found {len(known)} of {len(rows)}, the others NaN; "
-        "check the positions, or name others with --spatial-key.",
+        f"check the positions, or name others with {argument('spatial_key')}.",
     )
     if lost:
         warnings.warn(f"{name}: {lost} of {len(rows)} spots have no position (NaN) and are left out.", stacklevel=2)

@@ -12,7 +12,7 @@ from pyg_gears.data.io.obs_words import read_column
 from pyg_gears.data.io.other_folders import CELLS, unprefixed
 from pyg_gears.data.io.source import Source
 from pyg_gears.data.io.space_ranger import ranger_folder
-from pyg_gears.errors import InputError, expect, nearest_name
+from pyg_gears.errors import InputError, argument, assigned, expect, nearest_name
 
 TABLES = ("x_spatial", "spatial_coords", "spatial_coordinates", "coords", "coordinates", "xy", "xy_loc", "positions")
 """Names of positions in ``obsm`` other than "spatial", in lower case."""
@@ -41,13 +41,13 @@ COLUMNS = (
 """Names of positions in ``obs``, in lower case."""
 
 
-def read_positions(source: Source, key: str | None, option: str = "--spatial-key") -> np.ndarray:
+def read_positions(source: Source, key: str | None, called: str | None = None) -> np.ndarray:
     """Positions as float64 (n, 2); text is converted where it is numbers.
 
     Args:
         source: The table.
         key: Name in ``obsm``, or two columns of ``obs`` with a comma between them; "spatial" for None.
-        option: What the command line calls the key.
+        called: What the reader of an error calls the key; the field of ``ReadOptions`` if omitted.
 
     Raises:
         InputError: for none, for others than two columns, or for what is no number; entries may be NaN.
@@ -69,7 +69,7 @@ def read_positions(source: Source, key: str | None, option: str = "--spatial-key
             len(pair) == 2 and not missing,
             f"{name}: expected positions in obsm[{key!r}] or two columns of obs like 'x,y', found obsm {tables} "
             f"and obs {', '.join(columns) or 'without columns'}{nearest_name(key, tables)}; "
-            f"name one of them with {option}.",
+            f"name one of them with {called or argument('spatial_key')}.",
         )
         where = f"obs[{pair}]"
         pos = np.column_stack([_numbers(name, where, read_column(source, "obs", column)) for column in pair])
@@ -127,8 +127,10 @@ def _remedy(source: Source, tables: list[str], columns: list[str]) -> str:
     if not others and "spatialdata_attrs" in source.keys("uns"):
         return "put those of the shapes there with spatialdata.get_centroids, since shapes and points are not read"
     if not others:
-        return f"{_from_tenx(where)}add them (spots x 2), or name them with --spatial-key"
-    return f"name them with --spatial-key {others[0]}" + (f" (or {', '.join(others[1:3])})" if others[1:] else "")
+        return f"{_from_tenx(where)}add them (spots x 2), or name them with {argument('spatial_key')}"
+    return f"name them with {assigned('spatial_key', others[0])}" + (
+        f" (or {', '.join(others[1:3])})" if others[1:] else ""
+    )
 
 
 def _from_tenx(where: Path) -> str:

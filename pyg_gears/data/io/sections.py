@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pyg_gears.data.io.obs_words import obs_words, read_column, rows_by_word
 from pyg_gears.data.io.source import Source
 from pyg_gears.data.slide import MIN_SPOTS
-from pyg_gears.errors import expect, nearest_name
+from pyg_gears.errors import argument, expect, nearest_name
 from pyg_gears.typing import IntArray
 
 ONE_SECTION = "none"
@@ -40,7 +40,7 @@ def split_sections(source: Source, key: str, rows: IntArray) -> list[Section]:
     expect(
         key in columns,
         f"{source.name}: expected a column {key!r} of obs that names sections, found {', '.join(columns) or 'no columns'}"
-        f"{nearest_name(key, columns)}; name one of them with --section-key, or none.",
+        f"{nearest_name(key, columns)}; name one of them with {argument('section_key')}, or none.",
     )
     words = obs_words(read_column(source, "obs", key))
     found = rows_by_word(words[rows])
@@ -51,7 +51,7 @@ def split_sections(source: Source, key: str, rows: IntArray) -> list[Section]:
     expect(
         len(small) < len(parts),
         f"{source.name}: expected sections of at least {MIN_SPOTS} spots in obs[{key!r}], found "
-        f"{', '.join(small[:3]) or 'no value'}; name a column of larger sections with --section-key.",
+        f"{', '.join(small[:3]) or 'no value'}; name a column of larger sections with {argument('section_key')}.",
     )
     if small:
         warnings.warn(

@@ -13,7 +13,7 @@ from pyg_gears.data.io.obs_words import obs_words, plain_name, read_column, rows
 from pyg_gears.data.io.sections import ONE_SECTION
 from pyg_gears.data.io.source import Source
 from pyg_gears.data.slide import MIN_SPOTS
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import InputError, argument, assigned, expect
 from pyg_gears.typing import FloatArray, IntArray
 
 SECTIONS = frozenset(
@@ -54,8 +54,8 @@ def refuse_several_sections(source: Source, rows: IntArray, pos: Float[np.ndarra
             shown = ", ".join(large[:3]) + ", ..." * (len(large) > 3)
             raise InputError(
                 f"{source.name}: expected one section, found {len(large)} sections in obs[{column!r}] ({shown}) over one "
-                f"another; make each a slide with --section-key {column} (in Python: read_slides or slides_from_anndata "
-                f"with section_key={column!r}), or say --section-key {ONE_SECTION} if they are one tissue."
+                f"another; make each a slide with {assigned('section_key', column)} (in Python by read_slides or "
+                f"slides_from_anndata), or say {assigned('section_key', ONE_SECTION)} if they are one tissue."
             )
         # A value for each spot or two is no section.
         if plain in SECTIONS and 2 <= len(found) <= max(len(rows) / 5, len(large)):
@@ -64,32 +64,35 @@ def refuse_several_sections(source: Source, rows: IntArray, pos: Float[np.ndarra
     expect(
         not repeated,
         f"{source.name}: expected one section, found the same spots {repeated} over one another by their names, as where "
-        f"several sections were joined; name the column that tells them apart with --section-key, or say --section-key "
-        f"{ONE_SECTION}.",
+        f"several sections were joined; name the column that tells them apart with {argument('section_key')}, or say "
+        f"{assigned('section_key', ONE_SECTION)}.",
     )
     crowded = 1 - len(np.unique(pos, axis=0)) / max(len(pos), 1)
     share = f"{crowded:.0%} of the spots at the very place of another"
     expect(
         crowded < MANY_AT_ONE_PLACE,
         f"{source.name}: expected one section, found {share}, as where several sections lie over one another; "
-        f"name the column that tells them apart with --section-key, or say --section-key {ONE_SECTION}.",
+        f"name the column that tells them apart with {argument('section_key')}, or say "
+        f"{assigned('section_key', ONE_SECTION)}.",
     )
     if aside:
         warnings.warn(
             f"{source.name}: obs[{aside!r}] has several values, and all spots are read as one section; "
-            f"if these are sections, make each a slide with --section-key {aside} (else: --section-key {ONE_SECTION}).",
+            f"if these are sections, make each a slide with {assigned('section_key', aside)} (else: "
+            f"{assigned('section_key', ONE_SECTION)}).",
             stacklevel=2,
         )
         return
     libraries = source.keys("uns/spatial")
     if crowded > SEVERAL_AT_ONE_PLACE:
         warnings.warn(
-            f"{source.name}: {share}; if these are several sections, tell them apart with --section-key.", stacklevel=2
+            f"{source.name}: {share}; if these are several sections, tell them apart with {argument('section_key')}.",
+            stacklevel=2,
         )
     elif len(libraries) > 1 and not any(plain_name(column) in SECTIONS for column in source.keys("obs")):
         warnings.warn(
             f"{source.name}: uns['spatial'] holds {len(libraries)} libraries and no column tells their spots apart; "
-            "if these are several sections, name a column with --section-key.",
+            f"if these are several sections, name a column with {argument('section_key')}.",
             stacklevel=2,
         )
 

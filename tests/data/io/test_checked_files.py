@@ -42,7 +42,7 @@ def test_a_file_without_what_an_option_names_is_read_without_it(paths: list[str]
 
 @pytest.mark.parametrize("field", ["layer", "section_key", "spatial_key", "gene_column"])
 def test_what_no_file_has_is_refused(paths: list[str], field: str) -> None:
-    with pytest.raises(InputError, match=f"'elsewhere'.*--{field.replace('_', '-')}"):
+    with pytest.raises(InputError, match=f"'elsewhere'.*with {field}"):
         read_files(paths, options=ReadOptions(**{field: "elsewhere"}))
 
 

@@ -82,7 +82,7 @@ def test_raw_that_holds_logarithms_or_lacks_a_gene_is_no_way_out(tmp_path: Path)
     table = plain_table()
     table.raw = table[:, 1:].copy()
     table.X = logged(table.X)
-    with pytest.raises(InputError, match=r"--layer \(whole numbers: raw\)"):
+    with pytest.raises(InputError, match=r"layer \(whole numbers: raw\)"):
         both_ways(table, tmp_path)
 
 
@@ -91,7 +91,7 @@ def test_no_counts_are_refused_and_layers_with_whole_numbers_are_named(tmp_path:
     table.layers["spliced"], table.layers["smooth"] = np.rint(table.X / 2), table.X * 0.9137 + 0.01
     table.X = logged(table.X)
     table.layers["lognorm"] = table.X
-    with pytest.raises(InputError, match=r"found log-normalised values; .*--layer \(whole numbers: spliced\)\.$"):
+    with pytest.raises(InputError, match=r"found log-normalised values; .*with layer \(whole numbers: spliced\)\.$"):
         both_ways(table, tmp_path)
     with pytest.raises(
         InputError, match=r"raw counts in layers\['lognorm'\], found log-normalised values; name another"
@@ -99,7 +99,7 @@ def test_no_counts_are_refused_and_layers_with_whole_numbers_are_named(tmp_path:
         both_ways(table, tmp_path, layer="lognorm")
     with pytest.raises(InputError, match=r"raw counts in X, found log-normalised values; name another layer"):
         both_ways(table, tmp_path, layer="X")
-    with pytest.raises(InputError, match=r"expected a layer 'splice', found .*did you mean 'spliced'.*--layer"):
+    with pytest.raises(InputError, match=r"expected a layer 'splice', found .*did you mean 'spliced'.*with layer"):
         both_ways(table, tmp_path, layer="splice")
     (slide,), said = both_ways(table, tmp_path, layer="spliced")
     assert said == ""
@@ -112,7 +112,7 @@ def test_a_log_that_the_table_admits_is_refused_though_its_values_hide_it(tmp_pa
     (slide,), said = both_ways(table, tmp_path)
     assert len(slide) == SPOTS
     assert said.startswith("table: X holds fractions up to 4.7, which are taken for corrected counts")
-    assert said.endswith("(--layer X says that they are right).")
+    assert said.endswith("(layer='X' says they are right).")
     assert both_ways(table, tmp_path, layer="X")[1] == ""
     table.uns["log1p"] = {"base": None}
     with pytest.raises(InputError, match=r"found log-normalised values \(uns\['log1p'\] is set\)"):

@@ -37,7 +37,7 @@ def test_columns_that_name_no_genes(tmp_path: Path) -> None:
         InputError, match=r"one name for each gene in var\['biotype'\], found 25 of 25 missing or repeated"
     ):
         both_ways(table, tmp_path, gene_column="biotype")
-    with pytest.raises(InputError, match=r"a column 'bio_type' of var .*did you mean 'biotype'.*--gene-column"):
+    with pytest.raises(InputError, match=r"a column 'bio_type' of var .*did you mean 'biotype'.*with gene_column"):
         both_ways(table, tmp_path, gene_column="bio_type")
 
 
@@ -60,7 +60,7 @@ def test_repeated_names_are_told_of_a_column_with_unique_ones(tmp_path: Path) ->
     table.var_names = ["Ptn", "Ptn", *(f"S{i}" for i in range(2, GENES))]
     with pytest.raises(
         InputError,
-        match=r"unique gene names, found 1 that repeat, for instance Ptn; .*--gene-column gene_ids, or make them unique",
+        match=r"unique gene names, found 1 that repeat, for instance Ptn; .*gene_column='gene_ids', or make them unique",
     ):
         both_ways(table, tmp_path)
     (slide,), said = both_ways(table, tmp_path, gene_column="gene_ids")
@@ -80,7 +80,7 @@ def test_running_numbers_for_names_are_told_of_a_column_with_names(tmp_path: Pat
     assert said.startswith(
         "table: genes are named by running numbers (0, 2, 4, ...), so files are matched by the order"
     )
-    assert said.endswith("take the names of a column of var with --gene-column features.")
+    assert said.endswith("take the names of a column of var with gene_column='features'.")
     assert both_ways(table, tmp_path, gene_column="features")[1] == ""
 
 

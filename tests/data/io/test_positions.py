@@ -66,17 +66,17 @@ def test_whole_and_single_precision_positions(tmp_path: Path, kind: type) -> Non
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        (obsm(WHERE, "X_spatial"), r"name them with --spatial-key X_spatial\.$"),
-        (obsm(WHERE, "spatial_coords"), r"--spatial-key spatial_coords\.$"),
-        (columns("x", "y"), r"--spatial-key x,y\.$"),
-        (columns("x_centroid", "y_centroid"), r"--spatial-key x_centroid,y_centroid\.$"),
+        (obsm(WHERE, "X_spatial"), r"name them with spatial_key='X_spatial'\.$"),
+        (obsm(WHERE, "spatial_coords"), r"spatial_key='spatial_coords'\.$"),
+        (columns("x", "y"), r"spatial_key='x,y'\.$"),
+        (columns("x_centroid", "y_centroid"), r"spatial_key='x_centroid,y_centroid'\.$"),
         (
             columns("pxl_row_in_fullres", "pxl_col_in_fullres"),
-            r"--spatial-key pxl_col_in_fullres,pxl_row_in_fullres\.$",
+            r"spatial_key='pxl_col_in_fullres,pxl_row_in_fullres'\.$",
         ),
-        (columns("X", "Y"), r"--spatial-key X,Y\.$"),
+        (columns("X", "Y"), r"spatial_key='X,Y'\.$"),
         (obsm(np.ones((SPOTS, 7)), "X_spatial_pca"), r"add them \(spots x 2\)"),
-        (lambda table: None, r"add them \(spots x 2\), or name them with --spatial-key\.$"),
+        (lambda table: None, r"add them \(spots x 2\), or name them with spatial_key\.$"),
     ],
 )
 def test_positions_elsewhere_are_named_but_not_taken(tmp_path: Path, change: Callable, remedy: str) -> None:

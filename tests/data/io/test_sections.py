@@ -25,7 +25,7 @@ def sections(column: str = "library_id", *, apart: float = 0.0, parts: int = 3) 
     "column", ["library_id", "Sample", "section", "slice.id", "batch", "orig.ident", "fov", "patient", "Bregma"]
 )
 def test_sections_over_one_another_are_refused_by_name(tmp_path: Path, column: str) -> None:
-    with pytest.raises(InputError, match=rf"found 3 sections in obs\['{column}'\] .*--section-key {column} .in Python"):
+    with pytest.raises(InputError, match=rf"found 3 sections in obs\['{column}'\] .*section_key='{column}' .in Python"):
         both_ways(sections(column), tmp_path)
     (slide,), said = both_ways(sections(column), tmp_path, section_key="none")
     assert (len(slide), slide.name, said) == (90, "table", "")
@@ -47,7 +47,7 @@ def test_sections_side_by_side_are_one_slide_with_a_warning_and_fields_of_view_w
     (slide,), said = both_ways(sections("sample", apart=600), tmp_path)
     assert len(slide) == 90
     assert "obs['sample'] has several values" in said
-    assert "--section-key sample" in said
+    assert "section_key='sample'" in said
     assert both_ways(sections("fov", apart=600), tmp_path)[1] == ""
 
 
@@ -105,7 +105,7 @@ def test_small_sections_and_spots_of_none_are_left_out_with_their_numbers(tmp_pa
         InputError, match=r"at least 30 spots in obs\['slice'\], found s0 \(10\), s1 \(10\), s2 \(10\); name"
     ):
         both_ways(table, tmp_path, section_key="slice")
-    with pytest.raises(InputError, match=r"a column 'slices' of obs .*did you mean 'slice'.*--section-key, or none"):
+    with pytest.raises(InputError, match=r"a column 'slices' of obs .*did you mean 'slice'.*with section_key, or none"):
         both_ways(table, tmp_path, section_key="slices")
 
 
@@ -120,7 +120,7 @@ def test_spots_at_the_places_of_others_are_several_sections(tmp_path: Path) -> N
     table = plain_table()
     table.obsm["spatial"][45:] = table.obsm["spatial"][:45]
     with pytest.raises(
-        InputError, match=r"one section, found 50% of the spots at the very place of another.*--section-key"
+        InputError, match=r"one section, found 50% of the spots at the very place of another.*section_key"
     ):
         both_ways(table, tmp_path)
     assert len(both_ways(table, tmp_path, section_key="none")[0][0]) == SPOTS
@@ -158,7 +158,7 @@ ENDS = {
 @pytest.mark.filterwarnings("ignore:Observation names are not unique")
 def test_the_same_names_over_one_another_are_several_sections(tmp_path: Path, kind: str) -> None:
     with pytest.raises(
-        InputError, match=r"the same spots 2 times over one another by their names.*--section-key none\.$"
+        InputError, match=r"the same spots 2 times over one another by their names.*section_key='none'\.$"
     ):
         both_ways(joined(ENDS[kind]), tmp_path)
 
