@@ -93,7 +93,9 @@ def padded_door(
     if isinstance(x, Tensor) and x.dim() == 3:
         expect(batch is None, "expected a mask beside padded sets (b, m, c), found a batch; pass mask (b, m) instead.")
         check_mask(mask, x)
-        return checked_nodes(x.flatten(0, 1), channels, weight).view(*x.shape[:2], channels), mask, None
+        x = checked_nodes(x.flatten(0, 1), channels, weight).view(*x.shape[:2], channels)
+        # Attention weighs empty places by zero, which NaN would survive.
+        return x if mask is None else x.masked_fill(~mask[..., None], 0.0), mask, None
     expect(mask is None, "expected a batch beside nodes (n, c), found a mask; pass padded sets (b, m, c) with it.")
     x = checked_nodes(x, channels, weight)
     sets = pad_sets(batch, x.size(0))

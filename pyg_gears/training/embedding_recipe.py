@@ -117,7 +117,8 @@ class TrainedEmbedding(EmbeddingSection):
     evaluate_every: AtLeastOne = 20
     """Steps between measurements of the overlap on held-out spots."""
     keep: Literal["best", "last"] = "best"
-    """The state that agrees best with the held-out spots (first and last included), or the last."""
+    """The state that agrees best with the held-out spots (first and last included), or the last. The second round of a fit trains
+    for as many steps."""
     batch_spots: Annotated[int, Field(ge=32)] = 512
     """Spots of a slide in one step at most: half of them one disc, half drawn over the slide; cells likewise, all drawn.
     1,024 are no better and take up to a fifth longer, see docs/results.md."""
@@ -152,7 +153,8 @@ class LearnedEmbedding(TrainedEmbedding):
     min_autocorrelation: Annotated[float, Field(ge=-1, le=1)] = 0.25
     """Axes of the embedding kept: Moran's I over the tissue of spots that the networks have not seen; -1 keeps all."""
     folds: AtLeastOne = 5
-    """Parts of the training spots; one network per part, trained on the others. 1: one network, trained on all."""
+    """Parts of the training spots; one network per part, trained on the others. 1: one network, trained on all. ``quick`` has 3,
+    as good in two thirds of the time (docs/ablations.md)."""
     repeats: AtLeastOne = 1
     """Different divisions into parts, ``folds`` networks each."""
 
