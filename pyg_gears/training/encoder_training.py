@@ -115,8 +115,8 @@ def fit_encoder(
         held_out: Slides by which the state of the networks is chosen, with the spots that are held out (all if None). Without
             any, the networks keep their last state.
         seed: Seed of everything.
-        steps: Steps after which the networks' training ends, at a rate that falls over all of the recipe's as before; by default
-            all of these.
+        steps: Steps after which the networks' training ends, while the rate falls over those of the recipe; by default all of
+            these.
         cells_in_training: Let the cells take part in those terms of the networks' training that need no positions, with or
             without an adversary.
         folder: Where checkpoints go.
