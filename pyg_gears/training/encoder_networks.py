@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +66,9 @@ def train_networks(
     ]
     steps = recipe.steps if steps is None else steps
     if steps == 0:
+        if progress:
+            line = "encoder of all slides: no steps, as its networks agreed best with the held-out spots before any"
+            print(line, file=sys.stderr)
         return TrainedNetworks(members, 0)
     module = EncoderModule(members, recipe, slides, unseen, held_out, cells=cells, seed=seed)
     content = [tuple(slide) for slide in (*slides, *held_out)]

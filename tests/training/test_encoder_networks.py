@@ -120,6 +120,13 @@ def test_a_training_of_the_steps_that_were_kept_ends_in_that_state(monkeypatch, 
     assert same(weights(other), weights(again.members)) == (kept == 9)
 
 
+def test_networks_without_steps_are_reported_as_such(capsys) -> None:
+    a, b = embedded_slides()
+    found = train_with_steps(SMALL, [a, b], divide([a, b], SMALL, 0), [], steps=0, seed=0, progress=True)
+    assert all(torch.equal(member.linear.weight, torch.eye(6, 10)) for member in found.members)
+    assert "encoder of all slides: no steps" in capsys.readouterr().err
+
+
 def test_steps_are_those_of_the_recipe_where_the_last_state_is_kept() -> None:
     a, b, held_out = embedded_slides(slides=3)
     chosen = SMALL.change({"keep": "last"})
