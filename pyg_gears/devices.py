@@ -87,7 +87,7 @@ def own_defaults() -> Iterator[None]:
     elsewhere = torch.get_default_device().type != "cpu"
     torch.set_default_dtype(torch.float32)
     try:
-        # A device context slows every call of torch.
+        # Only where it is needed: a device context slows every call of torch.
         on_cpu = torch.device("cpu") if elsewhere else nullcontext()
         with on_cpu, torch.inference_mode(False), torch.enable_grad():
             yield
