@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyg_gears.errors import expect
 from pyg_gears.ranks import Ranks, find_launch, join_ranks
@@ -100,18 +100,23 @@ def repeatable(device: torch.device | str) -> Iterator[None]:
     """Inside it the same numbers give the same bits on a GPU too; on the CPU they do anyway.
 
     Threads of a GPU add to one place in any order. torch has slower sums in a fixed order, and this asks for them. Operations
-    that have none run as they are: the last digits of ``generator_diffusion`` may differ.
+    that have none run as they are: the last digits of ``generator_diffusion`` may differ. Memory that torch reserves is not
+    filled, as torch would do with this setting, once per tensor: a test shows that no step reads what nothing has written.
 
     Args:
         device: Where networks run; without effect unless it is a CUDA device.
     """
     import torch
+    import torch.utils.deterministic
 
     if torch.device(device).type != "cuda":
         yield
         return
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic  # its attribute is unknown to type checkers
+    filled = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
+    memory.fill_uninitialized_memory = False
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation")
@@ -119,3 +124,4 @@ def repeatable(device: torch.device | str) -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        memory.fill_uninitialized_memory = filled

@@ -89,6 +89,43 @@ def test_a_training_step_waits_rarely_for_a_gpu(tiny_recipe, model, batch, monke
     assert not waits.found
 
 
+def step_values(recipe: Recipe, model: StructureModel, batch: Batch) -> torch.Tensor:
+    """Loss and gradients of one step, in one vector."""
+    with torch.random.fork_rng([batch.x.device] if batch.x.is_cuda else []):
+        torch.manual_seed(0)
+        model.zero_grad()
+        loss = one_step(recipe, model, batch)
+        loss.backward()
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return torch.cat([loss.detach().view(1), *(gradient.flatten() for gradient in gradients)])
+
+
+@pytest.mark.parametrize("kind", ["ipa_lite", "gate_egnn"])
+def test_a_step_reads_no_memory_that_nothing_has_written(tiny_recipe, batch, kind, monkeypatch) -> None:
+    # `repeatable` leaves such memory as it is: filled with NaN it has to make no difference.
+    recipe = tiny_recipe.change({"model": {"kind": kind}})
+    model = build_model(recipe, batch.x.size(1), seed=0).train()
+    model.begin_training(10)
+    expected = step_values(recipe, model, batch)
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        assert torch.empty(3).isnan().all()
+        found = step_values(recipe, model, batch)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert torch.equal(found, expected)
+
+
+def test_repeatable_leaves_the_settings_as_they_were() -> None:
+    before = torch.utils.deterministic.fill_uninitialized_memory
+    with repeatable("cuda"):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory == before
+
+
 @needs_gpu
 def test_torch_agrees_on_how_often_a_step_waits(tiny_recipe, model, batch) -> None:
     model, batch = model.to("cuda"), batch.to("cuda")
@@ -107,15 +144,9 @@ def test_torch_agrees_on_how_often_a_step_waits(tiny_recipe, model, batch) -> No
 
 @needs_gpu
 def test_a_step_gives_the_same_bits_twice(tiny_recipe, model, batch) -> None:
-    model, batch, found = model.to("cuda"), batch.to("cuda"), []
-    for _ in range(2):
-        with repeatable("cuda"), torch.random.fork_rng(["cuda"]):
-            torch.manual_seed(0)
-            model.zero_grad()
-            loss = one_step(tiny_recipe, model, batch)
-            loss.backward()
-        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-        found.append(torch.cat([loss.detach().view(1), *(gradient.flatten() for gradient in gradients)]))
+    model, batch = model.to("cuda"), batch.to("cuda")
+    with repeatable("cuda"):
+        found = [step_values(tiny_recipe, model, batch) for _ in range(2)]
     assert torch.equal(found[0], found[1])
 
 
