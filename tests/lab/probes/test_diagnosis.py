@@ -16,9 +16,9 @@ from pyg_gears.lab.probes import collapse_rate, gap_decomposition, gate_probe, g
 from pyg_gears.lab.probes.diagnosis import check_diagnosis, diagnose, diagnosis_probes, fixed_minisets
 from pyg_gears.lab.probes.focus_maps import QUERIES
 from pyg_gears.training import Recipe
+from pyg_gears.training.build_model import build_model
 from pyg_gears.training.oracle import mean_energies
 from pyg_gears.training.preparation import Prepared, prepare
-from pyg_gears.training.structure_training import build_model
 
 FEW = (gap_decomposition.PROBE, collapse_rate.PROBE)
 FIGURES = {
