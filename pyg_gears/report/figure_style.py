@@ -32,7 +32,7 @@ def new_figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("Figures need matplotlib: pip install pyg_gears[plot]") from error
+        raise ImportError("Figures need matplotlib: pip install 'pyg-gears[plot]'") from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

@@ -183,4 +183,4 @@ def test_without_pillow_one_line_says_what_to_install(folder, monkeypatch, capsy
     monkeypatch.chdir(folder)
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert run("transfer", "curves.png", "boxes.npz", "--out", "o.npz") == 2
-    assert "pip install pyg_gears[transfer]" in capsys.readouterr().err
+    assert "pip install 'pyg-gears[transfer]'" in capsys.readouterr().err

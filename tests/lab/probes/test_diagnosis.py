@@ -210,7 +210,7 @@ def test_checks_come_first(files, tmp_path, monkeypatch) -> None:
         with pytest.raises(InputError, match=text):
             check_diagnosis(paths, **arguments)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[plot\]'"):
         check_diagnosis([a, b], out, 2)
     assert not out.exists()
 
