@@ -33,7 +33,10 @@ class InputError(ValueError):
 
 
 class StorageError(InputError):
-    """The file system refuses to write, for now; the message ends "..., then repeat the call."."""
+    """The file system refuses to write, for now: it is made with what to mend, and its message ends "then repeat the call"."""
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}, then repeat the call."
 
 
 def expect(condition: bool, message: str) -> None:

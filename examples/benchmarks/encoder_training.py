@@ -100,7 +100,7 @@ def main() -> None:
         unseen = divide(seen, changed, seed)
         with patch.object(encoder_module, "spatial_infonce", WAYS[way]):
             start = time.process_time()
-            members = train_networks(changed, seen, unseen, held_out, seed=seed).members
+            members = train_networks(changed, seen, unseen, held_out, steps=changed.steps, seed=seed).members
             seconds = time.process_time() - start
         learned, crossed = LearnedEncoder.assemble(
             front, members, features, unseen, graphs, min_autocorrelation=chosen.min_autocorrelation

@@ -60,7 +60,7 @@ def run(arguments: list[str] | None = None) -> Any:
     except (InputError, click.ClickException) as error:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         if isinstance(error, StorageError):  # what the reader of a terminal repeats is a command
-            message = f"{message.rpartition(', then ')[0]}, then {advice()}."
+            message = f"{error.args[0]}, then {advice()}."
         if isinstance(error, click.UsageError) and error.ctx is not None:
             message = f"{message.rstrip('.')}; see {error.ctx.command_path} --help."
         number = current_ranks().number

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "--adapt",
     default="auto",
     type=click.Choice(["auto", "none", "match"]),
-    help="Match the cells' expression to the slides' spots: if only their depth differs, never, or always.",
+    help="Whether the cells' expression is matched to the slides' spots. auto: where the two differ by depth alone.",
 )
 @click.option(
     "--paired",

@@ -16,7 +16,7 @@ POOLED = ("grid", "core", "min_cells", "shift", "halves", *OPTIONS)
 
 
 @click.command(short_help="Simulated slides and cells, to try everything out.")
-@click.option("--out", required=True, type=click.Path(), help="Folder to write into.")
+@click.option("--out", required=True, type=click.Path(), metavar="FOLDER", help="Folder to write into.")
 @click.option("--tissue", default="lobules", type=click.Choice(["lobules", "layers", "gradient"]), help="Pattern.")
 @click.option("--slides", default=3, type=click.IntRange(1), help="Slides of spots.")
 @click.option("--cells", default=2000, type=click.IntRange(1), help="Dissociated cells.")

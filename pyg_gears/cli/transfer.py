@@ -10,8 +10,15 @@ import click
 @click.command(short_help="Put shapes of one picture at matching places of another.")
 @click.argument("target", type=click.Path(path_type=Path), metavar="TARGET")
 @click.argument("sample", type=click.Path(path_type=Path), metavar="SAMPLE")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write: .png, .jpg, .npz or .pt.")
-@click.option("--passes", default="c", help="One letter per pass: c takes the sample's shapes, s the target's own.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="New file: .png, .jpg, .npz or .pt."
+)
+@click.option(
+    "--passes",
+    default="c",
+    metavar="LETTERS",
+    help="One letter per pass: c takes the sample's shapes, s the target's own.",
+)
 @click.option(
     "--strategy",
     "assignments",

@@ -53,5 +53,5 @@ def writing(path: FilePath) -> Iterator[None]:
         if reason is None:
             raise
         raise StorageError(
-            f"expected to be able to write {path}, found {reason!r}; make room or give permission, then repeat the call."
+            f"expected to be able to write {path}, found {reason!r}; make room or give permission"
         ) from error

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pyg_gears.encoders.domain_distances import check_domains, coral, mmd
 from pyg_gears.errors import expect
+from pyg_gears.geometry.check_finite import check_finite
 from pyg_gears.seeds import torch_stream
 
 SAMPLE = 1000
@@ -73,10 +74,7 @@ def domain_gap(cells_x: Float[Tensor, "m c"], spots_x: Float[Tensor, "n c"], see
     Raises:
         InputError: for another number of channels, fewer than two rows, values that are not finite, or equal spots.
     """
-    expect(
-        bool(torch.isfinite(cells_x).all() and torch.isfinite(spots_x).all()),
-        "expected finite embeddings, found NaN or infinite values; drop those cells or spots.",
-    )
+    check_finite(cells_x=cells_x, spots_x=spots_x)
     check_domains(cells_x, spots_x)
     expect(
         bool((spots_x != spots_x[:1]).any()),

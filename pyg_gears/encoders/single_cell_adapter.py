@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pyg_gears.encoders.domain_distances import coral, covariance, median_bandwidths, mmd
 from pyg_gears.errors import expect
+from pyg_gears.geometry.check_finite import check_finite
 from pyg_gears.seeds import torch_stream
 
 MIN_SHRINKAGE = 0.01
@@ -248,8 +249,8 @@ def _checked(cells: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
         f"expected cells and spots with the same channels, found shapes {tuple(cells.shape)} and "
         f"{tuple(spots.shape)}; embed both with one encoder.",
     )
+    check_finite(cells=cells, spots=spots)
     for name, x in (("cells", cells), ("spots", spots)):
-        expect(bool(torch.isfinite(x).all()), f"expected finite {name}, found NaN or infinite values; drop them.")
         expect(
             len(x) >= 2 and bool((x != x[:1]).any()),
             f"expected at least two {name} that differ, found {len(x)} without any difference; pass more.",

@@ -144,7 +144,7 @@ def _exact(points: Tensor, k: int, *, announce: bool = False) -> tuple[Tensor, T
             announce = False
             minutes = (time.monotonic() - begin) / rows.stop * n / 60
             warnings.warn(
-                f"exact neighbours of {n:,} cells take about {max(1, round(minutes))} min; `pip install pyg_gears[scale]` "
+                f"exact neighbours of {n:,} cells take about {max(1, round(minutes))} min; `pip install 'pyg-gears[scale]'` "
                 "finds nearly all of them in less.",
                 stacklevel=3,
             )

@@ -38,7 +38,7 @@ def listed_neighbors(points: Float[Tensor, "n c"], k: int) -> tuple[Int[Tensor, 
     try:
         import faiss
     except ImportError as error:
-        raise ImportError("approximate knn needs faiss: pip install pyg_gears[scale]") from error
+        raise ImportError("approximate knn needs faiss: pip install 'pyg-gears[scale]'") from error
     rows = points.cpu()
     array = np.ascontiguousarray(rows.numpy())
     n = len(array)

@@ -28,10 +28,7 @@ def weigh_by_agreement(
     slides gives the level, which stays the same (but for values that would exceed 1); within a file its order is weak, as
     spots that resemble a cell may be scattered and their mean still be right.
 
-    Measured (quick, seed 0; without and with it): rank correlation with each cell's own quality, median over the queries, on 11
-    unseen sections 0.32 and 0.48 (least 0.11 and 0.31), on 6 pairs of STARmap spots and cells 0.44 and 0.58 (0.33 and 0.50), on
-    10 tumours of other patients -0.06 and 0.11 (-0.14 and -0.25); quality of the third with the most confidence above that of
-    all cells 0.07 and 0.11, 0.11 and 0.18, -0.01 and 0.04. The square of a is level.
+    Measured in docs/results.md; the square of a is as good.
 
     Args:
         confidence: Calibrated confidence of each cell, shape (n,), in [0, 1].

@@ -110,7 +110,7 @@ def leiden(graph: sparse.csr_array, *, resolution: float = RESOLUTION, seed: int
     try:
         import igraph
     except ImportError as error:
-        raise ImportError("Leiden communities need igraph: pip install pyg_gears[eval]") from error
+        raise ImportError("Leiden communities need igraph: pip install 'pyg-gears[eval]'") from error
     upper = sparse.coo_array(sparse.triu(graph, k=1))
     edges = igraph.Graph(n=graph.shape[0], edges=np.stack([upper.row, upper.col], axis=1).tolist())
     # igraph draws from one generator of the process: ours for this call, then its own default again.

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pyg_gears.errors import described, expect
+from pyg_gears.geometry.check_finite import check_finite
 from pyg_gears.geometry.checked_sizes import check_sizes
-from pyg_gears.geometry.known_values import values_are_known
 
 LEAST_GAP = 1e-9
 
@@ -81,10 +81,7 @@ def _check(matrix: Tensor, count: int) -> None:
     check_sizes(count=count)
     size = matrix.size(-1)
     expect(count <= size, f"expected a count of eigenpairs up to {size}, found {count}; ask for fewer.")
-    expect(
-        not values_are_known(matrix) or bool(matrix.isfinite().all()),
-        "expected finite matrices, found NaN or infinite values; clean them.",
-    )
+    check_finite(matrix=matrix)
 
 
 class _TopEigenpairs(torch.autograd.Function):

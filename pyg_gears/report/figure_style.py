@@ -32,7 +32,7 @@ def new_figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("Figures need matplotlib: pip install pyg_gears[plot]") from error
+        raise ImportError("Figures need matplotlib: pip install 'pyg-gears[plot]'") from error
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -145,15 +145,12 @@ def point_size(n: int) -> float:
     return float(np.clip(9000 / n, 1.5, 45))
 
 
-def legend_below(
-    figure: Figure, panels: Iterable[Axes], *, columns: int = 5, order: Sequence[str] = (), skip: str = ""
-) -> None:
+def legend_below(figure: Figure, panels: Iterable[Axes], *, columns: int = 5, order: Sequence[str] = ()) -> None:
     """One legend under the whole figure of what the panels show, each label once; names of ``order`` come first."""
     known: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            if label != skip:
-                known.setdefault(label, handle)
+            known.setdefault(label, handle)
     names = [*(name for name in order if name in known), *(name for name in known if name not in order)]
     shown = [known[name] for name in names]
     figure.legend(shown, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

@@ -22,7 +22,7 @@ from pyg_gears.typing import FilePath
 MAX_BYTES = 24_000_000
 """Size of a page at most, for mail and browsers; the data are chosen to fit."""
 SCRIPTS = ("unpack.js", "colours.js", "outline.js", "panel.js", "explorer.js", "genes.js", "controls.js", "charts.js")
-HINT = "A page needs plotly: pip install pyg_gears[report]"
+HINT = "A page needs plotly: pip install 'pyg-gears[report]'"
 
 
 def plotly_source() -> str:

@@ -9,6 +9,7 @@ from scipy.sparse import coo_array, csr_array, diags_array, eye_array
 from torch import Tensor
 
 from pyg_gears.errors import expect
+from pyg_gears.geometry.check_finite import check_finite
 from pyg_gears.graphs import checked_edges
 
 BANDWIDTH = 0.1
@@ -43,10 +44,7 @@ def affinity(
     Source: Shi and Malik, Normalized cuts and image segmentation, 2000, without their factor of distance: the graph says
         who is near.
     """
-    expect(
-        bool(torch.isfinite(signal).all()),
-        "expected a finite signal, found NaN or infinite values; clean the signal.",
-    )
+    check_finite(signal=signal)
     values = signal.double()
     square = (values[edge_index[0]] - values[edge_index[1]]).square().sum(dim=1)
     if bandwidth is None:

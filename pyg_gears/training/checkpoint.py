@@ -41,14 +41,8 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
             read.
     """
     file = model_file(folder)
-    try:
-        content, sealed = read_sealed(file)
-    except InputError as error:
-        reason = str(error).partition(", found that ")[2].removesuffix("; make it again.")
-        raise InputError(
-            f"expected a readable model in {file}, found that {reason}; copy it again from where it was made, or fit the "
-            "model again."
-        ) from error
+    remedy = "copy it again from where it was made, or fit the model again"
+    content, sealed = read_sealed(file, "model", remedy)
     expect(
         isinstance(content, dict) and type(content.get("format")) is int,
         f"expected a model of pyg-gears in {file}, found something else; fit the model again.",

@@ -37,7 +37,7 @@ def train_networks(
     unseen: Sequence[Sequence[Bool[Tensor, " n"]]],
     held_out: Sequence[EncoderSlide],
     *,
-    steps: int | None = None,
+    steps: int,
     cells: Float[Tensor, "m f"] | None = None,
     seed: int,
     folder: Path | None = None,
@@ -51,7 +51,7 @@ def train_networks(
         slides: Training slides.
         unseen: Per network and slide the spots it is not trained on.
         held_out: Slides whose overlap@20 chooses the state; without any, the last one is kept.
-        steps: Steps after which the training ends, while the rate falls over those of the recipe; by default all of these.
+        steps: Steps after which the training ends, while the rate falls over those of the recipe.
         cells: Features of cells that take part in the training, shape (m, f).
         seed: Seed of first weights, batches and views.
         folder: Where checkpoints go; a finished or broken-off run there is taken up.
@@ -64,7 +64,6 @@ def train_networks(
     members = [
         ExpressionNetwork(in_channels, width, recipe.hidden, residual=residual, generator=generator) for _ in unseen
     ]
-    steps = recipe.steps if steps is None else steps
     if steps == 0:
         if progress:
             line = "encoder of all slides: no steps, as its networks agreed best with the held-out spots before any"

@@ -22,7 +22,7 @@ def run_encoder(
     recipe: TrainedEmbedding | PublishedEmbedding,
     *content: Any,
     folder: Path | None,
-    steps: int | None = None,
+    steps: int,
     title: str = "encoder",
     validate: bool = True,
     progress: bool,
@@ -32,10 +32,10 @@ def run_encoder(
 
     Args:
         module: What is trained.
-        recipe: The embedding; an epoch is ``evaluate_every`` of its ``steps``.
+        recipe: The embedding; an epoch is ``evaluate_every`` steps.
         content: All else that decides the result: a folder of another run is refused.
         folder: Folder of log and checkpoint, from which a stopped run goes on; none if omitted.
-        steps: Steps to train, whole epochs or all steps of the recipe; by default the latter.
+        steps: Steps to train, whole epochs or all steps of the recipe.
         title: What is trained, for lines of progress.
         validate: Measure the module after every epoch.
         progress: Show progress.
@@ -60,7 +60,7 @@ def run_encoder(
         title=title,
         limit_val_batches=1.0 if validate else 0,
         resume=last,
-        max_epochs=-(-(recipe.steps if steps is None else steps) // recipe.evaluate_every),
+        max_epochs=-(-steps // recipe.evaluate_every),
         reload_dataloaders_every_n_epochs=1,
         device=device,
     )

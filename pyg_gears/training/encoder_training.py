@@ -160,7 +160,7 @@ def fit_encoder(
         seen,
         unseen,
         validation,
-        steps=steps,
+        steps=recipe.steps if steps is None else steps,
         cells=front.encode(cells) if (against_cells or cells_in_training) and cells is not None else None,
         seed=seed,
         folder=folder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,13 +12,12 @@ from torch import Tensor
 from pyg_gears.data import MinisetDataset
 from pyg_gears.models import GatedModel, StructureModel
 from pyg_gears.ranks import by_first, current_ranks
-from pyg_gears.training.build_model import build_model
-from pyg_gears.training.dealt_minisets import check_devices
 from pyg_gears.training.lightning_run import run
 from pyg_gears.training.pretraining import pretrain
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.sealed_file import read_kept, write_sealed
 from pyg_gears.training.structure_module import StructureModule, TrainingDiverged
+from pyg_gears.training.structure_start import FINISHED, run_options, start_structure
 
 
 def train_on_all(
@@ -53,20 +51,9 @@ def train_on_all(
         TrainingDiverged: when a weight is no longer finite.
         InputError: see :func:`~pyg_gears.training.dealt_minisets.check_devices`.
     """
-    check_devices(recipe)
-    first = current_ranks().first
-    if first:
-        folder.mkdir(parents=True, exist_ok=True)
-    model = build_model(recipe, minisets.slides[0].x.size(1), seed, projection)
-    finished, last = folder / "finished.pt", folder / "last.ckpt"
-    done = by_first(lambda: read_kept(finished))
+    model, done = start_structure(recipe, minisets, seed, folder, projection)
     if done is None:
-        options: dict[str, Any] = {
-            "progress": progress,
-            "device": torch.device(device),
-            "gradient_clip_val": recipe.training.clip or None,
-            "batches": recipe.training.devices,
-        }
+        last, options = folder / "last.ckpt", {"progress": progress, **run_options(recipe, device)}
         if isinstance(model, GatedModel) and by_first(lambda: read_kept(last) is None):
             pretrain(model, recipe, minisets, None, seed=seed, **options)
         run(
@@ -84,7 +71,7 @@ def train_on_all(
                 "training on all slides diverged: weights are no longer finite; lower training.lr, or set "
                 "training.final_epochs to 0, and fit into another folder."
             )
-        if first:
-            write_sealed(finished, done)
+        if current_ranks().first:
+            write_sealed(folder / FINISHED, done)
     model.load_state_dict(done["model"])
     return model.eval()

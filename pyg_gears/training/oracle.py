@@ -41,24 +41,18 @@ def oracle_edges(batch: Data) -> Int[Tensor, "2 e"]:
     return torch.stack([source[order], target[order]])
 
 
-def mean_energies(
-    model: StructureModel, minisets: MinisetDataset, node_budget: int, device: torch.device | str = "cpu"
-) -> dict[str, float]:
+def mean_energies(model: StructureModel, minisets: MinisetDataset, node_budget: int) -> dict[str, float]:
     """Mean E_geo over minisets, with the inferred graph ("h_gate") and with the true one ("t_edge").
 
     Args:
-        model: The structure model; it returns to the CPU.
+        model: The structure model, on the CPU.
         minisets: Minisets with candidates and targets.
         node_budget: Nodes per batch at most.
-        device: Where the model runs.
     """
     total, count = {"h_gate": 0.0, "t_edge": 0.0}, 0
-    model.to(device)
     for batch in MinisetLoader(minisets, node_budget, shuffle=False):
-        batch = batch.to(device)
         gated = float(gated_energy(model, batch))
         total["h_gate"] += gated * batch.num_graphs
         total["t_edge"] += (float(oracle_energy(model, batch)) if model.reads_edges else gated) * batch.num_graphs
         count += batch.num_graphs
-    model.cpu()
     return {name: value / count for name, value in total.items()}

@@ -92,7 +92,9 @@ def fit_published_encoder(
         generator=torch_stream(seed, "encoder weights"),
     )
     module = PublishedEncoderModule(network, recipe, domains, patient, seed=seed)
-    run_encoder(module, recipe, seed, domains, patient, folder=folder, progress=progress, device=device)
+    run_encoder(
+        module, recipe, seed, domains, patient, folder=folder, steps=recipe.steps, progress=progress, device=device
+    )
     # Without a best, every state that was looked at had collapsed: the last is as good as any.
     if module.best is not None:
         network.load_state_dict(module.best[1])

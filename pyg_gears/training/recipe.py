@@ -39,7 +39,7 @@ class Recipe(Configuration):
     def preset(cls, name: str) -> Recipe:
         """The recipe named "quick", "standard", "thorough", "d7", "published" or "published_small".
 
-        On one thread and three sections of 1100 spots, one of them held out at first, quick takes about a hundred seconds of
+        On one thread and three sections of 1100 spots, one of them held out at first, quick takes less than a minute of
         CPU; standard trains its model for four times as many steps; thorough averages three such models. "d7" is the successor
         of the published method as its sources describe it (encoder v5, D7, their loss and schedule; called "published" until
         0.2). "published" is the published system at its published size (100,000 steps, meant for a GPU; a test takes one step of

@@ -44,8 +44,13 @@ def write_sealed(path: FilePath, content: Any) -> None:
         part.write_bytes(archive + _MARK + hashlib.sha256(archive).hexdigest().encode())
 
 
-def read_sealed(path: FilePath) -> SealedContent:
+def read_sealed(path: FilePath, what: str = "file of tensors", remedy: str = "make it again") -> SealedContent:
     """Read a file of tensors with ``weights_only=True``: nothing in it is executed.
+
+    Args:
+        path: The file.
+        what: What an error calls it.
+        remedy: What an error advises.
 
     Raises:
         InputError: for a file that cannot be read, or whose archive holds more than its size.
@@ -65,9 +70,7 @@ def read_sealed(path: FilePath) -> SealedContent:
         reason = (
             str(error).splitlines()[0] if isinstance(error, ValueError | OSError) and str(error) else "it is damaged"
         )
-        raise InputError(
-            f"expected a readable file of tensors at {path}, found that {reason}; make it again."
-        ) from error
+        raise InputError(f"expected a readable {what} at {path}, found that {reason}; {remedy}.") from error
     return SealedContent(content, sealed)
 
 

@@ -13,14 +13,13 @@ from torch import Tensor
 from pyg_gears.data import MinisetDataset
 from pyg_gears.models import GatedModel, StructureModel
 from pyg_gears.ranks import by_first, current_ranks
-from pyg_gears.training.build_model import build_model
-from pyg_gears.training.dealt_minisets import check_devices
 from pyg_gears.training.epoch_log import EpochLog
 from pyg_gears.training.lightning_run import run
 from pyg_gears.training.pretraining import pretrain
 from pyg_gears.training.recipe import Recipe
 from pyg_gears.training.sealed_file import read_kept, read_sealed, write_sealed
 from pyg_gears.training.structure_module import CAPPED_ENERGY, SELECTION_ENERGY, StructureModule
+from pyg_gears.training.structure_start import FINISHED, run_options, start_structure
 
 
 def train_structure(
@@ -56,13 +55,8 @@ def train_structure(
     Raises:
         InputError: see :func:`~pyg_gears.training.dealt_minisets.check_devices`.
     """
-    check_devices(recipe)
-    first = current_ranks().first
-    if first:
-        folder.mkdir(parents=True, exist_ok=True)
-    model = build_model(recipe, train.slides[0].x.size(1), seed, projection)
-    finished, log = folder / "finished.pt", EpochLog(folder / "log.csv")
-    done = by_first(lambda: read_kept(finished))
+    model, done = start_structure(recipe, train, seed, folder, projection)
+    log = EpochLog(folder / "log.csv")
     if done is not None:
         model.load_state_dict(done["model"])
         log.load_state_dict(done["log"])
@@ -73,11 +67,7 @@ def train_structure(
         # Asked again, Lightning would train on.
         log.load_state_dict(newest["callbacks"][log.state_key])
     else:
-        options: dict[str, Any] = {
-            "device": torch.device(device),
-            "gradient_clip_val": recipe.training.clip or None,
-            "batches": recipe.training.devices,
-        }
+        options = run_options(recipe, device)
         if newest is None and isinstance(model, GatedModel):
             pretrain(model, recipe, train, validation, seed=seed, progress=progress, **options)
         module = StructureModule(model, recipe, train, validation, seed=seed)
@@ -109,8 +99,8 @@ def train_structure(
     prefix = "model."  # a pretrained gate may lie beside it
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     model.cpu().load_state_dict(state)
-    if first:
-        write_sealed(finished, {"model": model.state_dict(), "log": log.state_dict()})
+    if current_ranks().first:
+        write_sealed(folder / FINISHED, {"model": model.state_dict(), "log": log.state_dict()})
     return model.eval()
 
 
@@ -120,7 +110,7 @@ def kept_energies(folder: Path) -> dict[str, float]:
     Args:
         folder: Where :func:`train_structure` has finished.
     """
-    rows = read_sealed(folder / "finished.pt").content["log"]["rows"]
+    rows = read_sealed(folder / FINISHED).content["log"]["rows"]
     best = min(rows, key=lambda row: float(row[SELECTION_ENERGY]))
     return {name: float(best[name]) for name in ("h_gate", "t_edge")}
 

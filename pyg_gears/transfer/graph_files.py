@@ -107,7 +107,7 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError("PNG and JPEG need Pillow: pip install pyg_gears[transfer]") from error
+        raise ImportError("PNG and JPEG need Pillow: pip install 'pyg-gears[transfer]'") from error
     return Image
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.geometry.check_finite import check_finite
 from pyg_gears.graphs import checked_edges
 from pyg_gears.spectral import grid_edges, grid_positions
 
@@ -86,7 +86,7 @@ def data_graph(data: Data) -> SignalGraph:
     )
     check_size(x.size(0), f"{x.size(0)} nodes")
     _check_signal(x)
-    expect(bool(torch.isfinite(pos).all()), "expected finite places, found NaN or infinite values; clean pos.")
+    check_finite(pos=pos)
     return SignalGraph(x.double(), pos.double(), checked_edges(data.edge_index, x.size(0)))
 
 
@@ -116,7 +116,7 @@ def check_size(nodes: int, found: str) -> None:
 
 
 def _check_signal(signal: Tensor) -> None:
-    expect(bool(torch.isfinite(signal).all()), "expected a finite signal, found NaN or infinite values; clean it.")
+    check_finite(signal=signal)
     expect(
         bool((signal.amax(dim=0) > signal.amin(dim=0)).any()),
         "expected a signal with structure, found one colour everywhere; pass a picture with lines in it.",

@@ -34,10 +34,10 @@ def test_without_plotly_the_demo_says_how_to_get_the_page(
     given: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_: Any) -> None:
-        raise click.ClickException("Pages need plotly: pip install pyg_gears[report]")
+        raise click.ClickException("Pages need plotly: pip install 'pyg-gears[report]'")
 
     monkeypatch.setattr(module, "report", refuse)
     ended = CliRunner().invoke(module.demo, ["--out", str(tmp_path / "d")])
     assert ended.exit_code == 0
-    assert "wrote no page of the layout. Pages need plotly: pip install pyg_gears[report]" in ended.output
+    assert "wrote no page of the layout. Pages need plotly: pip install 'pyg-gears[report]'" in ended.output
     assert "look at" in ended.output.splitlines()[-1]

@@ -69,5 +69,5 @@ def test_files_without_an_option_and_missing_plotly_are_told(
     assert "expected one layout, found 2 files" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "plotly", None)
     assert run("report", layout, "--out", tmp_path / "x.html") == 2
-    assert capsys.readouterr().err == "pyg-gears: A page needs plotly: pip install pyg_gears[report]\n"
+    assert capsys.readouterr().err == "pyg-gears: A page needs plotly: pip install 'pyg-gears[report]'\n"
     assert not (tmp_path / "x.html").exists()

@@ -99,7 +99,7 @@ CASES = {
     "huge.png curves.png --out o.png": "expected at most 1,048,576 nodes (1024 x 1024 pixels), found 8192 x 8192 pixels",
     "empty.npz curves.png --out o.png": "expected a picture of height x width x channels, found 0 x 4 x 3",
     "flat.npz curves.png --out o.png": "expected a picture of height x width x channels, found 4 x 4",
-    "nan.npz curves.png --out o.png": "expected a finite signal, found NaN or infinite values",
+    "nan.npz curves.png --out o.png": "expected finite values in signal, found NaN or infinity",
     "other.npz curves.png --out o.png": "expected picture, or x, pos and edge_index, in other.npz, found gene",
     "none.png curves.png --out o.png": "expected a file of 1 byte to 512 MB, found none.png with 0 bytes",
     "broken.png curves.png --out o.png": "expected a whole .png file, found broken.png that cannot be read",
@@ -113,7 +113,7 @@ CASES = {
     "no_pos.pt boxes.npz --out o.pt": "expected Data with x, pos and edge_index, found no pos",
     "line.pt boxes.npz --out o.pt": "expected pos of shape (9216, 2), found (9216, 1)",
     "vector.pt boxes.npz --out o.pt": "expected x of shape (n, c), found (27648,)",
-    "lost.pt boxes.npz --out o.pt": "expected finite places, found NaN or infinite values",
+    "lost.pt boxes.npz --out o.pt": "expected finite values in pos, found NaN or infinity",
     "curves.png boxes.npz --out o.png --passes cx": "expected passes of the letters c (cross) and s (self), found 'cx'",
     "curves.png boxes.npz --out o.png --strategy rotation": "expected KEY=VALUE for --strategy, found 'rotation'",
     "curves.png boxes.npz --out o.png --strategy rotate=none": "found 'rotate' (did you mean 'rotation'?)",
@@ -183,4 +183,4 @@ def test_without_pillow_one_line_says_what_to_install(folder, monkeypatch, capsy
     monkeypatch.chdir(folder)
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert run("transfer", "curves.png", "boxes.npz", "--out", "o.npz") == 2
-    assert "pip install pyg_gears[transfer]" in capsys.readouterr().err
+    assert "pip install 'pyg-gears[transfer]'" in capsys.readouterr().err

@@ -111,7 +111,7 @@ def test_few_cells_of_the_same_tissue_are_not_far() -> None:
 
 def test_bad_input() -> None:
     x = draw(10, 0)
-    with pytest.raises(ValueError, match="expected finite embeddings, found NaN"):
+    with pytest.raises(ValueError, match="expected finite values in cells_x, found NaN"):
         domain_gap(x.where(x != x[0, 0], torch.tensor(torch.nan)), x)
     with pytest.raises(ValueError, match="expected spots that differ, found none"):
         domain_gap(x, torch.ones(10, 4))

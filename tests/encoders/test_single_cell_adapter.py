@@ -162,7 +162,7 @@ def test_bad_input() -> None:
         SCAdapter.fit(cells, spots[:1])
     with pytest.raises(ValueError, match="expected at least two cells that differ, found 400"):
         SCAdapter.fit(torch.ones_like(cells), spots)
-    with pytest.raises(ValueError, match="expected finite cells, found NaN"):
+    with pytest.raises(ValueError, match="expected finite values in cells, found NaN"):
         SCAdapter.fit(cells / 0, spots)
     with pytest.raises(ValueError, match="expected steps >= 0, found -1"):
         SCAdapter.fit(cells, spots, steps=-1)

@@ -133,11 +133,11 @@ def test_without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", no_faiss)
     x = torch.randn(30, 3)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[scale\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[scale\]'"):
         knn(x, 3, method="approximate")
     monkeypatch.setattr(module, "EXACT_LIMIT", 20)
     with pytest.warns(
-        UserWarning, match=r"exact neighbours of 30 cells take about 1 min; `pip install pyg_gears\[scale\]`"
+        UserWarning, match=r"exact neighbours of 30 cells take about 1 min; `pip install 'pyg-gears\[scale\]'`"
     ):
         found = knn(x, 3)
     assert torch.equal(found.index, knn(x, 3, method="exact").index)

@@ -69,7 +69,7 @@ def test_leiden_is_seeded_and_leaves_the_process_generator_alone() -> None:
 
 def test_missing_igraph_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "igraph", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[eval\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[eval\]'"):
         leiden(layout_graph(_clusters()[0]))
 
 

@@ -99,7 +99,7 @@ def test_bad_input() -> None:
         (matrix[:, :3], 2, r"square matrices of float32 or float64, found a torch.float64 tensor of shape \(2, 3, 4\)"),
         ([[1.0]], 1, "square matrices of float32 or float64, found list; convert them"),
         (matrix.half(), 2, "found a torch.float16 tensor"),
-        (matrix * torch.nan, 2, "expected finite matrices, found NaN or infinite values"),
+        (matrix * torch.nan, 2, "expected finite values in matrix, found NaN or infinity"),
     ):
         with pytest.raises(InputError, match=message):
             top_eigenpairs(bad, count)

@@ -159,14 +159,14 @@ def test_missing_igraph_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     report = evaluate(path)
     assert "purity" not in report["label_free"]["gears"]
     assert report["communities"] == {}
-    assert [note for note in report["notes"] if "pyg_gears[eval]" in note] != []
+    assert [note for note in report["notes"] if "pyg-gears[eval]" in note] != []
 
 
 def test_missing_matplotlib_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     path, _, _ = _layout_file(tmp_path, types=False)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[plot\]'"):
         evaluate(path, figures_dir=tmp_path / "figures", json_path=tmp_path / "r.json")
     assert sorted(tmp_path.iterdir()) == before
 

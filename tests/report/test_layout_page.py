@@ -175,7 +175,7 @@ def test_without_plotly_the_remedy_is_said(
 ) -> None:
     path = layout_file(tmp_path)
     monkeypatch.setitem(sys.modules, "plotly", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[report\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[report\]'"):
         write_layout_page(path, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 

@@ -114,7 +114,7 @@ def test_without_plotly_nothing_is_written(
 ) -> None:
     _, fitted, slides = fitted_model
     monkeypatch.setitem(sys.modules, "plotly", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[report\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[report\]'"):
         write_model_page(tmp_path, fitted, slides)
     assert not list(tmp_path.iterdir())
 

@@ -58,7 +58,7 @@ def test_the_boundary_only_variant_leaves_other_nodes_alone() -> None:
 
 def test_bad_input_is_refused_in_a_sentence() -> None:
     edges = grid_edges(1, 3)
-    with pytest.raises(InputError, match="expected a finite signal, found NaN or infinite values"):
+    with pytest.raises(InputError, match="expected finite values in signal, found NaN or infinity"):
         affinity(torch.tensor([[0.0], [torch.nan], [1.0]]), edges)
     with pytest.raises(InputError, match="expected a positive bandwidth, found -1"):
         affinity(torch.zeros(3, 1), edges, bandwidth=-1.0)

@@ -5,7 +5,7 @@ import torch
 
 from pyg_gears.models import IPALite
 from pyg_gears.training import Recipe
-from pyg_gears.training.structure_training import build_model
+from pyg_gears.training.build_model import build_model
 
 
 def test_weights_follow_the_seed() -> None:

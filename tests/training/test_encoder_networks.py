@@ -38,7 +38,7 @@ class Killed(RuntimeError):
 
 
 def train_networks(*arguments: Any, **options: Any) -> list[torch.nn.Module]:
-    return train_with_steps(*arguments, **options).members
+    return train_with_steps(*arguments, steps=arguments[0].steps, **options).members
 
 
 def embedded_slides(n: int = 70, slides: int = 2) -> list[EncoderSlide]:
@@ -111,7 +111,7 @@ def test_a_training_of_the_steps_that_were_kept_ends_in_that_state(monkeypatch, 
     a, b, held_out = embedded_slides(slides=3)
     chosen = SMALL.change({"steps": 9})
     unseen = divide([a, b], chosen, 0)
-    best = train_with_steps(chosen, [a, b], unseen, [held_out], seed=0)
+    best = train_with_steps(chosen, [a, b], unseen, [held_out], steps=chosen.steps, seed=0)
     assert best.steps == kept
     again = train_with_steps(chosen, [a, b], unseen, [], steps=best.steps, seed=0, folder=tmp_path)
     assert again.steps == kept
@@ -130,7 +130,9 @@ def test_networks_without_steps_are_reported_as_such(capsys) -> None:
 def test_steps_are_those_of_the_recipe_where_the_last_state_is_kept() -> None:
     a, b, held_out = embedded_slides(slides=3)
     chosen = SMALL.change({"keep": "last"})
-    assert train_with_steps(chosen, [a, b], divide([a, b], chosen, 0), [held_out], seed=0).steps == 6
+    assert (
+        train_with_steps(chosen, [a, b], divide([a, b], chosen, 0), [held_out], steps=chosen.steps, seed=0).steps == 6
+    )
 
 
 def test_without_progress_the_untrained_state_is_kept(monkeypatch) -> None:

@@ -147,7 +147,8 @@ def test_trained_slides_lie_nearer_to_each_other(name: str) -> None:
 
     def apart(weight: float) -> float:
         recipe = SMALL.change({name: weight})
-        members = train_networks(recipe, tissue, divide(tissue, recipe, 0), tissue[-1:], seed=0).members
+        unseen = divide(tissue, recipe, 0)
+        members = train_networks(recipe, tissue, unseen, tissue[-1:], steps=recipe.steps, seed=0).members
         embedded = [[torch.nn.functional.normalize(one(s.features), dim=1) for s in tissue] for one in members]
         return torch.stack([moment_distance(a, b) for a, b in embedded]).mean().item()
 

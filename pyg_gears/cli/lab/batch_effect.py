@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @click.command("batch-effect", short_help="How far slides differ in expression.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
-@click.option("--cells", help="Dissociated cells to compare with the spots (.h5ad).")
+@click.option("--cells", metavar="CELLS.h5ad", help="Dissociated cells to compare with the spots.")
 @click.option("--model", type=click.Path(path_type=Path), metavar="MODEL_DIR", help="Fitted model to compare as well.")
 @click.option(
     "--held-out",
     multiple=True,
     metavar="NAME",
-    help="Slide left out of every fit (its name or file's stem); default: each in turn.",
+    help="Slide left out of every fit (its name or file's stem); repeatable. Default: each in turn.",
 )
 @click.option(
     "--gene-sets", type=click.Path(path_type=Path), metavar="FILE", help="Programmes to follow (.gmt or .json)."
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     "--learned", is_flag=True, help="Also compare the learned encoder, without and with CORAL and MMD in its training."
 )
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, table and figures."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="New folder for numbers, table and figures.",
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
 @read_options(spatial=True)

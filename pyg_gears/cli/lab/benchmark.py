@@ -15,27 +15,34 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Methods side by side on the same cells.")
 @click.argument("sections", nargs=-1, required=True, metavar="[NAME=]SECTION.h5ad...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder, or one to resume.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder, or one to resume."
+)
 @click.option(
     "--protocol",
     "protocols",
     multiple=True,
     default=("disjoint-halves",),
     type=click.Choice(["same-cells", "disjoint-halves", "another-section", "two-to-third"]),
-    help="What is learned from, and which cells are placed; repeat for several.",
+    help="What is learned from, and which cells are placed; repeatable.",
 )
 @click.option(
     "--method",
     "methods",
     multiple=True,
     metavar="NAME",
-    help="simple, soft_map, or a preset (quick, published_small, ...); repeat. Default: simple, soft_map, quick.",
+    help="simple, soft_map, or a preset (quick, published_small, ...); repeatable. Default: simple, soft_map, quick.",
 )
 @click.option(
-    "--model", "models", multiple=True, type=click.Path(path_type=Path), help="Folder of a fitted model; repeat."
+    "--model",
+    "models",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="MODEL_DIR",
+    help="Fitted model; repeatable.",
 )
 @click.option(
-    "--rival", "rivals", multiple=True, metavar="NAME=FILE[:KEY]", help="Layout that another tool made; repeat."
+    "--rival", "rivals", multiple=True, metavar="NAME=FILE[:KEY]", help="Layout that another tool made; repeatable."
 )
 @click.option("--seeds", default="1", metavar="N | S,S,...", help="Number of seeds (0, 1, ...), or the seeds.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One field of the presets' recipes.")

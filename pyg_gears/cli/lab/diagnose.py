@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 @click.command(short_help="What a model attends to, and what its graph costs.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="New folder for numbers, tables, figures.",
+)
 @click.option(
     "--reference",
     "references",

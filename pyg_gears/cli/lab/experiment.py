@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Variants of the method side by side.")
 @click.argument("name", required=False)
 @click.argument("slides", nargs=-1, metavar="[NAME=]SLIDE.h5ad...")
-@click.option("--out", type=click.Path(path_type=Path), help="New folder, or one to resume.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="New folder, or one to resume.")
 @click.option("--list", "show", is_flag=True, help="List the experiments: question, variants, criteria.")
 @click.option(
     "--seeds", metavar="N | S,S,...", help="Number of seeds (0, 1, ...), or the seeds; default: the experiment's."

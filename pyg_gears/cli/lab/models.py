@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--validate", required=True, metavar="NAME", help="Slide among them that chooses each model's epoch.")
 @click.option("--query", required=True, metavar="SLIDE.h5ad", help="Section with positions that no model sees.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder, or one to resume.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder, or one to resume."
+)
 @click.option(
     "--models", metavar="KIND,KIND", help="Kinds of models; default: all. The coordinate MLP is always included."
 )

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 @click.command("patch-size", short_help="Quality by patch size.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("section", metavar="SECTION.h5ad")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for table and figure.")
-@click.option("--sizes", default="64,128,256,512,1024,whole", help="Cells per patch; 'whole' for all at once.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder for table and figure."
+)
+@click.option(
+    "--sizes", default="64,128,256,512,1024,whole", metavar="N,N,...", help="Cells per patch; 'whole' for all at once."
+)
 @click.option("--sample", type=click.IntRange(30), help="Cells to use, drawn by the seed. Default: all.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the sample and of every layout.")
 @read_options(spatial=True)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Whether the training targets suffice.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder for numbers, tables, figures.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="New folder for numbers, tables, figures.",
+)
 @click.option(
     "--sizes",
     default="128,256",

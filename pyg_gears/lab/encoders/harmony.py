@@ -54,5 +54,5 @@ def imported_harmony() -> Any:
     try:
         import harmonypy
     except ImportError as error:
-        raise ImportError("Harmony needs harmonypy: pip install pyg_gears[harmony]") from error
+        raise ImportError("Harmony needs harmonypy: pip install 'pyg-gears[harmony]'") from error
     return harmonypy

@@ -354,10 +354,10 @@ def test_bad_input_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
         with pytest.raises(InputError, match=text):
             check_batch_effect(slides, **arguments)
     monkeypatch.setitem(sys.modules, "harmonypy", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[harmony\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[harmony\]'"):
         check_batch_effect([a, b], out, cells, held_out=(), harmony=True)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[plot\]'"):
         check_batch_effect([a, b], out, cells, held_out=())
     assert not out.exists()
 

@@ -65,5 +65,5 @@ def test_the_row_is_corrected_on_all_slides_at_once() -> None:
 
 def test_without_the_package_the_hint_comes_first(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "harmonypy", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[harmony\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[harmony\]'"):
         harmonize(shifted())

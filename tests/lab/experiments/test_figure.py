@@ -43,5 +43,5 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch) -> None:
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[plot\]'"):
         figure_style.check_figures()

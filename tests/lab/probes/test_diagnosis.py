@@ -16,9 +16,9 @@ from pyg_gears.lab.probes import collapse_rate, gap_decomposition, gate_probe, g
 from pyg_gears.lab.probes.diagnosis import check_diagnosis, diagnose, diagnosis_probes, fixed_minisets
 from pyg_gears.lab.probes.focus_maps import QUERIES
 from pyg_gears.training import Recipe
+from pyg_gears.training.build_model import build_model
 from pyg_gears.training.oracle import mean_energies
 from pyg_gears.training.preparation import Prepared, prepare
-from pyg_gears.training.structure_training import build_model
 
 FEW = (gap_decomposition.PROBE, collapse_rate.PROBE)
 FIGURES = {
@@ -210,7 +210,7 @@ def test_checks_come_first(files, tmp_path, monkeypatch) -> None:
         with pytest.raises(InputError, match=text):
             check_diagnosis(paths, **arguments)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_gears\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install 'pyg-gears\[plot\]'"):
         check_diagnosis([a, b], out, 2)
     assert not out.exists()
 

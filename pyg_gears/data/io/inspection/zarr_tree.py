@@ -17,7 +17,6 @@ from pyg_gears.data.io.inspection.node import Node, Unfit, printable
 from pyg_gears.data.io.inspection.zarr_listing import Listing, list_store
 from pyg_gears.data.io.inspection.zarr_metadata import ArrayMetadata, array_metadata, parse
 
-_METADATA = (".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json")
 _STRING_BYTES = 57
 
 
