@@ -104,23 +104,32 @@ def _partition(n: int, size: int, rng: np.random.Generator) -> list[Int[np.ndarr
 
 def _cover(graph: csr_array, size: int, cover: int, rng: np.random.Generator) -> Iterator[Int[np.ndarray, " m"]]:
     """Walk patches until every cell is in ``cover`` of them."""
-    seen = np.zeros(graph.shape[0], dtype=np.int64)
+    seen, visited = np.zeros(graph.shape[0], dtype=np.int64), np.zeros(graph.shape[0], dtype=bool)
     for level in range(1, cover + 1):
         # Every cell gets its turn in a random order; those that are covered by then are skipped.
         for cell in rng.permutation(len(seen)):
             if seen[cell] < level:
-                patch = _walk(graph, int(cell), size, seen, level, rng)
+                patch = _walk(graph, int(cell), size, seen, level, visited, rng)
                 seen[patch] += 1
                 yield patch
 
 
 def _walk(
-    graph: csr_array, seed: int, size: int, seen: Int[np.ndarray, " n"], level: int, rng: np.random.Generator
+    graph: csr_array,
+    seed: int,
+    size: int,
+    seen: Int[np.ndarray, " n"],
+    level: int,
+    visited: Bool[np.ndarray, " n"],
+    rng: np.random.Generator,
 ) -> Int[np.ndarray, " m"]:
-    """The ``size`` cells that walkers from ``seed`` visit most; cells seen fewer than ``level`` times count sixteenfold."""
+    """The ``size`` cells that walkers from ``seed`` visit most; cells seen fewer than ``level`` times count sixteenfold.
+
+    ``visited`` is false everywhere, before and after: made once, as it is as long as the query.
+    """
     here = np.full(WALKERS, seed)
     trace = [here[:1]]
-    found = 0
+    visited[seed], found = True, 1
     for step in range(1, 64 * max(1, -(-size // WALKERS)) + 1):
         pick = rng.random((2, WALKERS))
         first_edge = graph.indptr[here]
@@ -128,15 +137,16 @@ def _walk(
         here = np.where(pick[1] < min(RESTART / size, 0.5), seed, onward)
         trace.append(here)
         if step % 8 == 0:
-            visited, first, visits = np.unique(np.concatenate(trace), return_index=True, return_counts=True)
-            found = len(visited)
+            last = np.concatenate(trace[-8:])
+            found += len(np.unique(last[~visited[last]]))
+            visited[last] = True
             if found >= 8 * size:
                 break
-    else:
-        visited, first, visits = np.unique(np.concatenate(trace), return_index=True, return_counts=True)
-    score = visits * np.where(seen[visited] < level, 16.0, 1.0)
-    score[visited == seed] = np.inf
-    patch = visited[np.lexsort((first, -score))[:size]].astype(np.int64)
+    cells, first, visits = np.unique(np.concatenate(trace), return_index=True, return_counts=True)
+    visited[cells] = False
+    score = visits * np.where(seen[cells] < level, 16.0, 1.0)
+    score[cells == seed] = np.inf
+    patch = cells[np.lexsort((first, -score))[:size]].astype(np.int64)
     # Where the walkers stay in a small pocket, its surroundings fill the patch.
     return _filled(patch, _breadth_first(graph, seed), size) if len(patch) < size else patch
 
