@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyg_gears.data.io.positions import likely_positions
-from pyg_gears.errors import argument
+from pyg_gears.errors import argument, assigned
 from pyg_gears.report.evaluation_input import EvaluationInput
 from pyg_gears.report.true_positions import truth_place
 
@@ -22,9 +22,11 @@ def evaluation_notes(given: EvaluationInput) -> list[str]:
             for name in likely_positions(tables, list(map(str, given.adata.obs.columns)))
             if name != given.truth_key
         ]
+        remedy = f" If they are in {others[0]}, add {assigned('truth_key', others[0], '--truth')}" if others else ""
+        remedy += f" (or {', '.join(others[1:3])})" * (len(others) > 1) + "." * bool(others)
         notes.append(
             f"No true positions in {truth_place(given.adata, given.truth_key)}: only checks that need no truth were made."
-            + "".join(f" If {name} holds them, name it in {argument('truth_key', '--truth')}." for name in others[:1])
+            + remedy
         )
     if not given.slides:
         notes.append("No reference slide was named: no rivals were computed.")

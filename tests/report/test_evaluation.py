@@ -11,7 +11,7 @@ import pytest
 from scipy.sparse import csr_array, csr_matrix
 
 from pyg_gears.data import Slide, write_layout, write_slide
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, arguments_are_options
 from pyg_gears.metrics import BETTER, community_purity, evaluate_layout
 from pyg_gears.report import evaluate, format_table
 from pyg_gears.report.layout_page import write_layout_page
@@ -124,7 +124,9 @@ def test_without_truth_only_label_free_checks(tmp_path: Path) -> None:
 def test_positions_under_another_name_are_pointed_to(tmp_path: Path) -> None:
     path, _, _ = _layout_file(tmp_path, obsm="spatial_true", types=False)
     table = format_table(evaluate(path))
-    assert "checks that need no truth were made. If spatial_true holds them, name it in truth_key." in table
+    assert "checks that need no truth were made. If they are in spatial_true, add truth_key='spatial_true'." in table
+    with arguments_are_options():
+        assert "add --truth spatial_true." in format_table(evaluate(path))
 
 
 def test_named_truth_and_figures_without_references(tmp_path: Path) -> None:
