@@ -80,8 +80,9 @@ class Gears:
         (torchrun, srun) fit one model together, if each makes this call; see ``training.devices`` and docs/cluster.md.
 
         Args:
-            slides: Slides with positions, each a path, an AnnData or a ``Slide``: a list (a file is named by its stem, an AnnData
-                "slide_0", "slide_1", ... by its place), or a dict of them by name.
+            slides: Slides with positions, each a path, an AnnData or a ``Slide``: a list (a file is named by its stem, or as
+                docs/files.md says where several share it, an AnnData "slide_0", "slide_1", ... by its place), or a dict of them
+                by name.
             cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that
                 brings them to the training spots (``embedding.adapter``). Of more than 20,000, as many are drawn by the seed.
             validate: Name of the slide that is held out in the first round, for early stopping and confidence; by default the

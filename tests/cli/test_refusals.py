@@ -40,8 +40,7 @@ CASES = {
     "--help": "Commands:",
     "fit --help": "--resume",
     FIT + "--validate slide_9": "expected --validate to name one of the slides slide_0, slide_1, found 'slide_9'",
-    FIT
-    + "--validate x/slide_1.h5ad": "found 'x/slide_1.h5ad' (did you mean 'slide_1'?); use the name of its file without .h5ad",
+    FIT + "--validate x/slide_1.h5ad": "found 'x/slide_1.h5ad' (did you mean 'slide_1'?); use one of these names",
     FIT + "--set training.epochz=3": "did you mean 'epochs'?",
     FIT + "--set training.lr=inf": "expected training.lr to be a finite number",
     FIT + "--config odd.yaml": "expected training.epochs to be",
