@@ -179,7 +179,11 @@ def test_missing_matplotlib_is_named_and_leaves_nothing(tmp_path: Path, monkeypa
         (
             {"truth_key": "nowhere"},
             r"expected positions in obsm\['nowhere'\] or two columns of obs like 'x,y', found obsm \['X_gears', 'spatial'\] .*; "
-            "name one of them with truth_key",
+            "name them with truth_key='spatial'",
+        ),
+        (
+            {"truth_key": "X_gears"},
+            r"true positions, found truth_key to name the layout, obsm\['X_gears'\]; name positions",
         ),
         ({"label_key": "nothing"}, r"expected cell types in obs\['nothing'\], found columns cell_type"),
         ({"references": ["missing.h5ad"]}, r"an .h5ad file at .*missing\.h5ad, found nothing"),
