@@ -65,14 +65,16 @@ def check_once(slides: Sequence[Given]) -> None:
     Raises:
         InputError: for the same object, or the same file.
     """
-    first: dict[object, int] = {}
+    first: dict[object, tuple[int, Given]] = {}
     for number, slide in enumerate(slides):
-        key = named_path(slide).path.resolve() if isinstance(slide, str | os.PathLike) else id(slide)
+        path = slide if isinstance(slide, str | os.PathLike) else None
+        key = id(slide) if path is None else named_path(path).path.resolve()
+        place, other = first.setdefault(key, (number, slide))
         expect(
-            key not in first,
-            f"expected every slide once, found the same one in places {first.get(key)} and {number}; leave one out.",
+            place == number,
+            f"expected every slide once, found the same {f'file as {other} and as {slide}' if path else 'one'} in places "
+            f"{place} and {number}; leave one out.",
         )
-        first[key] = number
 
 
 def given_cells(cells: Given, genes: Sequence[str] | None = None, *, fit_seed: int | None = None) -> Slide:
