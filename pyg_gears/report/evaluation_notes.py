@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyg_gears.data.io.positions import likely_positions
+from pyg_gears.data.same_spots import same_spots
 from pyg_gears.errors import argument, assigned
 from pyg_gears.report.evaluation_input import EvaluationInput
 from pyg_gears.report.true_positions import truth_place
@@ -30,6 +31,12 @@ def evaluation_notes(given: EvaluationInput) -> list[str]:
         )
     if not given.slides:
         notes.append("No reference slide was named: no rivals were computed.")
+    known = [slide.name for slide in given.slides if given.truth is not None and same_spots(given.cells, slide)]
+    if known:
+        notes.append(
+            f"The cells are spots of {', '.join(known)}: rivals, and models, that learned from their places do better than on "
+            "new cells. Evaluate the layout of another section."
+        )
     if given.labels is None:
         notes.append(
             f"No column of cell types was found: no purity was computed (name one with {argument('label_key')})."
