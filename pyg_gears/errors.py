@@ -6,6 +6,7 @@ import difflib
 import errno
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -75,8 +76,13 @@ def argument(name: str, option: str | None = None) -> str:
     return (option or f"--{name.replace('_', '-')}") if _as_options else name
 
 
-def assigned(name: str, value: str) -> str:
+def assigned(name: str, value: str, option: str | None = None) -> str:
     """An argument with its value, as the reader of an error would write it.
+
+    Args:
+        name: In Python.
+        value: The value; quoted for the command line where a shell would part it.
+        option: On the command line; ``--`` and the name if omitted.
 
     >>> assigned("layer", "counts")
     "layer='counts'"
@@ -84,7 +90,7 @@ def assigned(name: str, value: str) -> str:
     ...     assigned("layer", "counts")
     '--layer counts'
     """
-    return f"{argument(name)} {value}" if _as_options else f"{name}={value!r}"
+    return f"{argument(name, option)} {shlex.quote(value)}" if _as_options else f"{name}={value!r}"
 
 
 def described(value: object) -> str:

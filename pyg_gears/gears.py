@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.data.gene_overlap import FEW_SHARED
 from pyg_gears.data.io.given import Given, given_cells, given_slides
 from pyg_gears.data.leftovers import remove_parts
+from pyg_gears.data.same_spots import same_spots
 from pyg_gears.devices import find_device, own_defaults
 from pyg_gears.encoders import Encoder, SCAdapter, TrainingGenes
 from pyg_gears.errors import expect
@@ -80,8 +82,9 @@ class Gears:
         (torchrun, srun) fit one model together, if each makes this call; see ``training.devices`` and docs/cluster.md.
 
         Args:
-            slides: Slides with positions, each a path, an AnnData or a ``Slide``: a list (a file is named by its stem, an AnnData
-                "slide_0", "slide_1", ... by its place), or a dict of them by name.
+            slides: Slides with positions, each a path, an AnnData or a ``Slide``: a list (a file is named by its stem, or as
+                docs/files.md says where several share it, an AnnData "slide_0", "slide_1", ... by its place), or a dict of them
+                by name.
             cells: Cells without positions, likewise; their expression joins the encoder's fit, and an adapter is fitted that
                 brings them to the training spots (``embedding.adapter``). Of more than 20,000, as many are drawn by the seed.
             validate: Name of the slide that is held out in the first round, for early stopping and confidence; by default the
@@ -224,7 +227,14 @@ def _adapter(recipe: Recipe, parts: Parts, encoder: Encoder, support: TrainingSu
 
 
 def _advise(parts: Parts) -> None:
-    """Say at once what a user would learn from a refusal of the cells after the training."""
+    """Say at once what would be learned from a refusal of the cells after the training, or never."""
+    for one, other in combinations(parts.slides, 2):
+        if same_spots(one, other):
+            warnings.warn(
+                f"{one.name} and {other.name} hold the same spots, so what is held out may be trained on, and confidence comes "
+                "out too high; leave one of them out.",
+                stacklevel=3,
+            )
     if parts.cells is None and (len(parts.names) == 1 or len(parts.genes) < FEW_SHARED):
         source = f"of {parts.names[0]} alone" if len(parts.names) == 1 else f"of {len(parts.names)} slides"
         warnings.warn(

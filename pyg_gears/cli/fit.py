@@ -41,8 +41,8 @@ PRESET_HELP = (
 @click.option(
     "--validate",
     metavar="NAME",
-    help="Slide held out at first, to calibrate confidence: its file's name without .h5ad. Default: the last of three or more, "
-    "else a block of each. Then the model is trained on all slides.",
+    help="Slide held out at first, to calibrate confidence: its file's name without .h5ad, as fit prints it. Default: the "
+    "last of three or more, else a block of each. Then the model is trained on all slides.",
 )
 @click.option("--preset", default="standard", type=PresetName(), help=PRESET_HELP)
 @click.option(
@@ -76,7 +76,8 @@ def fit(
     """Learn from slides how expression relates to place, and write a model folder.
 
     A slide is an .h5ad with raw counts in X and positions in obsm["spatial"], a Space Ranger folder, or another format of
-    docs/files.md. NAME=path gives it another name than its file's. One slide is enough; three or more are better.
+    docs/files.md. NAME=path gives it another name than its file's; slides that share one are
+    told apart by their folders. One slide is enough; three or more are better.
 
     Started by torchrun or srun, several processes train each model together (training.devices); see docs/cluster.md.
     """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pyg_gears.data.io.positions import likely_positions
-from pyg_gears.errors import argument
+from pyg_gears.data.same_spots import same_spots
+from pyg_gears.errors import argument, assigned
 from pyg_gears.report.evaluation_input import EvaluationInput
 from pyg_gears.report.true_positions import truth_place
 
@@ -22,12 +23,20 @@ def evaluation_notes(given: EvaluationInput) -> list[str]:
             for name in likely_positions(tables, list(map(str, given.adata.obs.columns)))
             if name != given.truth_key
         ]
+        remedy = f" If they are in {others[0]}, add {assigned('truth_key', others[0], '--truth')}" if others else ""
+        remedy += f" (or {', '.join(others[1:3])})" * (len(others) > 1) + "." * bool(others)
         notes.append(
             f"No true positions in {truth_place(given.adata, given.truth_key)}: only checks that need no truth were made."
-            + "".join(f" If {name} holds them, name it in {argument('truth_key', '--truth')}." for name in others[:1])
+            + remedy
         )
     if not given.slides:
         notes.append("No reference slide was named: no rivals were computed.")
+    known = [slide.name for slide in given.slides if given.truth is not None and same_spots(given.cells, slide)]
+    if known:
+        notes.append(
+            f"The cells are spots of {', '.join(known)}: rivals, and models, that learned from their places do better than on "
+            "new cells. Evaluate the layout of another section."
+        )
     if given.labels is None:
         notes.append(
             f"No column of cell types was found: no purity was computed (name one with {argument('label_key')})."

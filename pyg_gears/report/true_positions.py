@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyg_gears.data.io.anndata_source import AnnDataSource
 from pyg_gears.data.io.positions import read_positions
-from pyg_gears.errors import argument
+from pyg_gears.errors import argument, expect
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyg_gears.typing import FloatArray
 
 DEFAULT_TRUTH = "spatial"
+LAYOUT = "X_gears"
 
 
 def true_positions(adata: AnnData, key: str, name: str) -> FloatArray | None:
@@ -25,11 +26,17 @@ def true_positions(adata: AnnData, key: str, name: str) -> FloatArray | None:
         name: Name of the file.
 
     Raises:
-        InputError: when another name is not there, or for what is not two numbers for each cell; entries may be NaN.
+        InputError: when another name is not there or is that of the layout, or for what is not two numbers for each cell;
+            entries may be NaN.
     """
     if key == DEFAULT_TRUTH and key not in adata.obsm:
         return None
-    return read_positions(AnnDataSource(adata, name), key, called=argument("truth_key", "--truth"))
+    expect(
+        key != LAYOUT,
+        f"{name}: expected true positions, found {argument('truth_key', '--truth')} to name the layout, obsm[{LAYOUT!r}]; name "
+        "positions that were measured, or leave it out.",
+    )
+    return read_positions(AnnDataSource(adata, name), key, "truth_key", "--truth")
 
 
 def truth_place(adata: AnnData, key: str) -> str:

@@ -34,7 +34,7 @@ def check_held_out(names: Sequence[str], validate: str | None) -> None:
         expect(
             validate in names,
             f"expected {argument('validate')} to name one of the slides {', '.join(names)}, found {validate!r}"
-            f"{nearest_name(Path(str(validate)).stem, names)}; use the name of its file without .h5ad.",
+            f"{nearest_name(Path(str(validate)).stem, names)}; use one of these names.",
         )
         expect(
             len(names) > 1,

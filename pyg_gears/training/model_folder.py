@@ -19,5 +19,13 @@ def model_file(folder: Path) -> Path:
         InputError: when there is none.
     """
     file = folder / FILE
-    expect(file.is_file(), f"expected a model folder at {folder}, found none; run `pyg-gears fit` first.")
+    found, remedy = "none", "run `pyg-gears fit` first"
+    if folder.is_file():
+        found, remedy = (
+            "a file",
+            f"pass the folder {folder.parent}" if folder.name == FILE else "pass the folder that fit wrote",
+        )
+    elif (folder / "work").is_dir():
+        found, remedy = "a fit that was stopped", "repeat its command with --resume"
+    expect(file.is_file(), f"expected a model folder at {folder}, found {found}; {remedy}.")
     return file

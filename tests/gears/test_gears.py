@@ -13,7 +13,7 @@ import torch
 from anndata import AnnData
 from scipy.sparse import csr_array
 
-from pyg_gears import FittedGears, Gears, fitted_gears, load
+from pyg_gears import FittedGears, Gears, Recipe, fitted_gears, load
 from pyg_gears.data import pseudo_spots
 from pyg_gears.data.folder_lock import locked_folder
 from pyg_gears.encoders import LearnedEncoder
@@ -417,3 +417,13 @@ def test_a_model_in_the_home_folder(fitted, tmp_path, monkeypatch) -> None:
     fitted.save("~/model")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
     assert FittedGears.load("~/model").report == fitted.report
+
+
+def test_one_section_in_two_slides_is_pointed_out(tissue, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tissue.slides[:2]
+    filtered = replace(first.select(np.arange(0, len(first), 2)), name="filtered")
+    monkeypatch.setattr(Gears, "_fit", lambda *_: None)
+    gears = Gears(Recipe.preset("quick"))
+    with pytest.warns(UserWarning, match=f"{first.name} and filtered hold the same spots, so what is held out may be"):
+        gears.fit([first, second, filtered], tissue.cells)
+    gears.fit([first, second], tissue.cells)

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, csr_matrix
 
-from pyg_gears.data import Slide, write_layout, write_slide
-from pyg_gears.errors import InputError
+from pyg_gears.data import ReadOptions, Slide, write_layout, write_slide
+from pyg_gears.errors import InputError, arguments_are_options
 from pyg_gears.metrics import BETTER, community_purity, evaluate_layout
 from pyg_gears.report import evaluate, format_table
+from pyg_gears.report.evaluation_input import read_evaluation_input
+from pyg_gears.report.evaluation_notes import evaluation_notes
 from pyg_gears.report.layout_page import write_layout_page
 
 FIGURES = {
@@ -124,7 +126,20 @@ def test_without_truth_only_label_free_checks(tmp_path: Path) -> None:
 def test_positions_under_another_name_are_pointed_to(tmp_path: Path) -> None:
     path, _, _ = _layout_file(tmp_path, obsm="spatial_true", types=False)
     table = format_table(evaluate(path))
-    assert "checks that need no truth were made. If spatial_true holds them, name it in truth_key." in table
+    assert "checks that need no truth were made. If they are in spatial_true, add truth_key='spatial_true'." in table
+    with arguments_are_options():
+        assert "add --truth spatial_true." in format_table(evaluate(path))
+
+
+def test_cells_that_are_spots_of_a_reference_are_pointed_out(tmp_path: Path) -> None:
+    path, _, _ = _layout_file(tmp_path)
+    same = tmp_path / "same.h5ad"
+    write_slide(same, _slide("cells", 90, 0))
+    other = _reference(tmp_path)
+    for files, said in (([other], False), ([other, same], True)):
+        given = read_evaluation_input(path, "spatial", files, (None, None), None, ReadOptions())
+        notes = " ".join(evaluation_notes(given))
+        assert ("The cells are spots of same: rivals" in notes) == said
 
 
 def test_named_truth_and_figures_without_references(tmp_path: Path) -> None:
@@ -177,7 +192,11 @@ def test_missing_matplotlib_is_named_and_leaves_nothing(tmp_path: Path, monkeypa
         (
             {"truth_key": "nowhere"},
             r"expected positions in obsm\['nowhere'\] or two columns of obs like 'x,y', found obsm \['X_gears', 'spatial'\] .*; "
-            "name one of them with truth_key",
+            "name them with truth_key='spatial'",
+        ),
+        (
+            {"truth_key": "X_gears"},
+            r"true positions, found truth_key to name the layout, obsm\['X_gears'\]; name positions",
         ),
         ({"label_key": "nothing"}, r"expected cell types in obs\['nothing'\], found columns cell_type"),
         ({"references": ["missing.h5ad"]}, r"an .h5ad file at .*missing\.h5ad, found nothing"),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from pyg_gears.data.io.anndata_source import AnnDataSource
-from pyg_gears.data.io.named_path import named_path
+from pyg_gears.data.io.named_path import NamedPath, named_path
 from pyg_gears.data.io.open_source import open_source
 from pyg_gears.data.io.read_options import ReadChoices, ReadOptions
 from pyg_gears.data.io.source import Source
@@ -41,7 +39,7 @@ class H5adSummary(NamedTuple):
 
 
 @contextmanager
-def named_source(path: FilePath) -> Iterator[Source]:
+def named_source(path: FilePath | NamedPath) -> Iterator[Source]:
     """The table in a file, open while the block runs.
 
     Args:
@@ -50,10 +48,8 @@ def named_source(path: FilePath) -> Iterator[Source]:
     Raises:
         InputError: for a file that is missing, damaged or of another format, or a name that cannot be part of a file's.
     """
-    name, file_path = named_path(path)
-    with open_source(file_path) as source:
-        if file_path != Path(os.path.expanduser(path)):
-            source.name = name
+    name, file_path = path if isinstance(path, NamedPath) else named_path(path)
+    with open_source(file_path, name) as source:
         yield source
 
 
@@ -82,6 +78,16 @@ def read_slide(path: FilePath, options: ReadOptions = DEFAULT, **choices: Unpack
         InputError: when the file is not a usable slide.
     """
     return _one(read_slides(path, options, **choices))
+
+
+def read_named_slide(path: NamedPath) -> Slide:
+    """Read a file that is one section under a name that was chosen for it.
+
+    Raises:
+        InputError: when the file is not a usable slide.
+    """
+    with named_source(path) as source:
+        return _one(check_structure(source, DEFAULT, spatial=True).read())
 
 
 def read_cells(

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from pyg_gears.data.io.anndata_in import DEFAULT, named_source
+from pyg_gears.data.io.named_path import named_paths
 from pyg_gears.data.io.options_of_files import options_of_files
 from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.data.io.structure import Structure, check_structure
@@ -55,7 +56,8 @@ def checked_files(
     """Open files, check their structure in milliseconds, and hand out what reads them while the block runs.
 
     Args:
-        slides: ``.h5ad`` files of sections, each possibly written ``NAME=path``.
+        slides: ``.h5ad`` files of sections, each possibly written ``NAME=path``; others that share a name are told apart by their
+            folders.
         cells: An ``.h5ad`` file of dissociated cells.
         options: How all files are understood.
 
@@ -63,7 +65,7 @@ def checked_files(
         InputError: for the first file that is missing, damaged, or not what it should be.
     """
     with ExitStack() as stack:
-        sections = [stack.enter_context(named_source(path)) for path in slides]
+        sections = [stack.enter_context(named_source(path)) for path in named_paths(slides)]
         query = None if cells is None else stack.enter_context(named_source(cells))
         each = options_of_files(options, sections, query)
         checked = [check_structure(source, one, spatial=True) for source, one in zip(sections, each, strict=False)]

@@ -35,10 +35,12 @@ def table_key(source: Source, layer: str | None) -> str:
     layers = sorted(source.keys("layers"))
     if layer not in layers and layer == "raw" and source.has("raw/X"):
         return "raw/X"
+    others = [*layers, *["raw"] * source.has("raw/X")]
+    remedy = f"name one of them with {argument('layer')}" if others else f"leave out {argument('layer')} to read X"
     expect(
         layer in layers,
-        f"{source.name}: expected a layer {layer!r}, found {', '.join(layers) or 'no layers'}"
-        f"{nearest_name(layer, layers)}; name one of them with {argument('layer')}.",
+        f"{source.name}: expected a layer {layer!r}, found {', '.join(others) or 'no layers'}"
+        f"{nearest_name(layer, others)}; {remedy}.",
     )
     return f"layers/{layer}"
 

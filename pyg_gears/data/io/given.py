@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyg_gears.data import cells_from_anndata, read_cells, read_slide, slide_from_anndata
+from pyg_gears.data import cells_from_anndata, read_cells, slide_from_anndata
 from pyg_gears.data.cell_draw import cell_draw
-from pyg_gears.data.io.named_path import named_path
+from pyg_gears.data.io.anndata_in import read_named_slide
+from pyg_gears.data.io.named_path import NamedPath, named_path, named_paths
 from pyg_gears.data.slide import Slide, check_cells, check_slide
 from pyg_gears.errors import InputError, expect
 from pyg_gears.typing import FilePath
@@ -25,7 +26,8 @@ def given_slides(slides: Iterable[Given] | Mapping[str, Given]) -> list[Slide]:
     """The slides of a list, or of a mapping from their names.
 
     Args:
-        slides: A file is named by its stem, an AnnData "slide_0", "slide_1", ... by its place; a mapping names all of them.
+        slides: A file is named by its stem (files that share it also by the folders that tell them apart), an AnnData "slide_0",
+            "slide_1", ... by its place; a mapping names all of them.
 
     Raises:
         InputError: for anything else, none, a slide that is given twice, or one that cannot be used.
@@ -50,7 +52,11 @@ def given_slides(slides: Iterable[Given] | Mapping[str, Given]) -> list[Slide]:
         named = [(None, slide) for slide in slides]
     expect(len(named) > 0, f"expected at least one slide, found none; {remedy}.")
     check_once([slide for _, slide in named])
-    return [_slide(slide, name, number) for number, (name, slide) in enumerate(named)]
+    files = iter(named_paths([slide for _, slide in named if isinstance(slide, str | os.PathLike)]))
+    return [
+        _slide(next(files) if isinstance(slide, str | os.PathLike) else slide, name, number)
+        for number, (name, slide) in enumerate(named)
+    ]
 
 
 def check_once(slides: Sequence[Given]) -> None:
@@ -59,14 +65,16 @@ def check_once(slides: Sequence[Given]) -> None:
     Raises:
         InputError: for the same object, or the same file.
     """
-    first: dict[object, int] = {}
+    first: dict[object, tuple[int, Given]] = {}
     for number, slide in enumerate(slides):
-        key = named_path(slide).path.resolve() if isinstance(slide, str | os.PathLike) else id(slide)
+        path = slide if isinstance(slide, str | os.PathLike) else None
+        key = id(slide) if path is None else named_path(path).path.resolve()
+        place, other = first.setdefault(key, (number, slide))
         expect(
-            key not in first,
-            f"expected every slide once, found the same one in places {first.get(key)} and {number}; leave one out.",
+            place == number,
+            f"expected every slide once, found the same {f'file as {other} and as {slide}' if path else 'one'} in places "
+            f"{place} and {number}; leave one out.",
         )
-        first[key] = number
 
 
 def given_cells(cells: Given, genes: Sequence[str] | None = None, *, fit_seed: int | None = None) -> Slide:
@@ -104,8 +112,8 @@ def _slide(slide: Any, name: str | None, number: int) -> Slide:
     if isinstance(slide, Slide):
         check_slide(slide)
         found = slide
-    elif isinstance(slide, str | os.PathLike):
-        found = read_slide(slide)
+    elif isinstance(slide, NamedPath):
+        return read_named_slide(slide if name is None else NamedPath(name, slide.path))
     else:
         raise InputError(
             f"expected slides as AnnData, paths or Slide, found {_kind(slide)} in place {number}; pass one of these."

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyg_gears.data.io.anndata_source import AnnDataSource
+from pyg_gears.data.io.default_name import default_name
 from pyg_gears.data.io.inspection import inspect_file
 from pyg_gears.data.io.open_h5ad import open_h5ad
 from pyg_gears.data.io.open_zarr import is_zarr, open_zarr
 from pyg_gears.data.io.other_folders import other_folder
 from pyg_gears.data.io.source import Source
-from pyg_gears.data.io.space_ranger import ranger_folder, ranger_name, read_ranger
+from pyg_gears.data.io.space_ranger import ranger_folder, read_ranger
 from pyg_gears.data.io.stored_source import StoredSource
 from pyg_gears.data.io.tenx_folder import is_tenx_folder, read_tenx_folder
 from pyg_gears.data.io.tenx_matrix import read_tenx
@@ -38,7 +39,7 @@ _CONVERSIONS = {
 
 
 @contextmanager
-def open_source(path: FilePath) -> Iterator[Source]:
+def open_source(path: FilePath, name: str | None = None) -> Iterator[Source]:
     """The table at a path, open while the block runs; the format is told by the content, not by the name.
 
     Formats: ``.h5ad``; ``.h5`` of 10x Genomics; AnnData in a zarr store, zipped or not; the table of a SpatialData store;
@@ -47,37 +48,38 @@ def open_source(path: FilePath) -> Iterator[Source]:
 
     Args:
         path: File or folder.
+        name: Name of the slide; by default that of :func:`~pyg_gears.data.io.default_name.default_name`.
 
     Raises:
         InputError: for one that is missing, damaged, unsafe or of a format that is not read.
     """
     path = Path(path)
+    name = name or default_name(path)
     if path.is_dir():
-        with _open_folder(path) as source:
+        with _open_folder(path, name) as source:
             yield source
     elif path.is_file() and zipfile.is_zipfile(path) and ".zarr" in path.suffixes:
-        with open_zarr(path) as source:
+        with open_zarr(path, name) as source:
             yield source
     else:
         _refuse_other_formats(path)
         if inspect_file(path, "hdf5") == "10x":
-            yield _in_memory(read_tenx(path), path.stem, path)
+            yield _in_memory(read_tenx(path, name), name, path)
             return
         with open_h5ad(path) as file:
-            yield StoredSource(file, str(path))
+            yield StoredSource(file, str(path), name)
 
 
 @contextmanager
-def _open_folder(path: Path) -> Iterator[Source]:
+def _open_folder(path: Path, name: str) -> Iterator[Source]:
     folder = ranger_folder(path)
     if is_zarr(path):
-        with open_zarr(path) as source:
+        with open_zarr(path, name) as source:
             yield source
     elif folder is not None:
-        name = ranger_name(path)
         yield _in_memory(read_ranger(folder, name), name, path)
     elif is_tenx_folder(path):
-        yield _in_memory(read_tenx_folder(path, path.name), path.name, path)
+        yield _in_memory(read_tenx_folder(path, name), name, path)
     else:
         raise InputError(f"expected an .h5ad file at {path}{_OR}, found a folder {other_folder(path)}.")
 

@@ -22,7 +22,7 @@ def is_zarr(path: FilePath) -> bool:
 
 
 @contextmanager
-def open_zarr(path: FilePath) -> Iterator[StoredSource]:
+def open_zarr(path: FilePath, name: str | None = None) -> Iterator[StoredSource]:
     """An open store, once a child process has looked through it.
 
     Of a SpatialData store only its table is looked through and read: an AnnData, with positions in ``obsm["spatial"]``.
@@ -31,6 +31,7 @@ def open_zarr(path: FilePath) -> Iterator[StoredSource]:
 
     Args:
         path: A folder, or a zip archive of one.
+        name: Name of the slide; that of the store if omitted.
 
     Raises:
         InputError: for a store that is damaged, unsafe, or holds no table or several.
@@ -49,7 +50,7 @@ def open_zarr(path: FilePath) -> Iterator[StoredSource]:
         # Consolidated metadata may contradict the elements, which are what was looked through.
         root = zarr.open_group(store, mode="r", path=folder, use_consolidated=False)
     try:
-        yield StoredSource(root, str(path), _name(path))
+        yield StoredSource(root, str(path), name or zarr_name(path))
     finally:
         root.store.close()
 
@@ -70,7 +71,8 @@ def _folder_in_archive(path: Path) -> str:
     return ""
 
 
-def _name(path: Path) -> str:
+def zarr_name(path: Path) -> str:
+    """Name of a store: its own without the ending, also for a table in it that is named by its path."""
     inside = path.parent.name in ("tables", "table") and is_zarr(path.parent)
     return (path.parent.parent if inside else path).name.removesuffix(".zip").removesuffix(".zarr")
 

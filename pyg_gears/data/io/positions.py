@@ -41,25 +41,26 @@ COLUMNS = (
 """Names of positions in ``obs``, in lower case."""
 
 
-def read_positions(source: Source, key: str | None, called: str | None = None) -> np.ndarray:
+def read_positions(source: Source, key: str | None, name: str = "spatial_key", option: str | None = None) -> np.ndarray:
     """Positions as float64 (n, 2); text is converted where it is numbers.
 
     Args:
         source: The table.
         key: Name in ``obsm``, or two columns of ``obs`` with a comma between them; "spatial" for None.
-        called: What the reader of an error calls the key; the field of ``ReadOptions`` if omitted.
+        name: What the key is called in Python, for errors.
+        option: What it is called on the command line; ``--`` and the name if omitted.
 
     Raises:
         InputError: for none, for others than two columns, or for what is no number; entries may be NaN.
     """
-    name, tables, columns = source.name, sorted(source.keys("obsm")), sorted(source.keys("obs"))
+    title, tables, columns = source.name, sorted(source.keys("obsm")), sorted(source.keys("obs"))
     wanted = "spatial" if key is None else key
     if wanted in tables:
         where = f"obsm[{wanted!r}]"
-        pos = _numbers(name, where, source.read(f"obsm/{wanted}"))
+        pos = _numbers(title, where, source.read(f"obsm/{wanted}"))
     elif key is None:
         raise InputError(
-            f"{name}: expected positions in obsm['spatial'], found {', '.join(tables) or 'none'}; "
+            f"{title}: expected positions in obsm['spatial'], found {', '.join(tables) or 'none'}; "
             f"{_remedy(source, tables, columns)}."
         )
     else:
@@ -67,16 +68,16 @@ def read_positions(source: Source, key: str | None, called: str | None = None) -
         missing = [column for column in pair if column not in columns]
         expect(
             len(pair) == 2 and not missing,
-            f"{name}: expected positions in obsm[{key!r}] or two columns of obs like 'x,y', found obsm {tables} "
+            f"{title}: expected positions in obsm[{key!r}] or two columns of obs like 'x,y', found obsm {tables} "
             f"and obs {', '.join(columns) or 'without columns'}{nearest_name(key, tables)}; "
-            f"name one of them with {called or argument('spatial_key')}.",
+            f"{_named(source, tables, columns, name, option) or f'name one of them with {argument(name, option)}'}.",
         )
         where = f"obs[{pair}]"
-        pos = np.column_stack([_numbers(name, where, read_column(source, "obs", column)) for column in pair])
+        pos = np.column_stack([_numbers(title, where, read_column(source, "obs", column)) for column in pair])
     shape = pos.shape
     expect(
         len(shape) == 2 and shape[1] == 2,
-        f"{name}: expected two-dimensional positions (spots x 2) in {where}, found "
+        f"{title}: expected two-dimensional positions (spots x 2) in {where}, found "
         f"{f'{shape[1]} columns' if len(shape) == 2 else f'shape {shape}'}; "
         "keep the two coordinates in the plane of the section"
         f"{f', such as np.asarray(adata.{where})[:, :2]' if len(shape) == 2 and shape[1] > 2 else ''}.",
@@ -123,14 +124,19 @@ def _remedy(source: Source, tables: list[str], columns: list[str]) -> str:
     where = Path(source.where)
     if not tables and where.exists() and (where.parent / "spatial").is_dir() and ranger_folder(where.parent):
         return f"pass the folder {where.parent}, whose spatial/ holds them"
-    others = likely_positions([key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)], columns)
-    if not others and "spatialdata_attrs" in source.keys("uns"):
+    named = _named(source, tables, columns, "spatial_key")
+    if not named and "spatialdata_attrs" in source.keys("uns"):
         return "put those of the shapes there with spatialdata.get_centroids, since shapes and points are not read"
-    if not others:
+    if not named:
         return f"{_from_tenx(where)}add them (spots x 2), or name them with {argument('spatial_key')}"
-    return f"name them with {assigned('spatial_key', others[0])}" + (
-        f" (or {', '.join(others[1:3])})" if others[1:] else ""
-    )
+    return named
+
+
+def _named(source: Source, tables: list[str], columns: list[str], name: str, option: str | None = None) -> str:
+    """How to name what may be positions, as the reader of an error would write it; "" where nothing may be."""
+    others = likely_positions([key for key in tables if (source.shape(f"obsm/{key}") or (0, 2))[1:] == (2,)], columns)
+    more = f" (or {', '.join(others[1:3])})" if others[1:] else ""
+    return f"name them with {assigned(name, others[0], option)}{more}" if others else ""
 
 
 def _from_tenx(where: Path) -> str:

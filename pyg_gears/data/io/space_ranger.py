@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def ranger_folder(path: FilePath) -> Path | None:
 
 def ranger_name(path: FilePath) -> str:
     """Name of the slide: the folder's, or that of the sample for its ``outs``."""
-    folder = Path(path).resolve()
+    folder = Path(os.path.abspath(path))
     return folder.parent.name if folder.name == "outs" else folder.name
 
 

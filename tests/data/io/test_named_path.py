@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from pyg_gears.data import check_h5ad, read_cells, read_slides, slides_from_anndata
-from pyg_gears.data.io.named_path import named_path
+from pyg_gears.data.io.checked_files import read_files
+from pyg_gears.data.io.given import given_slides
+from pyg_gears.data.io.named_path import named_path, named_paths
 from pyg_gears.data.io.read_options import ReadOptions
 from pyg_gears.errors import InputError
 from tests.data.io.odd_tables import plain_table
@@ -66,3 +68,37 @@ def test_names_that_cannot_be_used(tmp_path: Path) -> None:
         read_slides(f".={tmp_path}/...h5ad")
     with pytest.raises(InputError, match=r"found ''; give another"):
         read_slides(f"={tmp_path}/...h5ad")
+
+
+def test_files_that_share_a_name_are_told_apart_by_the_nearest_folders_that_differ(tmp_path: Path) -> None:
+    def names(*paths: str) -> list[str]:
+        return [slide.name for slide in named_paths([path if "=" in path else tmp_path / path for path in paths])]
+
+    bins = [f"sample{one}/outs/binned_outputs/square_008um" for one in "AB"]
+    assert names(*bins, "sampleB/outs/binned_outputs/square_016um") == [
+        "sampleA_square_008um",
+        "sampleB_square_008um",
+        "square_016um",
+    ]
+    assert names("p1/left/s.h5ad", "p1/right/s.h5ad", "p2/left/s.h5ad") == ["p1_left_s", "p1_right_s", "p2_left_s"]
+    assert names("s.h5ad", "p1/s.h5ad") == [f"{tmp_path.name}_s", "p1_s"]
+    assert names("a/s.h5ad", "s=b/t.h5ad", "c/s.h5ad") == ["a_s", "s", "c_s"]
+    assert names("a/s.h5ad", "a/s.h5") == ["s", "s"]  # refused where slides need names of their own
+    with pytest.raises(InputError, match="the name of a slide to fit"):
+        names(f"{'a' * 180}/s.h5ad", "b/s.h5ad")
+
+
+def test_messages_and_slides_have_the_names_that_tell_them_apart(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "section.h5ad" for folder in ("one", "two")]
+    for file in files:
+        file.parent.mkdir()
+        table = plain_table()
+        table.obs["in_tissue"] = [0] + [1] * (table.n_obs - 1)
+        table.write_h5ad(file)
+    for read in (given_slides, lambda paths: read_files(paths).slides):
+        with pytest.warns(UserWarning, match="1 of 90 spots") as heard:
+            assert [slide.name for slide in read(files)] == ["one_section", "two_section"]
+        assert [str(said.message).partition(":")[0] for said in heard] == ["one_section", "two_section"]
+    with pytest.warns(UserWarning, match="1 of 90 spots") as heard:
+        assert [slide.name for slide in given_slides({"a": files[0], "b": files[1]})] == ["a", "b"]
+    assert [str(said.message).partition(":")[0] for said in heard] == ["a", "b"]

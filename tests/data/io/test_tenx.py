@@ -402,3 +402,14 @@ def test_layouts_of_other_formats_are_h5ad(tmp_path: Path) -> None:
 def test_null_characters_in_a_table_of_text_are_found_before_anything_is_written() -> None:
     with pytest.raises(InputError, match="expected a table of text in t, found null characters in it"):
         rows_of(b"a\tb\nc\0\td\n", "t", "\t")
+
+
+def test_a_folder_is_named_as_its_path_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranger(tmp_path / "run" / "outs")
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample" / "outs").symlink_to(tmp_path / "run" / "outs")
+    assert read_cells(tmp_path / "sample").name == read_cells(tmp_path / "sample" / "outs").name == "sample"
+    monkeypatch.chdir(tmp_path / "run" / "outs")
+    assert read_cells(".").name == read_cells("..").name == "run"
+    monkeypatch.chdir(mtx(tmp_path / "counts"))
+    assert read_cells(".").name == "counts"
