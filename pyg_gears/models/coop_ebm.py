@@ -13,7 +13,6 @@ from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.losses import linear_stress
-from pyg_gears.losses.mean_or_zero import mean_or_zero
 from pyg_gears.losses.membership import membership
 from pyg_gears.models.distance_terms import distance_likelihood, true_pairs, uncertainty_spread
 from pyg_gears.models.gated_model import initial_noise
@@ -146,8 +145,8 @@ class CoopEBM(StructureModel):
         pairs, truth = true_pairs(batch, output.state.size(0), output.state.dtype)
         found = self.head(output.state, pairs)
         terms = {
-            "teaching": lambda: mean_or_zero(
-                (output.initial - self.revised(output.initial, batch, generator)).square().sum(dim=1)
+            "teaching": lambda: (
+                (output.initial - self.revised(output.initial, batch, generator)).square().sum(dim=1).mean()
             ),
             "likelihood": lambda: distance_likelihood(found, truth),
             "spread": lambda: uncertainty_spread(found),

@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.geometry import edge_distance
-from pyg_gears.losses.mean_or_zero import mean_or_zero
 from pyg_gears.losses.membership import membership, target_edges, target_values
 from pyg_gears.nn.distance_head import DistanceHead, PairDistances
 
@@ -39,13 +38,12 @@ def distance_likelihood(found: PairDistances, truth: Float[Tensor, " s"]) -> Flo
         A scalar in nats, up to a constant.
     """
     error = (found.distance.log() - truth.log()).square()
-    return 0.5 * mean_or_zero(error * found.precision + found.log_variance)
+    return 0.5 * (error * found.precision + found.log_variance).mean()
 
 
 def uncertainty_spread(found: PairDistances) -> Float[Tensor, ""]:
     """Variance of the log-variances over the pairs: keeps a few pairs from counting for all."""
-    spread = found.log_variance
-    return spread.var(correction=0) if spread.numel() else spread.sum()
+    return found.log_variance.var(correction=0)
 
 
 def triangle_hinge(
@@ -59,8 +57,6 @@ def triangle_hinge(
         batch: Batch or one graph; its membership is read.
         generator: Source of the triples, on the CPU; torch's global one if omitted.
     """
-    if state.size(0) == 0:
-        return state.sum()
     members = membership(batch, state.size(0), state.device)
     draw = torch.rand(3, TRIPLES, generator=generator, dtype=torch.float64).to(state.device)
     first = (draw[0] * state.size(0)).long()
@@ -81,4 +77,4 @@ def coordinate_cycle(pos: Float[Tensor, "n 2"], pairs: Int[Tensor, "2 s"], found
     """
     weight = found.precision.detach()
     gap = edge_distance(pos, pairs).log() - found.distance.log()
-    return mean_or_zero(weight / mean_or_zero(weight).clamp(min=1e-12) * gap.square())
+    return (weight / weight.mean().clamp(min=1e-12) * gap.square()).mean()

@@ -14,7 +14,6 @@ from torch.nn import ModuleList
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses import linear_stress
-from pyg_gears.losses.mean_or_zero import mean_or_zero
 from pyg_gears.models.gated_model import GatedModel
 from pyg_gears.models.learned_steps import LearnedSteps
 from pyg_gears.models.structure_output import StructureOutput
@@ -151,5 +150,5 @@ class StochasticIPA(GatedModel):
             terms["recycle_stress"] = (self.weights["recycle_stress"], (share.to(each) * each).sum() / share.sum())
         if self.weights["kinetic"] > 0:
             moves = torch.stack([b - a for a, b in pairwise(output.coordinates)])
-            terms["kinetic"] = (self.weights["kinetic"], mean_or_zero(moves.square().sum(dim=2)))
+            terms["kinetic"] = (self.weights["kinetic"], moves.square().sum(dim=2).mean())
         return terms
