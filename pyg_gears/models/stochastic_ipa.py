@@ -14,6 +14,7 @@ from torch.nn import ModuleList
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses import linear_stress
+from pyg_gears.losses.at_least_one import at_least_one
 from pyg_gears.models.gated_model import GatedModel
 from pyg_gears.models.learned_steps import LearnedSteps
 from pyg_gears.models.structure_output import StructureOutput
@@ -150,5 +151,5 @@ class StochasticIPA(GatedModel):
             terms["recycle_stress"] = (self.weights["recycle_stress"], (share.to(each) * each).sum() / share.sum())
         if self.weights["kinetic"] > 0:
             moves = torch.stack([b - a for a, b in pairwise(output.coordinates)])
-            terms["kinetic"] = (self.weights["kinetic"], moves.square().sum(dim=2).mean())
+            terms["kinetic"] = (self.weights["kinetic"], at_least_one(moves.square().sum(dim=2)).mean())
         return terms

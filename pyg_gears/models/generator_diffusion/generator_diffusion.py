@@ -192,6 +192,8 @@ class GeneratorDiffusion(StructureModel):
             found in (torch.float32, torch.float64),
             f"expected a model in float32 or float64 for its losses, found {found}; call .float() on it.",
         )
+        if not len(factor):
+            return {}  # no node, and nothing to measure
         membership = getattr(batch, "batch", None)
         sets = pad_sets(membership, len(factor), None if membership is None else getattr(batch, "num_graphs", None))
         shared = None
