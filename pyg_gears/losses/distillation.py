@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.data import Data
@@ -10,6 +9,7 @@ from torch_geometric.utils import scatter
 
 from pyg_gears.geometry import edge_distance
 from pyg_gears.losses.membership import gauged, target_edges, target_values
+from pyg_gears.losses.multiscale_stress import unexplained_share
 from pyg_gears.targets import log_affinity, log_transitions
 
 
@@ -55,6 +55,4 @@ def distill_distances(pos: Float[Tensor, "n d"], teacher: Float[Tensor, "n d"], 
     members, x = gauged(pos, batch)
     edge_index = target_edges(batch, "stress_edge_index", x.size(0))
     own, theirs = (edge_distance(part, edge_index) for part in (x, members.in_gauge(teacher.detach())))
-    cross = members.edge_mean(own * theirs, edge_index[0])
-    squares = members.edge_mean(own.square(), edge_index[0]) * members.edge_mean(theirs.square(), edge_index[0])
-    return (1 - cross.square() / squares.clamp(min=torch.finfo(own.dtype).tiny)).mean()
+    return unexplained_share(members, own, theirs, edge_index[0]).mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch_geometric.data import Data
 
@@ -47,9 +47,16 @@ def linear_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     Source: Kruskal, Multidimensional scaling by optimizing goodness of fit, 1964.
     """
     members, distance, true_distance, (node, _) = _distances(pos, batch)
-    cross = members.edge_mean(distance * true_distance, node)
-    squares = members.edge_mean(distance.square(), node) * members.edge_mean(true_distance.square(), node)
-    return (1 - cross.square() / squares.clamp(min=torch.finfo(distance.dtype).tiny)).mean()
+    return unexplained_share(members, distance, true_distance, node).mean()
+
+
+def unexplained_share(
+    members: Membership, distance: Float[Tensor, " e"], true_distance: Float[Tensor, " e"], node: Int[Tensor, " e"]
+) -> Float[Tensor, " b"]:
+    """:func:`linear_stress` of every graph, 0 where there is nothing to explain; ``node`` is one end of each edge."""
+    cross, true = members.edge_mean(distance * true_distance, node), members.edge_mean(true_distance.square(), node)
+    squares = members.edge_mean(distance.square(), node) * true
+    return (1 - cross.square() / squares.clamp(min=torch.finfo(distance.dtype).tiny)).masked_fill(true == 0, 0.0)
 
 
 def ratio_stress(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:

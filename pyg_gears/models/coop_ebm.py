@@ -13,6 +13,7 @@ from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.losses import linear_stress
+from pyg_gears.losses.at_least_one import at_least_one
 from pyg_gears.losses.membership import membership
 from pyg_gears.models.distance_terms import distance_likelihood, true_pairs, uncertainty_spread
 from pyg_gears.models.gated_model import initial_noise
@@ -145,9 +146,9 @@ class CoopEBM(StructureModel):
         pairs, truth = true_pairs(batch, output.state.size(0), output.state.dtype)
         found = self.head(output.state, pairs)
         terms = {
-            "teaching": lambda: (
-                (output.initial - self.revised(output.initial, batch, generator)).square().sum(dim=1).mean()
-            ),
+            "teaching": lambda: at_least_one(
+                (output.initial - self.revised(output.initial, batch, generator)).square().sum(dim=1)
+            ).mean(),
             "likelihood": lambda: distance_likelihood(found, truth),
             "spread": lambda: uncertainty_spread(found),
             "first_stress": lambda: linear_stress(output.initial, batch),

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pyg_gears.geometry import edge_distance
+from pyg_gears.losses.at_least_one import at_least_one
 from pyg_gears.losses.membership import membership, target_edges, target_values
 from pyg_gears.nn.distance_head import DistanceHead, PairDistances
 
@@ -38,12 +39,12 @@ def distance_likelihood(found: PairDistances, truth: Float[Tensor, " s"]) -> Flo
         A scalar in nats, up to a constant.
     """
     error = (found.distance.log() - truth.log()).square()
-    return 0.5 * (error * found.precision + found.log_variance).mean()
+    return 0.5 * at_least_one(error * found.precision + found.log_variance).mean()
 
 
 def uncertainty_spread(found: PairDistances) -> Float[Tensor, ""]:
     """Variance of the log-variances over the pairs: keeps a few pairs from counting for all."""
-    return found.log_variance.var(correction=0)
+    return at_least_one(found.log_variance).var(correction=0)
 
 
 def triangle_hinge(
@@ -58,7 +59,7 @@ def triangle_hinge(
         generator: Source of the triples, on the CPU; torch's global one if omitted.
     """
     members = membership(batch, state.size(0), state.device)
-    draw = torch.rand(3, TRIPLES, generator=generator, dtype=torch.float64).to(state.device)
+    draw = torch.rand(3, TRIPLES if len(state) else 0, generator=generator, dtype=torch.float64).to(state.device)
     first = (draw[0] * state.size(0)).long()
     graph = members.batch[first]
     size, start = members.size[graph], members.ptr[graph]
@@ -67,7 +68,7 @@ def triangle_hinge(
     a, b, c = head(state, pairs).distance.chunk(3)
     apart = (first != second) & (first != third) & (second != third)
     excess = (2 * torch.maximum(torch.maximum(a, b), c) - a - b - c).relu()
-    return excess.where(apart, 0.0).mean()
+    return at_least_one(excess.where(apart, 0.0)).mean()
 
 
 def coordinate_cycle(pos: Float[Tensor, "n 2"], pairs: Int[Tensor, "2 s"], found: PairDistances) -> Float[Tensor, ""]:
@@ -77,4 +78,4 @@ def coordinate_cycle(pos: Float[Tensor, "n 2"], pairs: Int[Tensor, "2 s"], found
     """
     weight = found.precision.detach()
     gap = edge_distance(pos, pairs).log() - found.distance.log()
-    return (weight / weight.mean().clamp(min=1e-12) * gap.square()).mean()
+    return at_least_one(weight / weight.mean().clamp(min=1e-12) * gap.square()).mean()

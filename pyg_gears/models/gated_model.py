@@ -95,9 +95,16 @@ class GatedModel(StructureModel):
                 given together with ``use_gate=False``.
         """
 
+    @property
+    def _weight(self) -> Tensor:
+        """A weight that has the model's float type; the replicas of ``DataParallel`` list no parameters."""
+        first = self.embed_pos[0]
+        assert isinstance(first, Linear)
+        return first.weight
+
     def gate_edges(self, batch: Any) -> Tensor:
         """Gate logits of the candidates of a Batch or a single Data, shape (e,) or (e, h)."""
-        graphs = read_graphs(batch, None, self.in_channels, next(self.embed_pos.parameters()))
+        graphs = read_graphs(batch, None, self.in_channels, self._weight)
         return self.gate(graphs.x, graphs.edge_index, graphs.batch)
 
     def pretraining_parameters(self, coordinates: bool) -> list[Parameter]:
@@ -120,7 +127,7 @@ class GatedModel(StructureModel):
             use_gate or gate_logits is None,
             "expected no gate logits with use_gate=False, found some; leave one of the two out.",
         )
-        graphs = read_graphs(batch, edge_index, self.in_channels, next(self.embed_pos.parameters()))
+        graphs = read_graphs(batch, edge_index, self.in_channels, self._weight)
         if gate_logits is None and use_gate:
             gate_logits = self.gate(graphs.x, graphs.edge_index, graphs.batch)
         seen = gate_logits.detach() if detach_gate and gate_logits is not None else gate_logits

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
+from pyg_gears.losses.at_least_one import at_least_one
 from pyg_gears.losses.multiscale_stress import log_stress_per_graph
 from pyg_gears.models.moving_model import Moving, MovingModel, downhill, misalignment
 from pyg_gears.models.structure_output import StructureOutput
@@ -116,7 +117,7 @@ class GradientFlow(MovingModel):
         terms = {
             "align": lambda: misalignment(speed, wanted, given.batch, given.num_graphs),
             "monotone": rises,
-            "velocity": lambda: speed.square().sum(dim=1).mean(),
+            "velocity": lambda: at_least_one(speed.square().sum(dim=1)).mean(),
         }
         return weighted_terms(self.weights, terms)
 

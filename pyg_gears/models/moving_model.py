@@ -83,10 +83,8 @@ class MovingModel(StructureModel):
 
 def downhill(pos: Float[Tensor, "n 2"], batch: Any) -> Float[Tensor, "n 2"]:
     """Minus the gradient of the linear stress at a layout, which takes no gradient itself, shape (n, 2)."""
-    with torch.enable_grad():
-        place = pos.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(linear_stress(place, batch), place)
-    return -slope
+    # A function's gradient is there in inference mode too, where a tensor's is not.
+    return -torch.func.grad(lambda place: linear_stress(place, batch))(pos.detach())
 
 
 def misalignment(

@@ -13,6 +13,7 @@ from torch.nn import Linear
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.graphs import segment_softmax
+from pyg_gears.losses.at_least_one import at_least_one
 from pyg_gears.losses.gate import candidate_transitions
 from pyg_gears.losses.membership import membership
 from pyg_gears.models.gated_model import initial_noise
@@ -198,7 +199,7 @@ def _divergence(q: Normal, p: Normal) -> Tensor:
     """KL from q to p, sum over channels, mean over nodes, in nats."""
     gap = (q.mean - p.mean).square() * (-p.log_variance).exp()
     ratio = q.log_variance - p.log_variance
-    return 0.5 * (ratio.exp() - 1 - ratio + gap).sum(dim=1).mean()
+    return 0.5 * at_least_one((ratio.exp() - 1 - ratio + gap).sum(dim=1)).mean()
 
 
 def _spread(values: Float[Tensor, "n d"], weight: Float[Tensor, " e"], edges: Tensor) -> Float[Tensor, "n d"]:

@@ -12,6 +12,7 @@ from torch.nn import Linear
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses import linear_stress
+from pyg_gears.losses.at_least_one import at_least_one
 from pyg_gears.models.gated_model import initial_noise
 from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
 from pyg_gears.models.graph_input import read_graphs
@@ -128,7 +129,10 @@ class PlaceNet(StructureModel):
         """
         assert output.node_log_variance is not None
         spread = output.node_log_variance
-        terms = {"entropy": lambda: -spread.mean(), "first_stress": lambda: linear_stress(output.initial, batch)}
+        terms = {
+            "entropy": lambda: -at_least_one(spread).mean(),
+            "first_stress": lambda: linear_stress(output.initial, batch),
+        }
         return weighted_terms(self.weights, terms)
 
     def _placed(self, h: Tensor, draw: Tensor, held: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,6 +14,7 @@ from torch.nn import ModuleList
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses import linear_stress
+from pyg_gears.losses.at_least_one import at_least_one
 from pyg_gears.models.gated_model import GatedModel
 from pyg_gears.models.learned_steps import LearnedSteps
 from pyg_gears.models.structure_output import StructureOutput
@@ -145,10 +146,10 @@ class StochasticIPA(GatedModel):
         earlier = output.coordinates[:-1]
         if self.weights["recycle_stress"] > 0:
             # The first guess counts as recycle 1/2: it is what the first recycle starts from.
-            share = torch.tensor([max(r, 0.5) for r in range(len(earlier))])
             each = torch.stack([linear_stress(pos, batch) for pos in earlier])
-            terms["recycle_stress"] = (self.weights["recycle_stress"], (share.to(each) * each).sum() / share.sum())
+            share = each.new_tensor([max(r, 0.5) for r in range(len(earlier))])
+            terms["recycle_stress"] = (self.weights["recycle_stress"], (share * each).sum() / share.sum())
         if self.weights["kinetic"] > 0:
             moves = torch.stack([b - a for a, b in pairwise(output.coordinates)])
-            terms["kinetic"] = (self.weights["kinetic"], moves.square().sum(dim=2).mean())
+            terms["kinetic"] = (self.weights["kinetic"], at_least_one(moves.square().sum(dim=2)).mean())
         return terms

@@ -13,6 +13,7 @@ from torch.nn import Linear
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses import linear_stress
+from pyg_gears.losses.at_least_one import at_least_one
 from pyg_gears.models.gated_model import initial_noise
 from pyg_gears.models.generator_diffusion.context_encoder import ContextEncoder
 from pyg_gears.models.graph_input import read_graphs
@@ -124,7 +125,7 @@ class WassersteinFlow(StructureModel):
         places = output.coordinates
         moves = [b - (a.detach() if self.detach else a) for a, b in pairwise(places)]
         terms: dict[str, tuple[float, Tensor]] = {
-            "transport": (0.5 / self.tau, torch.stack(moves).square().sum(dim=2).mean())
+            "transport": (0.5 / self.tau, at_least_one(torch.stack(moves).square().sum(dim=2)).mean())
         }
         if self.weights["jko_stress"] > 0 and len(places) > 2:
             earlier = torch.stack([linear_stress(pos, batch) for pos in places[1:-1]])

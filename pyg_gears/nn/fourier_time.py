@@ -55,7 +55,9 @@ class FourierTime(torch.nn.Module):
         """
         if not isinstance(time, Tensor) or time.dim() != 1:
             raise InputError(f"expected times of shape (b,), found {described(time)}; give every set one.")
-        time = checked_nodes(time[:, None], 1, next(self.parameters()), "time")[:, 0]
+        first = self.network[0]
+        assert isinstance(first, Linear)  # whose weight the replicas of DataParallel have, and no list of parameters
+        time = checked_nodes(time[:, None], 1, first.weight, "time")[:, 0]
         half = self.features // 2
         phase = time[:, None] * 10000.0 ** (-torch.arange(half, device=time.device, dtype=time.dtype) / half)
         return self.network(torch.cat([phase.sin(), phase.cos()], dim=1))

@@ -28,7 +28,6 @@ from pyg_gears.models.generator_diffusion.training_terms import Terms, TrainingT
 from pyg_gears.models.graph_input import GraphInput, read_graphs
 from pyg_gears.models.structure_model import StructureModel
 from pyg_gears.models.structure_output import StructureOutput
-from pyg_gears.models.wide import wide
 from pyg_gears.nn import PaddedSets, pad_sets
 
 HIGHEST_START = 5.0
@@ -192,6 +191,8 @@ class GeneratorDiffusion(StructureModel):
             found in (torch.float32, torch.float64),
             f"expected a model in float32 or float64 for its losses, found {found}; call .float() on it.",
         )
+        if not len(factor):
+            return {}  # no node, and nothing to measure
         membership = getattr(batch, "batch", None)
         sets = pad_sets(membership, len(factor), None if membership is None else getattr(batch, "num_graphs", None))
         shared = None
@@ -199,7 +200,7 @@ class GeneratorDiffusion(StructureModel):
             sizes = torch.bincount(membership, minlength=sets.num_sets)
             shared = shared_points(batch.pair_id, batch.node_id, sizes)
         with torch.autocast(factor.device.type, enabled=False):
-            h, base, target = (sets.pad(part) for part in (output.state, output.latent, wide(factor)))
+            h, base, target = (sets.pad(part) for part in (output.state, output.latent, factor.to(found)))
             given = TrainingSets(h, base, target, sets.mask, true_edges(target, sets.mask, NEIGHBORS), shared)
             return self.terms(self.denoiser, given, generator)
 

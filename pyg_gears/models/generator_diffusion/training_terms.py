@@ -238,9 +238,11 @@ def _set_distances(denoiser: Denoiser, target: Tensor, mask: Tensor | None) -> N
     inside = length.isfinite() if mask is None else length.isfinite() & mask[..., None]
     values = length[inside]
     values = values[torch.linspace(0, len(values) - 1, min(len(values), 100_000), device=values.device).long()]
-    if len(values) and float(values.max()) > 0:
+    if len(values):
         low, high = values.quantile(values.new_tensor([0.01, 0.99])).tolist()
-        denoiser.bias.set_range(max(low, 1e-3 * high), high)
+        low = max(low, 1e-3 * high)
+        if low < high:  # else all distances are equal: no range of them
+            denoiser.bias.set_range(low, high)
 
 
 def _element_rms(x: Tensor, mask: Tensor | None, floor: float = 1e-6) -> Tensor:
