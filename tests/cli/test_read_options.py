@@ -87,13 +87,11 @@ def test_fit_refuses_without_the_option_that_helps(tmp_path: Path, left_out: str
     assert not (tmp_path / "model").exists()
 
 
-def test_two_files_of_one_name_are_told_how_to_be_named(tmp_path: Path) -> None:
-    paths = []
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        plain_table().write_h5ad(tmp_path / folder / "section.h5ad")
-        paths.append(tmp_path / folder / "section.h5ad")
-    result = run(fit, *paths, "--out", tmp_path / "model", *SETTINGS)
+def test_two_slides_given_one_name_are_told_how_to_be_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        plain_table().write_h5ad(tmp_path / f"{name}.h5ad")
+    slides = [f"section={tmp_path / name}.h5ad" for name in ("a", "b")]
+    result = run(fit, *slides, "--out", tmp_path / "model", *SETTINGS)
     assert "found section, section; name them NAME=path" in str(result.exception)
 
 
