@@ -46,7 +46,9 @@ def segment_log_softmax(values: Float[Tensor, "e ..."], index: Int[Tensor, " e"]
         Log-probabilities, of the shape of ``values``.
     """
     shifted = _shifted(values, index, size)
-    return shifted - segment_sum(shifted.exp(), index, size).log().index_select(0, index)
+    # At least one wherever there is a row; elsewhere the logarithm of nothing would have a gradient of NaN.
+    total = segment_sum(shifted.exp(), index, size).clamp(min=1.0)
+    return shifted - total.log().index_select(0, index)
 
 
 def segment_sum(values: Float[Tensor, "e ..."], index: Int[Tensor, " e"], size: int) -> Float[Tensor, "size ..."]:

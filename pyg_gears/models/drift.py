@@ -65,7 +65,8 @@ class Drift(torch.nn.Module):
         # Both views are bounded, so that a velocity grows with the layout at most linearly and a flow cannot run away.
         seen = self.by_distance(torch.cat([square / (1 + square), 0.1 / (0.1 + square)], dim=1))
         message = silu((self.as_target(state) + moment)[target] + self.as_source(state)[source] + seen)
-        degree = pos.new_zeros(n).index_add(0, target, pos.new_ones(target.numel())).clamp(min=1)
+        # Counted in whole numbers: bfloat16 counts to 256.
+        degree = target.new_zeros(n).index_add(0, target, torch.ones_like(target)).clamp(min=1).to(pos.dtype)
         moved = torch.zeros_like(pos).index_add(0, target, self.strength(message) * towards) / degree[:, None]
         count = torch.bincount(batch, minlength=num_graphs).clamp(min=1).to(pos.dtype)
         mean = pos.new_zeros(num_graphs, 2).index_add(0, batch, moved) / count[:, None]

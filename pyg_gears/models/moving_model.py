@@ -11,6 +11,7 @@ from torch import Tensor
 from pyg_gears.errors import expect
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.geometry.checked_sizes import check_sizes
+from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.losses import linear_stress
 from pyg_gears.losses.membership import membership
 from pyg_gears.models.drift import Drift, travel_edges
@@ -92,7 +93,7 @@ def misalignment(
 ) -> Float[Tensor, ""]:
     """``1 - cos`` of the velocities and the wanted ones over all coordinates of a graph, mean over graphs."""
     dot, own, its = (
-        velocity.new_zeros(num_graphs).index_add(0, batch, (a * b).sum(dim=1))
+        segment_sum((a * b).sum(dim=1), batch, num_graphs)
         for a, b in ((velocity, wanted), (velocity, velocity), (wanted, wanted))
     )
     # Without a velocity yet the root has no gradient: the floor lets it begin.

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.graphs.segment_softmax import segment_sum
 from pyg_gears.models.springs import spring_step
 from pyg_gears.nn import PaddedSets
 from pyg_gears.nn.top_eigenpairs import eigenpairs_or_nan
@@ -46,7 +47,7 @@ def operator_weights(
     """
     source, target = edge_index
     weight = log_weight.exp().masked_fill(source == target, 0.0)
-    degree = weight.new_zeros(num_nodes).index_add(0, target, weight)
+    degree = segment_sum(weight, target, num_nodes)
     alone = degree == 0
     degree = degree.masked_fill(alone, 1.0)
     return OperatorWeights(log_weight.masked_fill(source == target, -torch.inf), weight / degree[target], degree.log())

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pyg_gears.graphs.segment_softmax import segment_sum
+
 EPS = 1e-6
 
 
@@ -38,6 +40,6 @@ def spring_step(
     least = max(EPS**2, torch.finfo(pos.dtype).tiny)
     length = (towards.square().sum(dim=1) + least).sqrt()
     pull = (weight * (1 - distance / length))[:, None] * towards
-    total = weight.new_zeros(pos.size(0)).index_add(0, target, weight)
+    total = segment_sum(weight, target, pos.size(0))
     moved = torch.zeros_like(pos).index_add(0, target, pull)
     return pos + step * moved / total.clamp(min=torch.finfo(total.dtype).tiny)[:, None]

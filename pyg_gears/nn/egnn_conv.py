@@ -97,8 +97,9 @@ class EGNNConv(MessagePassing):
         edge_index = checked_edges(edge_index, s.size(0))
         target, n = edge_index[1], s.size(0)
         if edge_weight is None:
-            degree = s.new_zeros(n).index_add(0, target, s.new_ones(target.size(0)))
-            edge_weight = degree.reciprocal()[target]
+            # Counted in whole numbers: bfloat16 counts to 256.
+            degree = target.new_zeros(n).index_add(0, target, torch.ones_like(target))
+            edge_weight = degree.to(s.dtype).reciprocal()[target]
         elif not isinstance(edge_weight, Tensor) or edge_weight.shape != target.shape:
             raise InputError(
                 f"expected one weight for each of the {target.size(0)} edges, found {described(edge_weight)}; "

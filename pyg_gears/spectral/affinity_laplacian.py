@@ -79,7 +79,7 @@ def affinity_laplacian(
         nodes: The *boundary-only* variant: edges are kept between these nodes only, shape (n,). All if omitted.
 
     Returns:
-        L (n, n), sparse, symmetric, eigenvalues in [0, 2].
+        L (n, n), sparse, symmetric, eigenvalues in [0, 2], on the CPU, without a gradient.
 
     Raises:
         InputError: for edges that are none of this graph's; and as for :func:`affinity`.
@@ -92,8 +92,8 @@ def affinity_laplacian(
         kept &= nodes[low] & nodes[high]
     code = torch.unique(low[kept] * n + high[kept])
     once = torch.stack([code // n, code % n])
-    weight = affinity(signal, once, bandwidth=bandwidth).numpy()
-    first, second = once.numpy().astype(np.int32)
+    weight = affinity(signal.detach(), once, bandwidth=bandwidth).cpu().numpy()
+    first, second = once.cpu().numpy().astype(np.int32)
     half = coo_array((weight, (first, second)), shape=(n, n)).tocsr()
     adjacency = csr_array(half + half.T)
     degree: np.ndarray = np.asarray(adjacency.sum(axis=1)).reshape(-1)

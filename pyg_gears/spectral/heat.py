@@ -28,7 +28,7 @@ def heat(laplacian: csr_array, signal: Float[Tensor, "n c"], time: float) -> Flo
         time: t >= 0; :math:`\sqrt t` is about the width in edges.
 
     Returns:
-        Diffused signal (n, c), float64.
+        Diffused signal (n, c), float64, on the CPU, without a gradient.
 
     Raises:
         InputError: for a negative or infinite time, or NaN or infinity in Laplacian or signal.
@@ -42,7 +42,7 @@ def heat(laplacian: csr_array, signal: Float[Tensor, "n c"], time: float) -> Flo
     # ive is already times e^-t; the coefficients fall monotonically.
     weight = ive(np.arange(int(8 * time**0.5 + time / 2 + 40)), time)
     weight = weight[: 1 + int(np.flatnonzero(weight > TOLERANCE / 10)[-1])]
-    values = signal.double().numpy()
+    values = signal.detach().double().cpu().numpy()
     before, now = values, laplacian @ values - values
     total = weight[0] * before
     for number, coefficient in enumerate(weight[1:], start=1):

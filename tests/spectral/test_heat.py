@@ -20,3 +20,11 @@ def test_equals_the_dense_exponential(time) -> None:
 def test_time_does_not_run_backwards() -> None:
     with pytest.raises(InputError, match="expected a time of at least 0, found -1"):
         heat(affinity_laplacian(torch.ones(4, 1), grid_edges(2, 2)), torch.ones(4, 1), -1)
+
+
+def test_a_signal_that_is_learned() -> None:
+    signal = torch.randn(56, 2, generator=torch.Generator().manual_seed(0))
+    learned = signal.clone().requires_grad_()
+    laplacian = affinity_laplacian(learned, grid_edges(7, 8))
+    assert (laplacian != affinity_laplacian(signal, grid_edges(7, 8))).nnz == 0
+    assert torch.equal(heat(laplacian, learned, 2.0), heat(laplacian, signal, 2.0))
