@@ -12,7 +12,8 @@ def at_least_one(values: Float[Tensor, ...]) -> Float[Tensor, ...]:
     Args:
         values: What is averaged, any shape.
 
-    >>> at_least_one(torch.zeros(0)).mean()
-    tensor(0.)
+    >>> import torch
+    >>> float(at_least_one(torch.zeros(0)).mean())
+    0.0
     """
     return values if values.numel() else values.sum()[None]
