@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.lab.out_folder import out_folder
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
@@ -30,13 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--learned", is_flag=True, help="Also compare the learned encoder, without and with CORAL and MMD in its training."
 )
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="New folder for numbers, table and figures.",
-)
+@out_folder("New folder for numbers, table and figures.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
 @read_options(spatial=True)
 def batch_effect(

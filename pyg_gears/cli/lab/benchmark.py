@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.lab.out_folder import out_folder
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Methods side by side on the same cells.")
 @click.argument("sections", nargs=-1, required=True, metavar="[NAME=]SECTION.h5ad...")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder, or one to resume."
-)
+@out_folder("New folder, or one to resume.")
 @click.option(
     "--protocol",
     "protocols",

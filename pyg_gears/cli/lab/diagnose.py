@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.lab.out_folder import out_folder
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
@@ -16,13 +17,7 @@ if TYPE_CHECKING:
 @click.command(short_help="What a model attends to, and what its graph costs.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="New folder for numbers, tables, figures.",
-)
+@out_folder("New folder for numbers, tables, figures.")
 @click.option(
     "--reference",
     "references",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.lab.out_folder import out_folder
 from pyg_gears.cli.preset_name import PresetName
 from pyg_gears.cli.read_options import read_options
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
 @click.option("--validate", required=True, metavar="NAME", help="Slide among them that chooses each model's epoch.")
 @click.option("--query", required=True, metavar="SLIDE.h5ad", help="Section with positions that no model sees.")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder, or one to resume."
-)
+@out_folder("New folder, or one to resume.")
 @click.option(
     "--models", metavar="KIND,KIND", help="Kinds of models; default: all. The coordinate MLP is always included."
 )

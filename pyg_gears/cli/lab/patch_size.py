@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.lab.out_folder import out_folder
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 @click.command("patch-size", short_help="Quality by patch size.")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL_DIR")
 @click.argument("section", metavar="SECTION.h5ad")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="New folder for table and figure."
-)
+@out_folder("New folder for table and figure.")
 @click.option(
     "--sizes", default="64,128,256,512,1024,whole", metavar="N,N,...", help="Cells per patch; 'whole' for all at once."
 )

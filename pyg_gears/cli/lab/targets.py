@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyg_gears.cli.lab.out_folder import out_folder
 from pyg_gears.cli.read_options import read_options
 
 if TYPE_CHECKING:
@@ -15,13 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Whether the training targets suffice.")
 @click.argument("slides", nargs=-1, required=True, metavar="[NAME=]SLIDE.h5ad...")
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="New folder for numbers, tables, figures.",
-)
+@out_folder("New folder for numbers, tables, figures.")
 @click.option(
     "--sizes",
     default="128,256",
