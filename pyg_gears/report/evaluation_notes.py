@@ -23,8 +23,10 @@ def evaluation_notes(given: EvaluationInput) -> list[str]:
             for name in likely_positions(tables, list(map(str, given.adata.obs.columns)))
             if name != given.truth_key
         ]
-        remedy = f" If they are in {others[0]}, add {assigned('truth_key', others[0], '--truth')}" if others else ""
-        remedy += f" (or {', '.join(others[1:3])})" * (len(others) > 1) + "." * bool(others)
+        remedy = ""
+        if others:
+            more = f" (or {', '.join(others[1:3])})" if others[1:] else ""
+            remedy = f" If they are in {others[0]}, add {assigned('truth_key', others[0], '--truth')}{more}."
         notes.append(
             f"No true positions in {truth_place(given.adata, given.truth_key)}: only checks that need no truth were made."
             + remedy
