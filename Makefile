@@ -24,7 +24,7 @@ test: .venv/.ready
 test-all: test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
 
-# Ratios against the last entry of docs/benchmarks/HISTORY.jsonl; fails when one is worse by more than 25 %.
+# Ratios against the last entry of this processor in docs/benchmarks/HISTORY.jsonl; fails when one is worse by more than 25 %.
 bench: .venv/.ready
 	$(BIN)/python examples/benchmarks/bench.py
 

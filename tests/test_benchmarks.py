@@ -64,7 +64,7 @@ def test_bench_adds_what_is_no_worse_and_measures_twice_what_looks_worse(load, m
     assert run_bench(load, monkeypatch, file, [{"a": 2.0, "b": 0.8}, {"a": 1.3, "b": 0.9}]) == 2
     entries = [json.loads(line) for line in file.read_text().splitlines()]
     assert [entry["ratios"] for entry in entries] == [{"a": 1.0, "b": 1.0}, {"a": 1.2, "b": 0.9}, {"a": 1.3, "b": 0.8}]
-    assert set(entries[0]) == {"date", "version", "torch", "torch_geometric", "python", "machine", "ratios"}
+    assert set(entries[0]) == {"date", "version", "torch", "torch_geometric", "python", "processor", "ratios"}
 
 
 def test_bench_fails_on_a_regression_and_leaves_the_history(load, monkeypatch, tmp_path) -> None:
@@ -74,6 +74,25 @@ def test_bench_fails_on_a_regression_and_leaves_the_history(load, monkeypatch, t
     with pytest.raises(SystemExit, match="1 ratios are worse than the last ones by more than 25%; nothing was added"):
         run_bench(load, monkeypatch, file, [{"a": 1.0, "b": 1.3}] * 2)
     assert file.read_bytes() == before
+
+
+def test_bench_compares_with_the_last_entry_of_its_processor(load, monkeypatch, tmp_path) -> None:
+    history, file = load("history"), tmp_path / "HISTORY.jsonl"
+    here = history.processor_name()
+    for processor, value in ((here, 5.0), (here, 2.0), ("another", 1.0), (None, 1.0)):
+        history.append_entry(file, {"processor": processor, "ratios": {"a": value}})
+    assert run_bench(load, monkeypatch, file, [{"a": 2.4}]) == 1
+    with pytest.raises(SystemExit, match="1 ratios are worse"):
+        run_bench(load, monkeypatch, file, [{"a": 3.1}] * 2)
+    assert history.last_of(history.read_history(file), "a third") == {}
+
+
+def test_a_processor_is_named_with_family_and_model(load) -> None:
+    history = load("history")
+    cores = "processor\t: {}\ncpu family\t: 6\nmodel\t\t: {}\nmodel name\t: Some CPU\n\n"
+    assert history.processor_name(cores.format(0, 207) + cores.format(1, 143)) == "Some CPU, family 6 model 207"
+    assert history.processor_name("Processor without fields") != ""
+    assert history.processor_name() == history.processor_name()
 
 
 def test_the_last_entry_is_of_the_programs_that_bench_runs(load) -> None:
@@ -143,9 +162,11 @@ def test_the_table_of_the_history_has_a_column_an_entry(load, tmp_path) -> None:
     common = {"version": "1.0", "torch": "2.13"}
     entries = [{"date": f"day {day}", **common, "ratios": {"a": 1.0 + day}} for day in range(8)]
     entries[-1]["ratios"]["b"] = 0.5
+    entries[-1]["processor"] = "a processor"
     file.write_text("\n".join(json.dumps(entry) for entry in entries) + "\n")
     lines = table(file).splitlines()
     assert "day 1," not in lines[0]
-    assert "day 2, 1.0, torch 2.13" in lines[0]
+    assert "day 2, 1.0, torch 2.13, processor not recorded" in lines[0]
+    assert "day 7, 1.0, torch 2.13, a processor" in lines[0]
     assert lines[2] == "| a | 3.00 | 4.00 | 5.00 | 6.00 | 7.00 | 8.00 |"
     assert lines[3] == "| b | -- | -- | -- | -- | -- | 0.50 |"

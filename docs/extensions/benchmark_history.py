@@ -16,7 +16,10 @@ def history_table(history: Path) -> str:
         return "No entry yet: `make bench` adds the first.\n"
     shown = entries[-SHOWN:]
     names = list(dict.fromkeys(name for entry in reversed(shown) for name in entry["ratios"]))
-    heads = [f"{entry['date']}, {entry['version']}, torch {entry['torch']}" for entry in shown]
+    heads = [
+        f"{entry['date']}, {entry['version']}, torch {entry['torch']}, {entry.get('processor', 'processor not recorded')}"
+        for entry in shown
+    ]
     rows = [[f"{e['ratios'][name]:.2f}" if name in e["ratios"] else "--" for e in shown] for name in names]
     return "\n".join(
         [

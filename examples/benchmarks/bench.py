@@ -1,4 +1,4 @@
-"""What ``make bench`` runs: a fixed set of short benchmarks, compared with the last entry of the history.
+"""What ``make bench`` runs: a fixed set of short benchmarks, compared with the history's last entry of the same processor.
 
 A program with a ratio that is worse by more than 25 % runs once more, and the lower value counts, since a machine with other
 work adds noise and never takes any away. If it stays worse, the exit code is 1 and the history is left as it is; otherwise
@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from history import LIMIT, append_entry, comparison, read_history, regressions
+from history import LIMIT, append_entry, comparison, last_of, processor_name, read_history, regressions
 
 HERE = Path(__file__).resolve().parent
 HISTORY = HERE.parents[1] / "docs" / "benchmarks" / "HISTORY.jsonl"
@@ -60,8 +60,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--history", type=Path, default=HISTORY)
     arguments = parser.parse_args()
-    entries = read_history(arguments.history)
-    last = entries[-1]["ratios"] if entries else {}
+    processor = processor_name()
+    last = last_of(read_history(arguments.history), processor)
+    if not last:
+        print(f"The history has no entry of this processor ({processor}), so this run is its first and is compared with none.")
     ratios = measure_all(PROGRAMS, last)
     print(f"\n{comparison(ratios, last)}")
     worse = regressions(ratios, last)
@@ -78,7 +80,7 @@ def main() -> None:
         "torch": torch.__version__,
         "torch_geometric": torch_geometric.__version__,
         "python": platform.python_version(),
-        "machine": platform.machine(),
+        "processor": processor,
         "ratios": ratios,
     }
     append_entry(arguments.history, entry)

@@ -1,13 +1,15 @@
-"""The history of the benchmarks' ratios: one JSON object a line, the last line the measure of the next run.
+"""The history of the benchmarks' ratios, one JSON object per line; a run is compared with the last entry of the same processor.
 
-An entry holds ``date``, ``version``, what it ran on, and ``ratios``: name -> value, of which lower is better.
+An entry holds ``date``, ``version``, what it ran on, and ``ratios``: name -> value, of which lower is better. Ratios depend on the
+processor too: matrix products speed up more from one generation to the next than gathers and scatters do.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,28 @@ LIMIT = 1.25
 def read_history(file: Path) -> list[dict[str, Any]]:
     """The entries, oldest first; none without a file."""
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def last_of(entries: Sequence[Mapping[str, Any]], processor: str) -> dict[str, float]:
+    """The ratios of the last entry of this processor; none without such an entry."""
+    return next((dict(entry["ratios"]) for entry in reversed(entries) if entry.get("processor") == processor), {})
+
+
+def processor_name(information: str | None = None) -> str:
+    """Name, family and model of the processor; of what ``information``, the text of Linux's ``cpuinfo``, says first.
+
+    Clouds give several generations one name, so family and model belong to it.
+    """
+    file = Path("/proc/cpuinfo")
+    if information is None:
+        information = file.read_text() if file.exists() else ""
+    fields: dict[str, str] = {}
+    for line in information.splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    if "model name" not in fields:
+        return platform.processor() or platform.machine()
+    return f"{fields['model name']}, family {fields.get('cpu family', '?')} model {fields.get('model', '?')}"
 
 
 def append_entry(file: Path, entry: Mapping[str, Any]) -> None:
