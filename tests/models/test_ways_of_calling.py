@@ -75,3 +75,14 @@ def test_targets_in_float64_and_another_default(kind: str) -> None:
     finally:
         torch.set_default_dtype(torch.float32)
     assert {pos.dtype, *(value.dtype for _, value in terms.values())} == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_default_device(kind: str) -> None:
+    batch = batch_of([12, 9])
+    pos, terms = run(build(kind).train(), batch)
+    model = build(kind).train()
+    with torch.device("meta"):
+        found, values = run(model, batch)
+    assert torch.equal(found, pos)
+    assert all(torch.equal(value, terms[name][1]) for name, (_, value) in values.items())
