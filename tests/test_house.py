@@ -109,6 +109,16 @@ def test_public_names_exist() -> None:
             _ = module.no_such_name
 
 
+def test_shapes_are_texts() -> None:
+    """``Float[Tensor, ...]`` is no shape, and whoever reads the hints fails; a space keeps the quotes: ``" ..."``."""
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Subscript) and getattr(node.value, "id", "") in ("Bool", "Float", "Int"):
+                assert isinstance(node.slice, ast.Tuple)
+                shape = getattr(node.slice.elts[1], "value", None)
+                assert isinstance(shape, str), (file, ast.unparse(node))
+
+
 def message_of(call: ast.Call) -> str | None:
     """The text of an error raised through ``expect``, ``InputError`` or ``NotMeasurable``, with {} for what is filled in."""
     place = {"expect": 1, "InputError": 0, "NotMeasurable": 0}.get(getattr(call.func, "id", ""))

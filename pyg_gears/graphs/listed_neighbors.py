@@ -51,7 +51,7 @@ def listed_neighbors(points: Float[Tensor, "n c"], k: int) -> tuple[Int[Tensor, 
     label = torch.from_numpy(means.assign(array)[1].ravel().astype(np.int64))
     order = label.argsort(stable=True)
     begin = [0, *torch.bincount(label, minlength=lists).cumsum(0).tolist()]
-    index, square = torch.empty((n, k), dtype=torch.long), torch.empty((n, k))
+    index, square = rows.new_empty((n, k), dtype=torch.long), rows.new_empty((n, k))
     listed = rows[order]
     norm = listed.square().sum(dim=1)
     for own in range(lists):
@@ -67,7 +67,8 @@ def listed_neighbors(points: Float[Tensor, "n c"], k: int) -> tuple[Int[Tensor, 
             distance = torch.addmm(length, listed[here], there.T, alpha=-2)
             size = here.stop - first
             # Its own list comes first: there a row would find itself.
-            distance[torch.arange(size), torch.arange(size) + first - begin[own]] = torch.inf
+            itself = torch.arange(size, device=rows.device)
+            distance[itself, itself + first - begin[own]] = torch.inf
             found = place[some_smallest(distance, k)[1]].sort(dim=1).values
             value, by_value = _squares(rows, order[here], found).sort(dim=1, stable=True)
             index[order[here]], square[order[here]] = found.gather(1, by_value), value

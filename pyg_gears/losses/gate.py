@@ -130,7 +130,7 @@ def gate_ranking(
     if positive.numel() == 0:
         return logits.sum() * 0.0
     node = target[positive]
-    draw = torch.rand(positive.numel(), generator=generator, dtype=torch.float64).to(node.device)
+    draw = torch.rand(positive.numel(), generator=generator, dtype=torch.float64, device="cpu").to(node.device)
     chosen = negative[first[node] + (draw * count[node]).long()]
     return (margin - logits[positive] + logits[chosen]).clamp(min=0.0).mean()
 

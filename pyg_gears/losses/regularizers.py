@@ -35,7 +35,7 @@ def repulsion(
     check_sizes(pairs=pairs)
     expect(tau > 0, f"expected a range of the repulsion above 0, found {tau}; raise tau.")
     members, x = gauged(pos, batch)
-    u = torch.rand(2, members.num_graphs, pairs, generator=generator, dtype=torch.float64).to(pos.device)
+    u = torch.rand(2, members.num_graphs, pairs, generator=generator, dtype=torch.float64, device="cpu").to(pos.device)
     # A graph without a pair gets indices that are valid, and no weight.
     size = members.size[:, None].clamp(min=1)
     i = (u[0] * size).long()

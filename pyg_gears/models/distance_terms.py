@@ -59,7 +59,8 @@ def triangle_hinge(
         generator: Source of the triples, on the CPU; torch's global one if omitted.
     """
     members = membership(batch, state.size(0), state.device)
-    draw = torch.rand(3, TRIPLES if len(state) else 0, generator=generator, dtype=torch.float64).to(state.device)
+    count = TRIPLES if len(state) else 0
+    draw = torch.rand(3, count, generator=generator, dtype=torch.float64, device="cpu").to(state.device)
     first = (draw[0] * state.size(0)).long()
     graph = members.batch[first]
     size, start = members.size[graph], members.ptr[graph]

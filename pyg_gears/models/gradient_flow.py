@@ -103,7 +103,7 @@ class GradientFlow(MovingModel):
         Raises:
             InputError: when the batch has no stress target.
         """
-        drawn = int(torch.randint(self.steps, (1,), generator=generator))
+        drawn = int(torch.randint(self.steps, (1,), generator=generator, device="cpu"))
         given = self._again(output, batch)
         place = output.coordinates[drawn].detach()
         speed = self._velocity(given, place, drawn / self.steps)

@@ -140,7 +140,7 @@ class LayoutSDE(MovingModel):
             InputError: when the batch has no stress target.
         """
         count = len(output.trajectory)
-        drawn = int(torch.randint(count, (1,), generator=generator))
+        drawn = int(torch.randint(count, (1,), generator=generator, device="cpu"))
         place = output.coordinates[drawn].detach()
         given = self._again(output, batch)
         terms = {

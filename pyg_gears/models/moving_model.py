@@ -66,7 +66,7 @@ class MovingModel(StructureModel):
         state, guess = self.embed_state(graphs.x).to(graphs.x.dtype), self.embed_pos(graphs.x).to(graphs.x.dtype)
         pos = gauge_fix(guess + initial_noise(guess, std, generator), graphs.batch, graphs.num_graphs)
         member = graphs.member
-        count = 1 if graphs.batch is None else graphs.num_graphs or int(member.max()) + 1
+        count = 1 if graphs.batch is None else graphs.num_graphs or torch.bincount(member).numel()
         travel = travel_edges(graphs.x, graphs.edge_index, member, count, self.neighbors, self.landmarks)
         return Moving(state, graphs.edge_index, travel, member, count, pos)
 

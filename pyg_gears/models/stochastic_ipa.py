@@ -122,12 +122,12 @@ class StochasticIPA(GatedModel):
         state = start.state + sets.gather(self.mix(sets.pad(start.state), mask=sets.mask)).to(start.state.dtype)
         count, coordinates, steps = self.recycles, [pos], self.steps()
         if self.training:
-            count = 1 + int(torch.randint(self.recycles, (1,), generator=generator))
+            count = 1 + int(torch.randint(self.recycles, (1,), generator=generator, device="cpu"))
         for recycle in range(count):
             if recycle and self.detach:
                 state, pos = state.detach(), pos.detach()
             for block, step in zip(self.blocks, steps, strict=True):
-                if self.training and float(torch.rand((), generator=generator)) < self.depth_drop:
+                if self.training and float(torch.rand((), generator=generator, device="cpu")) < self.depth_drop:
                     continue
                 state, pos = block(state, pos, graphs.edge_index, bias=start.bias, step=REACH * step)
                 pos = gauge_fix(pos, graphs.batch, graphs.num_graphs)

@@ -44,8 +44,8 @@ class AttentionBias:
         kept: Edges that take part, shape (e,); all if None.
 
     Raises:
-        InputError: when there is not one gate logit, or one row of the pair bias, per edge, when they are no floats, or
-            when the edges are none of this graph's.
+        InputError: when there is not one gate logit, or one row of the pair bias, per edge, when they are no floats, when
+            ``kept`` is no mask of the edges, or when edges or batch are none of this graph's.
 
     >>> bias = AttentionBias(torch.tensor([[0, 1], [1, 0]]), 2, gate_logits=torch.tensor([1.0, 3.0]), beta=2.0)
     >>> bias.logits(torch.float32)
@@ -67,9 +67,11 @@ class AttentionBias:
 
     def __post_init__(self) -> None:
         edges = checked_edges(self.edge_index, self.num_nodes)
-        if edges is not self.edge_index:
-            object.__setattr__(self, "edge_index", edges)
-        e = edges.size(1)
+        object.__setattr__(self, "edge_index", edges)
+        object.__setattr__(self, "batch", checked_batch(self.batch, self.num_nodes))
+        e, kept = edges.size(1), self.kept
+        if kept is not None and (not isinstance(kept, Tensor) or kept.dtype != torch.bool or kept.shape != (e,)):
+            raise InputError(f"expected kept as a boolean mask of {e} edges, found {described(kept)}; mark every edge.")
         for name, values in (("gate logits", self.gate_logits), ("a pair bias", self.pair_bias)):
             if values is not None and (not isinstance(values, Tensor) or values.dim() == 0):
                 raise InputError(
@@ -217,7 +219,7 @@ def bias_of_edges(
     if bias is None or edge_index is not bias.edge_index:
         edge_index = checked_edges(edge_index, num_nodes)
     if bias is None:
-        bias = AttentionBias(edge_index, num_nodes, checked_batch(batch, num_nodes), gate_logits, pair_bias, beta)
+        bias = AttentionBias(edge_index, num_nodes, batch, gate_logits, pair_bias, beta)
         bias.refuse_nan()
     elif gate_logits is not None or pair_bias is not None or batch is not None:
         raise InputError("expected gate logits, pair bias and batch inside bias, found them beside it; leave them out.")

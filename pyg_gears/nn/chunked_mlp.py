@@ -16,8 +16,8 @@ from pyg_gears.graphs.without_autocast import without_autocast
 def chunked_mlp(
     rows: Float[Tensor, "p f"],
     first: Float[Tensor, "lh f"],
-    second: tuple[Float[Tensor, "h h"], Float[Tensor, " h"]],
-    last: tuple[Float[Tensor, "o h"], Float[Tensor, " o"] | None],
+    second: tuple[Float[Tensor, "k h"], Float[Tensor, " k"]],
+    last: tuple[Float[Tensor, "o k"], Float[Tensor, " o"] | None],
     chunk: int,
 ) -> Float[Tensor, "p l o"]:
     r"""Every row through l first layers side by side, and each of the results through the same two further layers.
@@ -29,8 +29,8 @@ def chunked_mlp(
     Args:
         rows: Rows r, shape (p, f); a bias of the first layers is a column of ones.
         first: Weights W_1, one first layer below the other, shape (l h, f).
-        second: Weight (h, h) and bias (h,) of the second layer.
-        last: Weight (o, h) and, if it has one, bias (o,) of the last layer.
+        second: Weight (k, h) and bias (k,) of the second layer.
+        last: Weight (o, k) and, if it has one, bias (o,) of the last layer.
         chunk: Rows at a time.
 
     Returns:

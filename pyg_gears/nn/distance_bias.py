@@ -68,7 +68,7 @@ class DistanceBias(torch.nn.Module):
             0 < low < high < float("inf"),
             f"expected a range of distances 0 < low < high, found {low:g} and {high:g}; take two quantiles of a slide.",
         )
-        self.log_range.copy_(torch.tensor([low, high], dtype=torch.float64).log())
+        self.log_range.copy_(torch.tensor([low, high], dtype=torch.float64, device="cpu").log())
 
     def forward(self, pos: Float[Tensor, "b m d"]) -> Float[Tensor, "b m m"]:
         """The bias of every pair.

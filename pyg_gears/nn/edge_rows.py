@@ -29,7 +29,8 @@ class EdgeRows:
         """The sparse matrix of these values, which are sorted as the edges are here."""
         _silence_beta()
         n = self.start.numel() - 1
-        return torch.sparse_csr_tensor(self.start, self.column, values, (n, n), check_invariants=False)
+        parts, device = (self.start, self.column, values), values.device  # not torch's default device
+        return torch.sparse_csr_tensor(*parts, (n, n), device=device, check_invariants=False)
 
     def products(self, rows: Float[Tensor, "n h d"], columns: Float[Tensor, "n h d"]) -> Float[Tensor, "e h"]:
         """Product of the values at both ends of every edge, head by head."""

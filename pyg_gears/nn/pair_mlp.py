@@ -30,7 +30,7 @@ def pair_mlp(
 ) -> Float[Tensor, "e o"]:
     r"""A three-layer MLP of ``[x_i, x_j, |x_i - x_j|, x_i * x_j]`` on every edge j -> i that belongs to a pair.
 
-    Where the embedding has fewer channels than half the width of a hidden layer, both directions of a pair are one product
+    Where the embedding has fewer channels than half the width of the first layer, both directions of a pair are one product
     of its features. Otherwise the first layer is split: its part on x_i and x_j is done once per node, its part on the two
     symmetric features once per pair. Only the features, or that last sum, are kept for the gradient; the rest is computed
     again. Second derivatives run edge by edge. Under autocast it runs in the type of ``x``.
@@ -40,8 +40,8 @@ def pair_mlp(
         pairs: Pairs of the graph.
         num_edges: Edges e of the graph.
         first: Weight (h, 4c) and bias (h,) of the first layer.
-        second: Weight (h, h) and bias (h,) of the second layer.
-        last: Weight (o, h) and, if it has one, bias (o,) of the last layer.
+        second: Weight (k, h) and bias (k,) of the second layer.
+        last: Weight (o, k) and, if it has one, bias (o,) of the last layer.
 
     Returns:
         Shape (e, o); zero on edges of no pair (self-loops).

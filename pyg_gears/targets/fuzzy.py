@@ -71,5 +71,5 @@ def fuzzy_target(pos: Float[Tensor, "n d"], generator: Generator, k: int | None 
 def _ranks(n: int, low: int, high: int, count: int, generator: Generator) -> Int[Tensor, "n c"]:
     """``count`` ranks in low..high-1 for each of n nodes, with replacement; none where the range is empty."""
     if low >= high or not n:
-        return torch.empty(n, 0, dtype=torch.long)
-    return torch.randint(low, high, (n, count), generator=generator)
+        return torch.empty(n, 0, dtype=torch.long, device="cpu")
+    return torch.randint(low, high, (n, count), generator=generator, device="cpu")

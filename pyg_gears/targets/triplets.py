@@ -43,7 +43,7 @@ def ring_triplets(
         return torch.empty(3, 0, dtype=torch.long, device=pos.device)
     # In the gauge: what counts as a tie must not depend on the unit.
     order = nearest_neighbors(gauge_fix(pos), last).index
-    near = torch.randint(0, max(k // 2, 1), (n, per_node), generator=generator).to(pos.device)
-    far = torch.randint(k, last, (n, per_node), generator=generator).to(pos.device)
+    near = torch.randint(0, max(k // 2, 1), (n, per_node), generator=generator, device="cpu").to(pos.device)
+    far = torch.randint(k, last, (n, per_node), generator=generator, device="cpu").to(pos.device)
     anchor = torch.arange(n, device=pos.device).repeat_interleave(per_node)
     return torch.stack([anchor, order.gather(1, near).reshape(-1), order.gather(1, far).reshape(-1)])

@@ -6,8 +6,9 @@ from torch_geometric.data import Batch, Data
 
 from pyg_gears import losses
 from pyg_gears.errors import InputError
-from pyg_gears.losses import linear_stress, log_stress, random_walk_kl, repulsion, walk_entropy
+from pyg_gears.losses import gate_ranking, linear_stress, log_stress, random_walk_kl, repulsion, walk_entropy
 from pyg_gears.losses.membership import membership
+from pyg_gears.targets import fuzzy_target, ring_triplets
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 
@@ -27,6 +28,23 @@ def test_one_graph_is_on_the_device_of_what_is_known() -> None:
 def test_losses_stay_on_the_device_of_the_coordinates() -> None:
     pos = torch.zeros(5, 2, device="meta")
     assert repulsion(pos, Data(num_nodes=5), torch.Generator().manual_seed(0)).device == pos.device
+
+
+def test_draws_are_the_same_whatever_the_default_device_is() -> None:
+    def drawn() -> list[torch.Tensor]:
+        graph = Data(pos=pos, x=pos)
+        seeds = [torch.Generator().manual_seed(0) for _ in range(3)]
+        fuzzy, triplets = fuzzy_target(pos, seeds[0], 3), ring_triplets(pos, seeds[1], 3)
+        data = GeometricTargets(k=3)(CandidateGraph(k=12)(graph))
+        logits = torch.linspace(-1, 1, data.edge_index.size(1), device="cpu")
+        both = repulsion(pos.flip(1), data, seeds[2], tau=1.0), gate_ranking(logits, data, seeds[2])
+        return [fuzzy.negative_index, triplets, *both]
+
+    pos = torch.rand(20, 2, generator=torch.Generator().manual_seed(0))
+    expected = drawn()
+    with torch.device("meta"):
+        found = drawn()
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
 
 
 def test_fields_of_one_graph_and_of_a_batch() -> None:

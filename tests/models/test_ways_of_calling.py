@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
+from torch_geometric.data import Batch, Data
 
 from pyg_gears import Recipe
 from pyg_gears.models import StructureModel
@@ -75,3 +75,21 @@ def test_targets_in_float64_and_another_default(kind: str) -> None:
     finally:
         torch.set_default_dtype(torch.float32)
     assert {pos.dtype, *(value.dtype for _, value in terms.values())} == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_default_device(kind: str) -> None:
+    batch = batch_of([12, 9])
+    pos, terms = run(build(kind).train(), batch)
+    model = build(kind).train()
+    with torch.device("meta"):
+        found, values = run(model, batch)
+    assert torch.equal(found, pos)
+    assert all(torch.equal(value, terms[name][1]) for name, (_, value) in values.items())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_graph_without_a_node_that_names_its_membership(kind: str) -> None:
+    """A Data with ``batch``, which carries no number of graphs."""
+    none = torch.zeros(0, dtype=torch.long)
+    assert build(kind)(Data(x=torch.zeros(0, C), edge_index=none.expand(2, 0), batch=none)).pos.shape == (0, 2)

@@ -77,6 +77,18 @@ def test_gradients_reach_gate_pair_and_weight() -> None:
     assert beta.grad.item() == 2 * GATE.sum().item()
 
 
+def test_what_is_no_batch_and_no_mask_is_refused() -> None:
+    for batch in (BATCH[:4], BATCH.float()):
+        with pytest.raises(InputError, match="batch to number the graph of each of 6 nodes, found a torch"):
+            AttentionBias(EDGES, 6, batch)
+    with pytest.raises(InputError, match="a batch that ascends from 0"):
+        AttentionBias(EDGES, 6, BATCH.flip(0))
+    for kept in (torch.tensor([True]), torch.ones(4), [True] * 4):
+        with pytest.raises(InputError, match=r"kept as a boolean mask of 4 edges, found .*; mark every edge"):
+            AttentionBias(EDGES, 6, kept=kept)
+    assert AttentionBias(EDGES, 6, BATCH.int()).batch.dtype == torch.long
+
+
 def test_terms_of_other_edges_are_refused() -> None:
     with pytest.raises(
         InputError, match=r"gate logits for the 4 edges of the graph in use, found 3: .* another support"

@@ -124,6 +124,16 @@ def test_more_edges_than_pairs_of_nodes() -> None:
     torch.testing.assert_close(conv(s, pos, edge_index.repeat(1, 3)), conv(s, pos, edge_index))
 
 
+def test_torch_may_have_another_default_device() -> None:
+    conv, s, pos = IPAConv(8, heads=2, head_channels=4, layout="edge"), torch.randn(5, 8), torch.randn(5, 2)
+    torch.nn.init.normal_(conv.frame_weight)
+    expected = conv(s, pos, EDGES)
+    with torch.device("meta"):
+        found = conv(s, pos, EDGES)
+        found[1].sum().backward()
+    assert torch.equal(found[1], expected[1])
+
+
 def test_a_warning_of_the_caller_is_shown_once_and_none_of_torch() -> None:
     """As in a training loop; in a process of its own, since torch warns once in each."""
     code = """

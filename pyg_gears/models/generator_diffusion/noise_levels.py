@@ -38,9 +38,9 @@ def draw_levels(
 
     Source: the log-normal levels are those of Karras et al. (2022), whose data scale is 0.5.
     """
-    uniform = torch.rand(2, count, generator=generator)
-    normal = torch.randn(count, generator=generator)
-    floor = torch.tensor(HIGH).log()
+    uniform = torch.rand(2, count, generator=generator, device="cpu")
+    normal = torch.randn(count, generator=generator, device="cpu")
+    floor = torch.tensor(HIGH, device="cpu").log()
     near_cap = cap * (floor * uniform[0]).exp()
     level = unit * (MEAN + SPREAD * normal).exp()
     return torch.where(uniform[1] < high_share, near_cap, level).clamp(min(low, cap), cap)

@@ -130,9 +130,10 @@ class TrainingTerms(torch.nn.Module):
         self, sets: TrainingSets, residual: Tensor, sigma: Tensor, generator: torch.Generator | None
     ) -> tuple[Tensor, _Condition]:
         """Noisy residuals, and the context with some sets' left out."""
-        noise = torch.randn(residual.shape, generator=generator, dtype=residual.dtype).to(residual.device)
+        noise = torch.randn(residual.shape, generator=generator, dtype=residual.dtype, device="cpu").to(residual.device)
         noise = noise if sets.mask is None else noise.masked_fill(~sets.mask[..., None], 0.0)
-        kept = (torch.rand(len(residual), generator=generator) >= self.unconditioned).to(residual.device)
+        share = torch.rand(len(residual), generator=generator, device="cpu").to(residual.device)
+        kept = share >= self.unconditioned
         h = scaled_context(sets.h, sets.mask) * kept[:, None, None]
         return residual + sigma[:, None, None] * noise, _Condition(h, kept)
 
