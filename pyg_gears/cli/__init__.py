@@ -18,6 +18,10 @@ def main(arguments: list[str] | None = None) -> Any:
     from pyg_gears.cli.stopping import signals_stop
 
     own_process = arguments is None
+    for name in ("stdout", "stderr") if own_process else ():
+        # Closed by whoever started the command: the next file that is opened would take its number.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     # Before anything else is loaded.
     with signals_stop(own_process=own_process):
         if own_process:

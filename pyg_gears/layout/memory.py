@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import InputError, argument, expect
 from pyg_gears.layout.settings import LayoutSettings
 
 BLOCK = 2**18
@@ -102,10 +102,10 @@ def votes_at_a_time(limit: str | float, n: int, settings: LayoutSettings, voters
     most, held = memory_bytes(limit), held_memory() if held is None else held
     needed = held + layout_memory(n, settings, voters)
     left = int((most - needed) / WORKING)
+    least = math.ceil((needed + LEAST_BLOCK * WORKING) / 1e7) / 100  # rounded down it would be refused itself
     expect(
         left >= LEAST_BLOCK,
-        f"expected at least {(needed + LEAST_BLOCK * WORKING) / 1e9:.2f} GB for {n:,} cells by estimate "
-        f"({held / 1e9:.2f} GB of it are held by now), found a limit of {most / 1e9:.2f} GB; raise max_memory, lower min_cover, "
-        "or lay out fewer cells.",
+        f"expected at least {least:.2f} GB for {n:,} cells by estimate ({held / 1e9:.2f} GB of it are held by now), found a "
+        f"limit of {most / 1e9:.2f} GB; raise {argument('max_memory')}, lower min_cover, or lay out fewer cells.",
     )
     return min(left, BLOCK)

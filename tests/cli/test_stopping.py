@@ -100,3 +100,21 @@ def test_the_handlers_of_a_caller_come_back(tmp_path) -> None:
     with pytest.raises(SystemExit):
         main(["simulate", "--out", str(tmp_path), "--cells", "-1"])
     assert [signal.getsignal(number) for number in EXIT_CODES] == before
+
+
+CLOSED = """
+import sys
+from pathlib import Path
+from pyg_gears.cli import main
+where = sys.argv.pop()
+try:
+    main()
+finally:
+    Path(where).write_text(f"{sys.stdout.fileno()} {sys.stderr.fileno()} {sys.stderr.isatty()}")
+"""
+
+
+def test_a_command_whose_outputs_are_closed_keeps_their_numbers_from_the_files_that_it_opens(tmp_path) -> None:
+    words = [sys.executable, "-c", CLOSED, "--version", str(tmp_path / "found")]
+    ended = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&- 2>&-', *words], timeout=120, check=False)
+    assert (ended.returncode, (tmp_path / "found").read_text()) == (0, "1 2 False")

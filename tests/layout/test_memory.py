@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from pyg_gears.errors import InputError
+from pyg_gears.errors import InputError, arguments_are_options
 from pyg_gears.layout import LayoutSettings, PatchesOutput, collect_votes, layout_memory, memory_bytes, votes_at_a_time
 from pyg_gears.layout.memory import BLOCK, LEAST_BLOCK, WORKING
 
@@ -39,6 +40,15 @@ def test_less_room_means_fewer_votes_at_a_time_and_too_little_is_refused() -> No
         votes_at_a_time(needed, 50_000, settings, 3, held=10**9)
     with pytest.raises(InputError, match=r"found a limit of 0\.00 GB; raise max_memory"):
         votes_at_a_time("1MB", 50, settings, 3)
+
+
+@pytest.mark.parametrize("held", [10**9, 10**9 + 4 * 10**6])
+def test_the_least_that_a_refusal_names_is_enough(held: int) -> None:
+    with pytest.raises(InputError) as refusal, arguments_are_options():
+        votes_at_a_time("1MB", 300, LayoutSettings(), 3, held=held)
+    named = re.search(r"at least (.* GB) for 300 cells .* raise --max-memory, lower", str(refusal.value))
+    assert named is not None
+    assert votes_at_a_time(named[1], 300, LayoutSettings(), 3, held=held) >= LEAST_BLOCK
 
 
 HELD = """

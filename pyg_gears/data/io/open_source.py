@@ -103,6 +103,9 @@ def _refuse_other_formats(path: Path) -> None:
     expect(
         path.stat().st_size > 0, f"expected an .h5ad file at {path}, found an empty file; copy or download it again."
     )
-    ending = next((end for end in _CONVERSIONS if path.name.lower().endswith(end)), None)
-    remedy = "write it with anndata's write_h5ad" if ending is None else _CONVERSIONS[ending]
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"  # by gzip, also where a download has lost that ending
+    usual = "unpack it first" if packed else "write it with anndata's write_h5ad"
+    name = path.name.lower()
+    remedy = next((words for ends, words in _CONVERSIONS.items() if name.endswith(ends)), usual)
     raise InputError(f"expected an .h5ad file at {path}{_OR}, found a file of another format; {remedy}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 
 from pyg_gears.data.io.inspection.limits import available_memory, gigabytes
 from pyg_gears.data.io.open_h5ad import index_names, read_element, reading
@@ -52,7 +53,10 @@ class StoredSource:
             found: Any = self.root.get(group)
             if not hasattr(found, "keys"):
                 return ()
-            index = found.attrs.get("_index")
+            index, columns = (found.attrs.get(key) for key in ("_index", "column-order"))
+            if columns is not None:
+                # A column with a slash in its name lies in a group, which is no column.
+                found = [*map(_text, np.asarray(columns).ravel().tolist()), *({"__categories"} & set(found))]
             return tuple(key for key in found if key != index)
 
     def has(self, key: str) -> bool:
@@ -100,6 +104,10 @@ class StoredSource:
             if isinstance(self.root, h5py.Group):
                 return anndata.read_h5ad(self.where)
             return anndata.io.read_zarr(self.root)
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name
 
 
 def _stored_bytes(root: Any) -> int:

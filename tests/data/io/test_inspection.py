@@ -271,6 +271,19 @@ def test_a_column_may_be_the_index_too(tmp_path: Path) -> None:
     assert verdict(tmp_path / "cells.h5ad") == {"kind": "anndata"}
 
 
+@pytest.mark.filterwarnings("ignore:Forward slashes")
+def test_a_slash_in_the_name_of_a_column_or_the_index_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "cells.h5ad"
+    adata = table()
+    adata.obs["CD4/CD8"], adata.obs["type/fine"] = np.arange(N), pandas.Categorical(["a", "b"] * (N // 2))
+    adata.var.index.name = "gene/id"
+    adata.write_h5ad(path)
+    assert verdict(path) == {"kind": "anndata"}
+    with h5py.File(path, "r+") as file:
+        file.move("obs/CD4/CD8", "obs/CD4/CD9")
+    assert verdict(path)["found"] == "obs has no column CD4/CD8"
+
+
 def test_awkward_arrays_need_their_package(sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "cells.h5ad"
     shutil.copy(sound, path)

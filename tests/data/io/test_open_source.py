@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import sys
@@ -183,6 +184,12 @@ def test_other_formats_are_refused_with_the_way_to_convert_them(name: str, remed
     (tmp_path / name).write_text("anything")
     with pytest.raises(InputError, match=f"found a file of another format; .*{remedy}"):
         read_cells(tmp_path / name)
+
+
+def test_a_packed_file_that_has_lost_its_ending(tmp_path: Path) -> None:
+    (tmp_path / "cells.h5ad").write_bytes(gzip.compress(b"anything"))
+    with pytest.raises(InputError, match="found a file of another format; unpack it first"):
+        read_cells(tmp_path / "cells.h5ad")
 
 
 def test_an_empty_file(tmp_path: Path) -> None:

@@ -36,6 +36,22 @@ def test_other_columns_are_no_sections(tmp_path: Path, column: str) -> None:
     assert both_ways(sections(column), tmp_path)[1] == ""
 
 
+@pytest.mark.filterwarnings("ignore:Forward slashes")
+def test_columns_with_a_slash_in_their_names_are_read_in_a_file_as_in_memory(tmp_path: Path) -> None:
+    table = sections("sample/donor")
+    table.obs[["x/um", "y/um"]] = table.obsm.pop("spatial")
+    table.var["symbol/new"] = [f"symbol{i}" for i in range(table.n_vars)]
+    keys = {"spatial_key": "x/um,y/um", "gene_column": "symbol/new"}
+    # The file has a group obs/sample, whose name is that of a column of sections.
+    assert len(both_ways(table, tmp_path, **keys)[0]) == 1
+    slides, _ = both_ways(table, tmp_path, section_key="sample/donor", **keys)
+    assert [(slide.name, len(slide), slide.genes[0]) for slide in slides] == [
+        (f"table_part_{part}", 30, "symbol0") for part in range(3)
+    ]
+    with pytest.raises(InputError, match=r"found symbol/new .*; name"):
+        both_ways(table, tmp_path, spatial_key="x/um,y/um", gene_column="symbol")
+
+
 def test_a_column_of_spatialdata_that_names_regions_is_one_of_sections(tmp_path: Path) -> None:
     table = sections("region")
     table.uns["spatialdata_attrs"] = {"region": ["a", "b"], "region_key": "region", "instance_key": "id"}

@@ -79,9 +79,8 @@ def _same_names(table: Node, parent: Node) -> None:
 
 
 def _names(table: Node) -> list[str]:
-    assert table.children is not None
-    index = table.children[table.attrs["_index"]]
-    values = index.values().tolist() if index.children is None else []
+    index = _column(table, table.attrs["_index"])
+    values = index.values().tolist() if index is not None and index.children is None else []
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
@@ -146,29 +145,38 @@ def _sparse_shape(node: Node) -> tuple[int, int]:
 
 
 def _check_table(node: Node) -> None:
-    assert node.children is not None
     order: Any = node.attrs.get("column-order")
     names = [] if order is None else np.asarray(order).ravel().tolist()
     index: Any = node.attrs.get("_index")
     if order is None or not all(isinstance(name, str) for name in [index, *names]):
         raise Unfit(f"the columns of {node.called} are not named")
+    columns = {}
     for name in [index, *names]:
-        if name not in node.children:
+        found = _column(node, name)
+        if found is None:
             raise Unfit(f"{node.called} has no column {printable(name)}")
+        columns[name] = found
     # The index may be a column as well, but for the name that anndata keeps to itself.
     if len(set(names)) != len(names) or "_index" in names:
         raise Unfit(f"{node.called} names a column twice")
     length = _rows(node)
-    for name in [index, *names]:
-        column = node.children[name]
+    for column in columns.values():
         if _leading(column) != (length,) or column.kind in ("V", "c"):
             raise Unfit(f"column {column.called} does not have {length} single values")
         categories = column.attrs.get("categories")
         if isinstance(categories, Node):
             _check_codes(column, categories)
-    if node.children[index].kind not in ("T", "i", "u", "f") and node.children[index].children is None:
-        raise Unfit(f"{node.children[index].called} holds no names")
+    if columns[index].kind not in ("T", "i", "u", "f") and columns[index].children is None:
+        raise Unfit(f"{columns[index].called} holds no names")
     _check_members(node)
+
+
+def _column(table: Node, name: str) -> Node | None:
+    """A column, if it is there; a slash in its name, as in "CD4/CD8", leads into a group, which is how anndata writes it."""
+    found: Node | None = table
+    for step in name.split("/"):
+        found = None if found is None or found.children is None else found.children.get(step)
+    return found
 
 
 def _check_categorical(node: Node) -> None:
@@ -204,7 +212,7 @@ def _check_nullable(node: Node) -> None:
 
 def _rows(table: Node) -> int:
     index: Any = table.attrs.get("_index")
-    column = table.children.get(index) if table.children is not None and isinstance(index, str) else None
+    column = _column(table, index) if isinstance(index, str) else None
     shape = _leading(column) if column is not None else None
     if shape is None or len(shape) != 1:
         raise Unfit(f"{table.called} has no list of names")
