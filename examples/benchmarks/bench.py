@@ -63,7 +63,7 @@ def main() -> None:
     processor = processor_name()
     last = last_of(read_history(arguments.history), processor)
     if not last:
-        print(f"The history has no entry of this processor ({processor}), so this run is its first and is compared with none.")
+        print(f"The history has no entry of this processor ({processor}): this run is its first, compared with none.")
     ratios = measure_all(PROGRAMS, last)
     print(f"\n{comparison(ratios, last)}")
     worse = regressions(ratios, last)

@@ -1,7 +1,7 @@
 """The history of the benchmarks' ratios, one JSON object per line; a run is compared with the last entry of the same processor.
 
-An entry holds ``date``, ``version``, what it ran on, and ``ratios``: name -> value, of which lower is better. Ratios depend on the
-processor too: matrix products speed up more from one generation to the next than gathers and scatters do.
+An entry holds ``date``, ``version``, what it ran on, and ``ratios``: name -> value, of which lower is better. Ratios depend on
+the processor too: matrix products speed up more from one generation to the next than gathers and scatters do.
 """
 
 from __future__ import annotations
