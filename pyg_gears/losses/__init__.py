@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyg_gears.losses.bandwidth import effective_bandwidth, noise_weight
 from pyg_gears.losses.distillation import distill_distances, distill_walk
 from pyg_gears.losses.energy import EnergyOutput, geometric_energy
 from pyg_gears.losses.fuzzy import fuzzy_cross_entropy
@@ -22,6 +23,7 @@ __all__ = [
     "SharedPoints",
     "distill_distances",
     "distill_walk",
+    "effective_bandwidth",
     "fuzzy_cross_entropy",
     "gate_kl",
     "gate_ranking",
@@ -33,6 +35,7 @@ __all__ = [
     "local_stress",
     "log_stress",
     "neighborhood_nca",
+    "noise_weight",
     "operator_kl",
     "overlap_consistency",
     "random_walk_js",

@@ -20,7 +20,9 @@ from pyg_gears.targets import log_affinity, log_transitions
 EPS = 1e-8
 
 
-def random_walk_kl(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
+def random_walk_kl(
+    pos: Float[Tensor, "n d"], batch: Data, sigma: Float[Tensor, " n"] | None = None
+) -> Float[Tensor, ""]:
     r"""How far the predicted random walks are from the true ones.
 
     .. math:: L_{rw} = \sum_{s=1}^{S} 2^{-(s-1)} \frac1n \sum_i \mathrm{KL}\big(T^s_{ref}[i,:] \,\|\, T^s_{pred}[i,:]\big)
@@ -31,6 +33,8 @@ def random_walk_kl(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     Args:
         pos: Predicted coordinates, shape (n, d), any gauge.
         batch: Batch (or one graph) with ``rw_edge_index``, ``rw_multiplicity``, ``rw_log_ref``, ``sigma``, ``rw_steps``.
+        sigma: Other bandwidths for the predicted operator, shape (n,), for instance
+            :func:`~pyg_gears.losses.effective_bandwidth`.
 
     Returns:
         Mean over graphs, a scalar >= 0 in nats, in the dtype of ``pos`` (float32 for half precision).
@@ -38,15 +42,19 @@ def random_walk_kl(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     Memory and time: powers are dense, (b, m, m) with m the largest graph, 2 S b m^3 multiplications. Both sides of the
     logarithm are offset by 1e-8, which bounds the loss where a prediction gives a true step no probability.
     """
-    return random_walk_kl_per_graph(pos, batch).mean()
+    return random_walk_kl_per_graph(pos, batch, sigma).mean()
 
 
-def random_walk_kl_per_graph(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, " b"]:
+def random_walk_kl_per_graph(
+    pos: Float[Tensor, "n d"], batch: Data, sigma: Float[Tensor, " n"] | None = None
+) -> Float[Tensor, " b"]:
     """:func:`random_walk_kl` of every graph, shape (b,)."""
-    return _per_graph(pos, batch, _row_kl)
+    return _per_graph(pos, batch, sigma, _row_kl)
 
 
-def random_walk_js(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
+def random_walk_js(
+    pos: Float[Tensor, "n d"], batch: Data, sigma: Float[Tensor, " n"] | None = None
+) -> Float[Tensor, ""]:
     r"""Jensen-Shannon divergence of the random walks, over the same steps with the same weights as :func:`random_walk_kl`.
 
     .. math:: \mathrm{JS}(p, q) = \tfrac12 \mathrm{KL}(p \,\|\, m) + \tfrac12 \mathrm{KL}(q \,\|\, m), \quad m = (p + q) / 2
@@ -56,6 +64,7 @@ def random_walk_js(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
     Args:
         pos: As for :func:`random_walk_kl`.
         batch: As for :func:`random_walk_kl`.
+        sigma: As for :func:`random_walk_kl`.
 
     Returns:
         Mean over graphs, a scalar >= 0 in nats.
@@ -67,10 +76,12 @@ def random_walk_js(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
         middle = ((t + q) / 2 + EPS).log()
         return ((t * ((t + EPS).log() - middle) + q * ((q + EPS).log() - middle)) / 2).sum(dim=(1, 2))
 
-    return _per_graph(pos, batch, compare).mean()
+    return _per_graph(pos, batch, sigma, compare).mean()
 
 
-def random_walk_log_mse(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor, ""]:
+def random_walk_log_mse(
+    pos: Float[Tensor, "n d"], batch: Data, sigma: Float[Tensor, " n"] | None = None
+) -> Float[Tensor, ""]:
     r"""Squared error of log probabilities, over the same steps with the same weights as :func:`random_walk_kl`.
 
     .. math:: \sum_s 2^{-(s-1)} \frac1n \sum_i \mathrm{mean}_{j : T^s_{ref}[i,j] > 0}
@@ -81,6 +92,7 @@ def random_walk_log_mse(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor,
     Args:
         pos: As for :func:`random_walk_kl`.
         batch: As for :func:`random_walk_kl`.
+        sigma: As for :func:`random_walk_kl`.
 
     Returns:
         Mean over graphs, a scalar >= 0.
@@ -91,15 +103,22 @@ def random_walk_log_mse(pos: Float[Tensor, "n d"], batch: Data) -> Float[Tensor,
         square = ((t + EPS).log() - (q + EPS).log()).square().masked_fill(~reached, 0.0)
         return (square.sum(dim=2) / reached.sum(dim=2).clamp(min=1)).sum(dim=1)
 
-    return _per_graph(pos, batch, compare).mean()
+    return _per_graph(pos, batch, sigma, compare).mean()
 
 
-def _per_graph(pos: Tensor, batch: Data, compare: Callable[[Tensor, Tensor], Tensor]) -> Float[Tensor, " b"]:
+def _per_graph(
+    pos: Tensor, batch: Data, sigma: Tensor | None, compare: Callable[[Tensor, Tensor], Tensor]
+) -> Float[Tensor, " b"]:
     """Weighted sum over the steps of what ``compare`` makes of the true and the predicted powers (b, m, m)."""
     members, x = gauged(pos, batch)
     edge_index = target_edges(batch, "rw_edge_index", x.size(0))
     multiplicity = target_values(batch, "rw_multiplicity", edge_index.size(1)).to(x.dtype)
-    sigma = target_values(batch, "sigma", x.size(0)).to(x.dtype)
+    sigma = target_values(batch, "sigma", x.size(0)) if sigma is None else sigma
+    expect(
+        isinstance(sigma, Tensor) and sigma.shape == x.shape[:1],
+        f"expected a bandwidth for each of {x.size(0)} nodes, found {described(sigma)}; pass (n,).",
+    )
+    sigma = sigma.to(x.dtype)
     predicted = log_transitions(log_affinity(x, edge_index, sigma), multiplicity, edge_index, x.size(0)).exp()
     return _walk_distance(_dense(predicted, edge_index, members, int(members.size.max())), batch, members, compare)
 

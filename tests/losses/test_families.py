@@ -9,17 +9,21 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from pyg_gears.errors import InputError
-from pyg_gears.geometry import gauge_fix
+from pyg_gears.geometry import gauge_fix, nearest_neighbors
 from pyg_gears.losses import (
+    effective_bandwidth,
     fuzzy_cross_entropy,
     gram_distance,
     lle_error,
     neighborhood_nca,
+    noise_weight,
     random_walk_js,
+    random_walk_kl,
     random_walk_log_mse,
     repulsion,
     triplet_hinge,
 )
+from pyg_gears.targets import neighbor_count
 from pyg_gears.transforms import GeometricTargets, GramFactor, TargetFamilies
 
 LOSSES = [
@@ -169,6 +173,26 @@ def test_gradients_and_collapsed_layouts(loss) -> None:
     assert torch.isfinite(one.grad).all()
 
 
+def test_effective_bandwidth_is_the_mean_of_both_without_a_gradient() -> None:
+    data, truth = graphs()
+    batch, pos = Batch.from_data_list(data), torch.cat([t.flip(0) ** 2 for t in truth]).requires_grad_()
+    found = effective_bandwidth(pos, batch)
+    assert not found.requires_grad
+    expected = []
+    for d, t in zip(data, truth, strict=True):
+        reach = nearest_neighbors(gauge_fix(t.flip(0) ** 2), neighbor_count(len(t))).distance[:, -1]
+        expected.append((d.sigma * reach).sqrt())
+    torch.testing.assert_close(found, torch.cat(expected))
+    torch.testing.assert_close(effective_bandwidth(torch.cat(truth), batch), batch.sigma)
+    assert not torch.allclose(random_walk_kl(pos, batch, found), random_walk_kl(pos, batch))
+    torch.testing.assert_close(random_walk_kl(pos, batch, batch.sigma), random_walk_kl(pos, batch))
+
+
+def test_noise_weight_is_full_below_and_falls_with_the_square() -> None:
+    found = noise_weight(torch.tensor([0.0, 0.1, 0.5, 1.0, 5.0]), 0.5)
+    assert found.tolist() == pytest.approx([1, 1, 1, 0.25, 0.01])
+
+
 def test_missing_targets_name_their_transform() -> None:
     data = GeometricTargets()(Data(pos=torch.rand(9, 2)))
     cases = {fuzzy_cross_entropy: "fuzzy_edge_index", triplet_hinge: "triplet_index", lle_error: "lle_edge_index"}
@@ -189,6 +213,8 @@ def test_choices_out_of_their_range_are_refused() -> None:
     data, pos, generator = Batch.from_data_list(parts), torch.cat(places), torch.Generator()
     with pytest.raises(InputError, match=r"expected a margin of at least 0, found -0\.1; raise it"):
         triplet_hinge(pos, data, margin=-0.1)
+    with pytest.raises(InputError, match=r"expected a noise level above 0 to start from, found 0\.0; raise start"):
+        noise_weight(torch.ones(2), 0.0)
     with pytest.raises(InputError, match="expected pairs to be a whole number above 0, found 0; give one"):
         repulsion(pos, data, generator, pairs=0)
     with pytest.raises(InputError, match=r"expected a range of the repulsion above 0, found 0\.0; raise tau"):

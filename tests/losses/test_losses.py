@@ -12,6 +12,7 @@ from torch_geometric.data import Batch, Data
 from pyg_gears.errors import InputError
 from pyg_gears.geometry import gauge_fix
 from pyg_gears.losses import (
+    effective_bandwidth,
     gate_kl,
     geometric_energy,
     linear_stress,
@@ -23,6 +24,7 @@ from pyg_gears.losses import (
     repulsion,
     walk_entropy,
 )
+from pyg_gears.losses.random_walk import random_walk_kl_per_graph
 from pyg_gears.transforms import CandidateGraph, GeometricTargets
 
 SIZES = (30, 55, 170)
@@ -208,10 +210,20 @@ def test_an_energy_is_printed_copied_and_sent_as_a_number_is() -> None:
         assert other == energy
 
 
+def test_bandwidths_of_other_nodes_are_refused() -> None:
+    data, pos = graphs(sizes=(30,))
+    with pytest.raises(
+        InputError, match=r"a bandwidth for each of 30 nodes, found a torch\.float64 tensor of shape \(35,\); pass"
+    ):
+        inspect.unwrap(random_walk_kl_per_graph)(pos[0], data[0], sigma=torch.ones(35, dtype=torch.float64))
+
+
 def test_a_prediction_without_numbers_shows_in_the_loss() -> None:
     data, pos = graphs(sizes=(30,))
     lost = pos[0].index_fill(0, torch.tensor([3]), torch.nan)
-    assert random_walk_kl(lost, data[0]).isnan()
+    sigma = effective_bandwidth(lost, data[0])
+    assert sigma.isfinite().all()
+    assert random_walk_kl(lost, data[0], sigma).isnan()
 
 
 def test_transitions_of_other_edges_are_refused_and_half_precision_counts() -> None:

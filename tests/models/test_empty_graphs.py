@@ -30,7 +30,7 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }
 GEOMETRIC = {name: getattr(losses, name) for name in losses.__all__ if name[0].islower()}
-OTHERS = {"shared_points"}
+OTHERS = {"effective_bandwidth", "noise_weight", "shared_points"}
 """Not losses."""
 WITH_DRAWS = {"repulsion"}
 OF_TWO = {"distill_distances", "distill_walk"}
