@@ -11,14 +11,13 @@ from pyg_gears.layout.confidence import row_spearman
 from pyg_gears.layout.patch_predictor import WeightedLayout
 
 SAMPLE = 200
+"""Cells to which distances are taken."""
 
 
 def weigh_by_agreement(
     confidence: Float[np.ndarray, " n"],
     pos: Float[np.ndarray, "n 2"],
     others: Sequence[WeightedLayout],
-    *,
-    seed: int = 0,
 ) -> Float[np.ndarray, " n"]:
     r"""Give cells on which other layouts agree with this one more confidence, at the cost of the rest.
 
@@ -34,14 +33,13 @@ def weigh_by_agreement(
         confidence: Calibrated confidence of each cell, shape (n,), in [0, 1].
         pos: The layout, shape (n, 2).
         others: Layouts of the same cells by other means; without any the confidence stays as it is.
-        seed: Chooses the 200 cells to which distances are taken.
 
     Returns:
         Shape (n,), in [0, 1].
     """
     if len(others) == 0:
         return confidence
-    agreed = np.mean([row_spearman(other.pos, pos, SAMPLE, seed).clip(min=0.0) for other in others], axis=0)
+    agreed = np.mean([row_spearman(other.pos, pos, SAMPLE).clip(min=0.0) for other in others], axis=0)
     shared = confidence * agreed
     if shared.sum() == 0:
         return confidence

@@ -19,6 +19,7 @@ HUBER = 1.345 * 1.4826
 SETTLING = (4, 3, 3)
 """Rounds before the Huber threshold is read off the residuals: of plain stress, then twice with the one so far."""
 CG_STEPS = 10
+LANDMARKS = 32
 EDGES = 2**14
 """Edges whose lengths are computed at a time: a dozen arrays of them stay in a cache."""
 LEAST_PULL = 1e-12
@@ -51,16 +52,13 @@ class SolveOutput:
         }
 
 
-def isomap_start(
-    n: int, pairs: Int[np.ndarray, "2 e"], distance: Float[np.ndarray, " e"], landmarks: int = 32
-) -> Float[np.ndarray, "n 2"]:
-    """Landmark Isomap: shortest paths from farthest-point landmarks, classical scaling, triangulation.
+def isomap_start(n: int, pairs: Int[np.ndarray, "2 e"], distance: Float[np.ndarray, " e"]) -> Float[np.ndarray, "n 2"]:
+    """Landmark Isomap: shortest paths from 32 farthest-point landmarks, classical scaling, triangulation.
 
     Args:
         n: Cells.
         pairs: Edges, each once, shape (2, e); they must connect all cells.
         distance: Their lengths, shape (e,).
-        landmarks: How many (at most n).
 
     Returns:
         Coordinates, shape (n, 2), with a jitter of 1e-6 of their extent, which separates coinciding cells.
@@ -68,7 +66,7 @@ def isomap_start(
     length = np.maximum(distance, 1e-9 * max(float(distance.max(initial=0.0)), 1e-30))
     graph = csr_array((length, (pairs[0], pairs[1])), shape=(n, n))
     graph = csr_array(graph + graph.T)
-    paths = landmark_paths(graph, landmarks)
+    paths = landmark_paths(graph, LANDMARKS)
     pos = landmark_mds(paths.landmarks, paths.distance)
     extent = float(np.sqrt((pos**2).sum(axis=1).mean())) or 1.0
     return pos + 1e-6 * extent * np.random.default_rng(0).standard_normal(pos.shape)

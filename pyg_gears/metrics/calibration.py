@@ -49,11 +49,11 @@ def calibration_error(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> f
     return float((curve.pairs * gap).sum() / (curve.pairs * curve.true).sum())
 
 
-def calibration_curve(pair: LayoutPair, *, seed: int, bins: int = BINS) -> CalibrationCurve:
-    """Mean true distance against mean predicted distance, in bins that hold equally many pairs."""
+def calibration_curve(pair: LayoutPair, *, seed: int) -> CalibrationCurve:
+    """Mean true distance against mean predicted distance, in 20 bins that hold equally many pairs."""
     distances = pair_distances(pair, seed=seed)
     order = np.argsort(distances.predicted, kind="stable")
-    edges = np.linspace(0, order.size, min(bins, order.size) + 1).astype(int)
+    edges = np.linspace(0, order.size, min(BINS, order.size) + 1).astype(int)
     count = np.diff(edges)
     predicted = np.add.reduceat(distances.predicted[order], edges[:-1]) / count
     true = np.add.reduceat(distances.true[order], edges[:-1]) / count

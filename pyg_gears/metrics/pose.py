@@ -61,10 +61,10 @@ def align(pos: LayoutLike, truth: LayoutLike) -> LayoutPair:
     return LayoutPair(fit.aligned.numpy(), pair.truth)
 
 
-def neighbor_distances(pos: Float[np.ndarray, "n 2"], k: int = SPACING_NEIGHBORS) -> Float[np.ndarray, " nk"]:
-    """Distances of every cell to its k nearest other cells, flat, shape (n * k,); k at most n - 1."""
+def neighbor_distances(pos: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " nk"]:
+    """Distances of every cell to its k nearest other cells, flat, shape (n * k,); k is 20, at most n - 1."""
     from scipy.spatial import cKDTree
 
-    k = min(k, len(pos) - 1)
+    k = min(SPACING_NEIGHBORS, len(pos) - 1)
     distance, _ = cKDTree(pos).query(pos, k=np.arange(2, k + 2))
     return np.asarray(distance).reshape(-1)

@@ -74,7 +74,6 @@ def prepare(
     work: Path | None,
     *,
     cells_in_training: bool = False,
-    progress: bool = False,
     device: torch.device | str = "cpu",
 ) -> Prepared:
     """Choose genes, split, fit the encoder, and set up minisets.
@@ -89,7 +88,6 @@ def prepare(
         validate: Name of the slide to hold out; by default the last of three or more, else a spatial block of each slide.
         work: Folder for finished minisets and the encoder's checkpoints.
         cells_in_training: See :func:`~pyg_gears.training.encoder_training.fit_encoder`.
-        progress: Show progress bars.
         device: Where the encoder's networks are trained.
 
     Raises:
@@ -97,7 +95,7 @@ def prepare(
     """
     check_slides(slides, cells, validate)
     parts = choose_parts(recipe, slides, cells, held_out_name(slides, validate))
-    return prepare_parts(recipe, parts, work, cells_in_training=cells_in_training, progress=progress, device=device)
+    return prepare_parts(recipe, parts, work, cells_in_training=cells_in_training, device=device)
 
 
 def prepare_parts(

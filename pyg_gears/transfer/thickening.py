@@ -43,12 +43,10 @@ def scatter_across(fragment: Fragment, strength: Float[Tensor, " N"], width: flo
     return fragment._replace(pos=torch.cat(pos), colors=fragment.colors[index], nodes=fragment.nodes[index])
 
 
-def heat_dilation(
-    buffer: SparseBuffer, laplacian: csr_array, width: float, strength: float, level: float = 0.25
-) -> SparseBuffer:
+def heat_dilation(buffer: SparseBuffer, laplacian: csr_array, width: float, strength: float) -> SparseBuffer:
     r"""A buffer that covers the nodes to which its heat has spread.
 
-    .. math:: h = e^{-tL} w, \quad t = b^2 / 2, \quad \text{covered where } h > \theta \max h
+    .. math:: h = e^{-tL} w, \quad t = b^2 / 2, \quad \text{covered where } h > \tfrac14 \max h
 
     with :math:`b` the width times the strength: a weak fragment stays as it is. Colours are the mean of the heat that arrives.
 
@@ -57,7 +55,6 @@ def heat_dilation(
         laplacian: Of the target's graph without regard to its signal, shape (n, n).
         width: b, in edges.
         strength: In [0, 1].
-        level: :math:`\theta` in (0, 1).
 
     Returns:
         A buffer with the same nodes and those around them, weights 1.
@@ -69,7 +66,7 @@ def heat_dilation(
     lit = torch.zeros(n, 1 + buffer.colors.size(1), dtype=torch.float64)
     lit[buffer.nodes] = torch.cat([buffer.weight[:, None], buffer.weight[:, None] * buffer.colors], dim=1)
     warm = heat(laplacian, lit, time)
-    more = warm[:, 0] > level * warm[:, 0].max()
+    more = warm[:, 0] > 0.25 * warm[:, 0].max()
     more[buffer.nodes] = False
     extra = more.nonzero().flatten()
     return SparseBuffer(

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -61,12 +59,10 @@ def test_small_slides_clip_k() -> None:
     assert neighbor_agreement(x, torch.arange(8.0).reshape(4, 2))[:2] == (1.0, 1.0)
 
 
-def test_five_thousand_spots_are_quick() -> None:
+def test_beyond_the_pairs_that_are_drawn_neighbours_by_chance_are_as_far_as_any() -> None:
     generator = torch.Generator().manual_seed(3)
-    x, pos = torch.randn(5000, 20, generator=generator), torch.rand(5000, 2, generator=generator)
-    start = time.perf_counter()
-    neighbor_agreement(x, pos)
-    assert time.perf_counter() - start < 10
+    x, pos = torch.randn(1000, 20, generator=generator), torch.rand(1000, 2, generator=generator)
+    assert neighbor_agreement(x, pos).mean_distance == pytest.approx(1, abs=0.02)
 
 
 def test_bad_input() -> None:

@@ -247,12 +247,12 @@ def test_cells_of_one_count_are_placed_without_confidence(fitted, tissue) -> Non
 
 
 def test_a_limit_of_memory_is_refused_or_leaves_the_layout(fitted, tissue, monkeypatch) -> None:
-    """Four votes at a time or all of them."""
+    """Forty votes at a time or all of them."""
     with pytest.raises(InputError, match=r"expected at least .* GB for 150 cells .*raise max_memory, lower min_cover"):
         fitted.reconstruct(tissue.cells, max_memory="100MB", progress=False)
     free = fitted.reconstruct(tissue.cells, settings=PATCHES, progress=False)
     asked: list[tuple] = []
-    monkeypatch.setattr("pyg_gears.prepared_query.votes_at_a_time", lambda *given: asked.append(given[:4]) or 4)
+    monkeypatch.setattr("pyg_gears.prepared_query.votes_at_a_time", lambda *given: asked.append(given[:4]) or 40)
     bound = fitted.reconstruct(tissue.cells, settings=PATCHES, max_memory="3GB", progress=False)
     assert (
         asked == [("3GB", 150, PATCHES, 3)] * 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -77,6 +78,13 @@ def test_cells_as_deep_as_the_spots_pass_unchanged_and_silently(adapter: SCAdapt
     assert not found.adapted
 
 
+@pytest.fixture
+def short_fits(monkeypatch) -> None:
+    """From the closed form a few steps lead where many do."""
+    monkeypatch.setattr(SCAdapter, "fit", partial(SCAdapter.fit, steps=20))
+
+
+@pytest.mark.usefixtures("short_fits")
 def test_shallow_cells_of_nearly_the_spots_covariance_are_matched() -> None:
     x, adapter = cloud(200, 1, 0.9), SCAdapter.fit(cloud(200, 2, 0.9), SPOTS, steps=0)
     torch.testing.assert_close(adapted(x, adapter, **SHALLOW).x, adapter(x))
@@ -107,6 +115,7 @@ def test_few_cells_are_never_far_and_never_matched() -> None:
         assert not adapted(cloud(60, 1, 0.9), SCAdapter(4), **SHALLOW).adapted
 
 
+@pytest.mark.usefixtures("short_fits")
 def test_match_fits_an_adapter_to_these_cells() -> None:
     x = cloud(200, 1, 0.1)
     found = adapted(x, None, adapt="match", seed=3)

@@ -20,6 +20,7 @@ SMALL = {"hidden_channels": 12, "heads": HEADS, "head_channels": 4}
 
 
 KINDS: dict[str, Callable[..., torch.nn.Module]] = {
+    "v1": lambda **o: IPALite.from_preset("v1", CHANNELS, **o),
     "d7": lambda **o: IPALite.from_preset("d7", CHANNELS, **o),
     "v2": lambda **o: IPALite.from_preset("v2", CHANNELS, **o),
     "pair": lambda **o: IPALite(CHANNELS, pair=True, **o),

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
+from pyg_gears.encoders import fit_candidate_projection
 from pyg_gears.seeds import child_seed
+from pyg_gears.training import preparation
 from pyg_gears.training.all_slides import as_held_out, joined_slides, prepare_all_slides
 from pyg_gears.training.encoder_training import fit_encoder
 from pyg_gears.training.minisets import recipe_minisets
@@ -48,7 +52,10 @@ def test_the_encoder_of_all_slides_is_that_of_a_fit_to_them_alone(tiny_recipe, t
     assert not torch.equal(held.components, found.encoder.components)
 
 
-def test_candidates_are_searched_in_a_projection_that_all_slides_teach(tiny_recipe, tissue, tmp_path) -> None:
+def test_candidates_are_searched_in_a_projection_that_all_slides_teach(
+    tiny_recipe, tissue, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(preparation, "fit_candidate_projection", partial(fit_candidate_projection, steps=20))
     recipe = tiny_recipe.change({"graph": {"projection": 3}})
     parts = choose_parts(recipe, tissue.slides, None, "slide_1")
     found, held = prepare_all_slides(recipe, parts, tmp_path), prepare_parts(recipe, parts, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,17 +37,27 @@ DAMAGE = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole(tiny_recipe, prepared, tmp_path_factory):
+    """The model of an unbroken run, its folder, and a copy of that."""
+    folder, copy = (tmp_path_factory.mktemp(name) / "run" for name in ("whole", "copy"))
+    model = train_structure(tiny_recipe, prepared.train, prepared.validation, seed=3, folder=folder, progress=False)
+    shutil.copytree(folder, copy)
+    return model, folder, copy
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("files", ["last.ckpt", "best.ckpt", "finished.pt", "finished.pt last.ckpt", "log.csv"])
-def test_damaged_files_are_made_anew(train, tmp_path, damage, files) -> None:
-    whole = train(tmp_path)
-    log = (tmp_path / "log.csv").read_bytes()
+def test_damaged_files_are_made_anew(train, whole, damage, files) -> None:
+    model, folder, copy = whole
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
     for name in files.split():
-        (tmp_path / name).write_bytes(DAMAGE[damage]((tmp_path / name).read_bytes()))
+        (folder / name).write_bytes(DAMAGE[damage]((copy / name).read_bytes()))
     if "finished.pt" not in files and files != "log.csv":
-        (tmp_path / "finished.pt").unlink()
-    assert same(train(tmp_path), whole)
-    assert (tmp_path / "log.csv").read_bytes() == log
+        (folder / "finished.pt").unlink()
+    assert same(train(folder), model)
+    assert (folder / "log.csv").read_bytes() == (copy / "log.csv").read_bytes()
 
 
 def test_a_training_that_stopped_early_is_not_trained_on(train, tiny_recipe, tmp_path, monkeypatch) -> None:

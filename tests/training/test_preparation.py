@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from pyg_gears.data import MinisetLoader, Slide
+from pyg_gears.encoders import fit_candidate_projection
 from pyg_gears.graphs import candidate_graph
+from pyg_gears.training import preparation
 from pyg_gears.training.preparation import check_slides, held_out_name, prepare
 
 
@@ -87,7 +90,8 @@ def test_minisets_have_a_seed_of_their_own(tiny_recipe, tissue, prepared) -> Non
     assert not torch.equal(other.validation[0].node_id, prepared.validation[0].node_id)
 
 
-def test_the_candidate_graph_of_the_recipe_is_that_of_the_minisets(tiny_recipe, tissue) -> None:
+def test_the_candidate_graph_of_the_recipe_is_that_of_the_minisets(tiny_recipe, tissue, monkeypatch) -> None:
+    monkeypatch.setattr(preparation, "fit_candidate_projection", partial(fit_candidate_projection, steps=20))
     graph = {"k": 12, "mutual": True, "jaccard": 0.05, "projection": 4}
     recipe = tiny_recipe.change({"graph": graph, "model": {"gate": {"target": "mix"}}})
     found = prepare(recipe, tissue.slides, None, None, None)

@@ -22,7 +22,7 @@ def is_zarr(path: FilePath) -> bool:
 
 
 @contextmanager
-def open_zarr(path: FilePath, name: str | None = None) -> Iterator[StoredSource]:
+def open_zarr(path: FilePath, name: str) -> Iterator[StoredSource]:
     """An open store, once a child process has looked through it.
 
     Of a SpatialData store only its table is looked through and read: an AnnData, with positions in ``obsm["spatial"]``.
@@ -31,7 +31,7 @@ def open_zarr(path: FilePath, name: str | None = None) -> Iterator[StoredSource]
 
     Args:
         path: A folder, or a zip archive of one.
-        name: Name of the slide; that of the store if omitted.
+        name: Name of the slide.
 
     Raises:
         InputError: for a store that is damaged, unsafe, or holds no table or several.
@@ -50,7 +50,7 @@ def open_zarr(path: FilePath, name: str | None = None) -> Iterator[StoredSource]
         # Consolidated metadata may contradict the elements, which are what was looked through.
         root = zarr.open_group(store, mode="r", path=folder, use_consolidated=False)
     try:
-        yield StoredSource(root, str(path), name or zarr_name(path))
+        yield StoredSource(root, str(path), name)
     finally:
         root.store.close()
 

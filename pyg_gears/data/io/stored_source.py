@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -24,16 +23,16 @@ class StoredSource:
     Args:
         root: The open file, or the group of the table in a store; it must stay open while the source is read.
         where: The file or store, for messages.
-        name: Name of the slide; the stem of ``where`` if omitted.
+        name: Name of the slide.
 
     Raises:
         InputError: for one that is no AnnData.
     """
 
-    def __init__(self, root: Any, where: str, name: str | None = None) -> None:
+    def __init__(self, root: Any, where: str, name: str) -> None:
         self.root = root
         self.where = where
-        self.name = name or Path(where).stem
+        self.name = name
         with reading(where):
             missing = [key for key in ("obs", "var") if key not in root]
         form = "HDF5" if isinstance(root, h5py.Group) else "zarr"

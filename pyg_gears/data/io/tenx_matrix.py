@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 _REMEDY = "pass the matrix that Cell Ranger or Space Ranger wrote"
 
 
-def read_tenx(path: FilePath, name: str | None = None) -> AnnData:
+def read_tenx(path: FilePath, name: str) -> AnnData:
     """Read a ``.h5`` file that :func:`~pyg_gears.data.io.inspection.inspect_file` has passed.
 
     Args:
         path: ``filtered_feature_bc_matrix.h5`` or its like.
-        name: Name of the slide, for messages; the file's stem for None.
+        name: Name of the slide, for messages.
 
     Returns:
         Cells x genes with ``var["gene_ids"]``; see :func:`tenx_anndata` for what is left out.
@@ -52,7 +51,7 @@ def read_tenx(path: FilePath, name: str | None = None) -> AnnData:
             counts = csr_matrix(
                 (group["data"][:], group["indices"][:], group["indptr"][:]), shape=(len(barcodes), len(columns["name"]))
             )
-    return tenx_anndata(Path(path).stem if name is None else name, counts, barcodes, columns)
+    return tenx_anndata(name, counts, barcodes, columns)
 
 
 def tenx_anndata(name: str, counts: csr_matrix, barcodes: np.ndarray, columns: dict[str, np.ndarray]) -> AnnData:

@@ -11,16 +11,11 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_damaged_files_of_every_format_are_refused_or_read_right() -> None:
     # In a process of its own, since what it looks for may end the process.
     code = """
-    import time
     from tests.campaign import files
-    end, tried = time.monotonic() + 15, 0
-    for seed in range(1000, 1040):
+    for seed in range(1000, 1020):
         found = files.attempt(seed)
         assert found is None, f"{files.describe(seed)}: {found}"
-        tried += 1
-        if time.monotonic() > end and tried >= 10:
-            break
-    print(tried)
+    print("tried all")
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
@@ -31,4 +26,4 @@ def test_damaged_files_of_every_format_are_refused_or_read_right() -> None:
         check=False,
     )
     assert done.returncode == 0, f"code {done.returncode}: {done.stderr[-3000:]}"
-    assert int(done.stdout) >= 10
+    assert done.stdout == "tried all\n"
