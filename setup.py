@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 setup(
     name="pyg-gears",
     version="0.2.0",
-    description="Give dissociated cells their place back: graph networks that learn geometry from spatial slides",
+    description="Reconstruct how dissociated cells were arranged: graph networks that learn geometry from spatial slides",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.11",

@@ -92,7 +92,7 @@ MORE = {
     ],
 }
 # Documented on the page of its own room.
-ELSEWHERE = {"pyg_gears.Recipe": "`Recipe` is described with [its room](training.md)."}
+ELSEWHERE = {"pyg_gears.Recipe": "`Recipe` is described in [`training`](training.md)."}
 
 
 def write_api_pages(folder: Path) -> None:

@@ -95,8 +95,8 @@ pd.DataFrame(
 ).T.round(3)
 
 # %% [markdown]
-# On this small simulated tissue and with this tiny training a regression may well win. On real sections the
-# `standard` preset mostly wins, but not everywhere: [results](../results.md#presets).
+# On this small simulated tissue and with this tiny training a regression may well win. On real sections the preset
+# `quick` mostly wins, but not everywhere: [results](../results.md#against-simple-rivals).
 #
 # ## The laboratory does all this
 #

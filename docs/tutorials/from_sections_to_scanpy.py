@@ -110,8 +110,8 @@ anndata.read_h5ad(folder / "slide_0.h5ad")
 # %% [markdown]
 # ## Fit and reconstruct
 #
-# The last slide is held out at first, to calibrate the confidence; then the model is trained on all slides. For this page the
-# preset `quick` is made smaller still; for a real tissue use `standard`.
+# The last slide is held out in the first round, to calibrate the confidence; the second round trains on all slides.
+# For this page the preset `quick` is made smaller still; for a real tissue use `standard`.
 
 # %%
 recipe = Recipe.preset("quick").change(
@@ -229,5 +229,6 @@ scores = evaluate_layout(found.pos, adata.obsm["spatial_true"])
 print(f"Spearman of distances {scores['spearman']:.2f}, Trust@20 {scores['trust_20']:.2f}")
 
 # %% [markdown]
-# **Simulated and real.** Training was tiny here, and a simulated tissue is not a real one. On real sections expect 0.4 to 0.7 in
-# Spearman and 0.7 to 0.85 in Trust@20, and confidence accordingly ([results](../results.md)).
+# **Simulated and real.** Training was tiny here, and a simulated tissue is not a real one. On 11 unseen real sections of the
+# tissue of their slides, the preset `quick` reaches 0.48 to 0.78 in Spearman and 0.78 to 0.90 in Trust@20
+# ([results](../results.md)).

@@ -136,4 +136,4 @@ with torch.no_grad():
 #
 # **Simulated and real.** On hippocampus sections that a quick model has not seen, half of the gate's best 30 candidates
 # are among the 30 likeliest true neighbours (strict precision@30 0.50 to 0.53, version 0.1), and the gate accounts for
-# nearly the whole gap to the true graph ([results](../results.md#what-bounds-it)). Simulated tissue is easier.
+# nearly the whole gap to the true graph ([results](../results.md#what-limits-the-accuracy)). Simulated tissue is easier.

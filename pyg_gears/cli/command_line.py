@@ -30,7 +30,7 @@ pyg-gears report LAYOUT.h5ad --out report.html
 @click.group(cls=LazyGroup, package="pyg_gears.cli", commands=COMMANDS, epilog=EXAMPLE)
 @click.version_option(__version__)
 def group() -> None:
-    """Give dissociated cells their place back: learn from spatial slides, lay out cells by expression alone."""
+    """Reconstruct how dissociated cells were arranged: learn from spatial slides, lay out cells by expression alone."""
 
 
 _SAID: set[str] = set()

@@ -41,8 +41,8 @@ PRESET_HELP = (
 @click.option(
     "--validate",
     metavar="NAME",
-    help="Slide held out at first, to calibrate confidence: its file's name without .h5ad, as fit prints it. Default: the "
-    "last of three or more, else a block of each. Then the model is trained on all slides.",
+    help="Slide held out in the first round, to calibrate confidence: its file's name without .h5ad, as fit prints it. "
+    "Default: the last of three or more, else a block of each. The second round trains on all slides.",
 )
 @click.option("--preset", default="standard", type=PresetName(), help=PRESET_HELP)
 @click.option(
@@ -73,7 +73,7 @@ def fit(
     resume: bool,
     reading: ReadOptions,
 ) -> None:
-    """Learn from slides how expression relates to place, and write a model folder.
+    """Learn from slides how expression relates to position, and write a model folder.
 
     A slide is an .h5ad with raw counts in X and positions in obsm["spatial"], a Space Ranger folder, or another format of
     docs/files.md. NAME=path gives it another name than its file's; slides that share one are

@@ -17,9 +17,11 @@ POOLED = ("grid", "core", "min_cells", "shift", "halves", *OPTIONS)
 
 @click.command(short_help="Simulated slides and cells, to try everything out.")
 @click.option("--out", required=True, type=click.Path(), metavar="FOLDER", help="Folder to write into.")
-@click.option("--tissue", default="lobules", type=click.Choice(["lobules", "layers", "gradient"]), help="Pattern.")
-@click.option("--slides", default=3, type=click.IntRange(1), help="Slides of spots.")
-@click.option("--cells", default=2000, type=click.IntRange(1), help="Dissociated cells.")
+@click.option(
+    "--tissue", default="lobules", type=click.Choice(["lobules", "layers", "gradient"]), help="Pattern of the tissue."
+)
+@click.option("--slides", default=3, type=click.IntRange(1), help="Number of slides.")
+@click.option("--cells", default=2000, type=click.IntRange(1), help="Number of dissociated cells.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Same seed, same tissue (with --halves: same halves).")
 @click.option(
     "--from",
@@ -35,7 +37,7 @@ POOLED = ("grid", "core", "min_cells", "shift", "halves", *OPTIONS)
     type=click.FloatRange(0, 1, min_open=True),
     help="Side of a spot as a share of its bin's; cells outside belong to no spot.",
 )
-@click.option("--min-cells", default=2, type=click.IntRange(1), help="Least number of cells in a spot.")
+@click.option("--min-cells", default=2, type=click.IntRange(1), help="Minimum number of cells in a spot.")
 @click.option(
     "--shift", default=0.0, type=click.FloatRange(0, 1, max_open=True), help="Share of a bin to move the grid by."
 )
@@ -59,7 +61,7 @@ def simulate(
     halves: bool,
     reading: ReadOptions,
 ) -> None:
-    """Write slides and cells whose true places are in obsm["spatial_true"]: slide_0.h5ad ... and cells.h5ad.
+    """Write slides and cells whose true positions are in obsm["spatial_true"]: slide_0.h5ad ... and cells.h5ad.
 
     With --from, the tissue is real: its cells are pooled on a grid into NAME_spots.h5ad, and written to NAME_cells.h5ad.
     """

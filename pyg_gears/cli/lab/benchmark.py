@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--core", default=0.7, type=click.FloatRange(0, 1, min_open=True), help="Side of a spot as a share of its bin's."
 )
-@click.option("--min-cells", default=2, type=click.IntRange(1), help="Least number of cells in a spot.")
+@click.option("--min-cells", default=2, type=click.IntRange(1), help="Minimum number of cells in a spot.")
 @click.option(
     "--shift", default=0.0, type=click.FloatRange(0, 1, max_open=True), help="Share of a bin to move the grid by."
 )
@@ -73,10 +73,11 @@ def benchmark(
     no_pool: bool,
     reading: ReadOptions,
 ) -> None:
-    """Let methods place the same cells and score them alike, by this package's definitions and the published ones.
+    """Compare methods on the same cells, scored by this package's definitions and by the published ones.
 
-    same-cells and disjoint-halves use the first section, another-section learns from the first for the second, two-to-third from
-    two for the third. A call that was stopped continues when it is repeated; existing layouts are not made again.
+    same-cells and disjoint-halves use the first section; another-section learns from the first and places the second;
+    two-to-third learns from two and places the third. A call that was stopped continues when it is repeated; existing
+    layouts are not made again.
     """
     from pyg_gears.cli.lab.experiment import read_seeds
     from pyg_gears.cli.simulate import read_grid

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--families", metavar="NAME,NAME", help="Families to recover, e.g. F2,F2+F4; default: all.")
 @click.option("--minisets", default=40, type=click.IntRange(0), help="Minisets of mixed sizes from each slide.")
 @click.option("--starts", default=3, type=click.IntRange(1), help="Random starts of every direct optimisation.")
-@click.option("--steps", default=2000, type=click.IntRange(1), help="Steps of Adam of each.")
+@click.option("--steps", default=2000, type=click.IntRange(1), help="Adam steps of each start.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of all draws.")
 @read_options(spatial=True)
 def targets(
