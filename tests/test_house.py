@@ -109,6 +109,17 @@ def test_public_names_exist() -> None:
             _ = module.no_such_name
 
 
+def test_shapes_in_signatures_are_text() -> None:
+    """jaxtyping takes nothing else, and leaves unchecked what it cannot read."""
+    for file in FILES:
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "jaxtyping"]
+        types = {name.name for node in imports for name in node.names}
+        for node in nodes:
+            if isinstance(node, ast.Subscript) and getattr(node.value, "id", "") in types:
+                assert isinstance(getattr(node.slice.elts[1], "value", None), str), f"{file}: {ast.unparse(node)}"
+
+
 def message_of(call: ast.Call) -> str | None:
     """The text of an error raised through ``expect``, ``InputError`` or ``NotMeasurable``, with {} for what is filled in."""
     place = {"expect": 1, "InputError": 0, "NotMeasurable": 0}.get(getattr(call.func, "id", ""))

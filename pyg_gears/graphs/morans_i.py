@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 
 
-def morans_i(values: Float[np.ndarray, n * c], graph: csr_array) -> Float[np.ndarray, "*c"]:
+def morans_i(values: Float[np.ndarray, " n *c"], graph: csr_array) -> Float[np.ndarray, "*c"]:
     r"""Spatial autocorrelation of values over a weighted graph.
 
     .. math:: I = \frac{n}{\sum_{ij} w_{ij}} \frac{\sum_{ij} w_{ij} z_i z_j}{\sum_i z_i^2}, \quad z = v - \bar v

@@ -187,7 +187,7 @@ def _unique(key: Int[np.ndarray, " k"]) -> Int[np.ndarray, " u"]:
 
 
 def pair_lengths(
-    pos: Float[np.ndarray, "v m 2"], a: Int[np.ndarray, ...], b: Int[np.ndarray, ...]
+    pos: Float[np.ndarray, "v m 2"], a: Int[np.ndarray, " ..."], b: Int[np.ndarray, " ..."]
 ) -> Float[np.ndarray, "v ..."]:
     """Distances that the voters give to pairs of cells: all that voting reads of a prediction.
 
@@ -206,8 +206,11 @@ def pair_lengths(
 
 
 def mean_lengths(
-    pos: Float[np.ndarray, "v m 2"], weights: Float[np.ndarray, " v"], a: Int[np.ndarray, ...], b: Int[np.ndarray, ...]
-) -> Float[np.ndarray, ...]:
+    pos: Float[np.ndarray, "v m 2"],
+    weights: Float[np.ndarray, " v"],
+    a: Int[np.ndarray, " ..."],
+    b: Int[np.ndarray, " ..."],
+) -> Float[np.ndarray, " ..."]:
     """Weighted mean over the voters of :func:`pair_lengths`, one voter at a time."""
     total = weights[0] * pair_lengths(pos[:1], a, b)[0]
     for voter in range(1, len(pos)):

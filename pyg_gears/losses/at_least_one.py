@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def at_least_one(values: Float[Tensor, ...]) -> Float[Tensor, ...]:
+def at_least_one(values: Float[Tensor, " ..."]) -> Float[Tensor, " ..."]:
     """The values as they are, or a single zero in place of none: a mean over nothing is 0, with a gradient of 0.
 
     Args:

@@ -38,7 +38,7 @@ def effective_bandwidth(pos: Float[Tensor, "n d"], batch: Data, k: int | None = 
     return (target_values(batch, "sigma", x.size(0)).to(x.dtype) * torch.cat(found)).sqrt()
 
 
-def noise_weight(noise: Float[Tensor, ...], start: float) -> Float[Tensor, ...]:
+def noise_weight(noise: Float[Tensor, " ..."], start: float) -> Float[Tensor, " ..."]:
     r"""Weight of a geometric loss at a noise level of a denoiser: full below ``start``, falling with the square beyond.
 
     .. math:: w(\sigma) = \min(1, (\sigma_0 / \sigma)^2)

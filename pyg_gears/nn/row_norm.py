@@ -39,6 +39,6 @@ def row_norm_backward(
     return torch.addcmul(grad, normed, along).mul_(scale)
 
 
-def centered(values: Float[Tensor, d * k]) -> Float[Tensor, d * k]:
+def centered(values: Float[Tensor, " d *k"]) -> Float[Tensor, " d *k"]:
     """A weight (d, k) or bias (d,) less its mean over the d outputs: what it adds to a row has mean zero."""
     return values - values.mean(dim=0)

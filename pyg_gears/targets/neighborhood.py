@@ -16,7 +16,7 @@ class NeighborhoodTarget(NamedTuple):
     """``edge_index`` (2, n k) from k neighbours to each node; ``tau`` (1,), the squared distance over which they count."""
 
     edge_index: Int[Tensor, "2 p"]
-    tau: Float[Tensor, 1]
+    tau: Float[Tensor, " 1"]
 
 
 def neighborhood_target(pos: Float[Tensor, "n d"], k: int | None = None) -> NeighborhoodTarget:

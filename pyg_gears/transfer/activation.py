@@ -38,7 +38,7 @@ def attention_rows(queries: Float[Tensor, "r k"], keys: Float[Tensor, "m k"]) ->
     return queries @ keys.T
 
 
-def magnitude_gate(values: Float[Tensor, ...], threshold: float) -> Float[Tensor, ...]:
+def magnitude_gate(values: Float[Tensor, " ..."], threshold: float) -> Float[Tensor, " ..."]:
     r"""What is strong, between 0 and 1; the rest is zero. A softmax over a row would write everywhere, whatever the match.
 
     .. math:: g_i = \frac{|a_i|}{\max |a|} \; [\,|a_i| \ge \theta \max |a|\,]
