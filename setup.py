@@ -17,34 +17,32 @@ setup(
         "torch>=2.6",  # tensors and autograd; 2.6 made weights_only loading the default
         "torch-geometric>=2.6",  # Data, Batch, MessagePassing, transforms
         "numpy>=1.26",  # arrays at the doors
-        "scipy>=1.12",  # sparse counts, KD-trees, assignment, sparse solves
+        "scipy>=1.15",  # sparse counts, KD-trees, assignment, sparse solves; shortest paths took 32 bits only before
         "scikit-learn>=1.4",  # PCA, isotonic regression, the simple rivals
-        "anndata>=0.11",  # the file format of the field
+        "anndata>=0.12.2",  # the file format of the field; 0.11 cannot be imported beside zarr 3
+        "zarr>=3.1",  # zarr and SpatialData stores; anndata brings it anyway
         "lightning>=2.6,!=2.6.2,!=2.6.3",  # training loops, checkpoints, resume; two releases were compromised
         "click>=8.1",  # command line
         "tqdm>=4.60",  # progress of long inference
         "PyYAML>=6.0",  # recipes
-        "lazy_loader>=0.4",  # packages whose heavy parts load when first used
+        "lazy_loader>=0.6",  # packages whose heavy parts load when first used; up to 0.5 a file hides its function
         "pydantic>=2.7",  # ranges, choices and variants of the recipe
-        "pandas>=2.0",  # tables of the reports; AnnData brings it anyway
-        "joblib>=1.4",  # experiments in several processes; scikit-learn brings it anyway
+        "pandas>=2.1",  # tables of the reports; AnnData brings it anyway
+        "joblib>=1.5",  # experiments in several processes; scikit-learn brings it anyway
         "jaxtyping>=0.2.30",  # shapes in signatures; pure Python, free at run time
     ],
     extras_require={
         "plot": ["matplotlib>=3.8"],  # figures of `evaluate`
         "report": ["plotly>=6"],  # pages of `report` and `fit`: its JavaScript is copied into them
         "browser": ["playwright>=1.45"],  # tests of the pages; drives Debian's chromium, brings none
-        "transfer": ["pillow>=10"],  # PNG and JPEG in `transfer`; matplotlib brings it anyway
+        "transfer": ["pillow>=10.3"],  # PNG and JPEG in `transfer`; matplotlib brings it anyway
         "scale": ["faiss-cpu>=1.8"],  # neighbours above 50,000 cells
         "dask": [
             "dask[distributed]>=2024.8"
         ],  # layouts predicted by a cluster's workers; scanpy and anndata work with it
         "eval": ["igraph>=0.11"],  # Leiden communities in label-free checks
         "harmony": ["harmonypy>=2"],  # `lab batch-effect --harmony`; GPL-3.0, imported by nothing else
-        "io": [
-            "zarr>=3.1",  # zarr and SpatialData stores; anndata 0.12 brings it, 0.11 does not
-            "pyarrow>=14",  # positions of Visium HD, which are parquet: one package of 55 MB
-        ],
+        "io": ["pyarrow>=14"],  # positions of Visium HD, which are parquet: one package of 55 MB
         "ext": ["torch-scatter", "torch-cluster"],  # compiled from source in 10 to 25 minutes; used where present
         "tutorial": ["scanpy>=1.10"],  # what the first tutorial does with a layout
         "docs": [

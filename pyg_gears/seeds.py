@@ -26,7 +26,7 @@ def child_seed(seed: int, *key: str | int) -> int:
     >>> child_seed(0, "member", 1) == child_seed(1000, "member", 0)
     False
     """
-    return int(_sequence(seed, key).generate_state(1, np.uint64)[0] >> 1)
+    return int(_sequence(seed, key).generate_state(1, np.uint64)[0]) >> 1
 
 
 def random_stream(seed: int, *key: str | int) -> np.random.Generator:

@@ -85,7 +85,8 @@ def _forest(
     _, first = np.unique(low[order] * count + high[order], return_index=True)
     best = order[np.sort(first)]
     rank = np.arange(1, len(best) + 1, dtype=np.float64)
-    forest = minimum_spanning_tree(csr_array((rank, (low[best], high[best])), shape=(count, count)))
+    place = (low[best].astype(np.int32), high[best].astype(np.int32))  # SciPy before 1.17.1 refuses 64 bits
+    forest = minimum_spanning_tree(csr_array((rank, place), shape=(count, count)))
     chosen[best[forest.data.astype(np.int64) - 1]] = True
     return chosen
 

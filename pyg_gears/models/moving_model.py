@@ -84,7 +84,10 @@ class MovingModel(StructureModel):
 
 def downhill(pos: Float[Tensor, "n 2"], batch: Any) -> Float[Tensor, "n 2"]:
     """Minus the gradient of the linear stress at a layout, which takes no gradient itself, shape (n, 2)."""
-    # A function's gradient is there in inference mode too, where a tensor's is not.
+    if torch.is_inference_mode_enabled():
+        # Older versions of torch, 2.6 among them, find a gradient of zero there, and copies can be saved for it.
+        with torch.inference_mode(False):
+            return downhill(pos.clone(), batch.clone())
     return -torch.func.grad(lambda place: linear_stress(place, batch))(pos.detach())
 
 

@@ -26,7 +26,7 @@ def checked_nodes(values: Any, channels: int | None, weight: Tensor | None, name
     Raises:
         InputError: for two node sets (a bipartite graph), another shape or another type.
     """
-    if isinstance(values, tuple | list | dict):
+    if isinstance(values, (tuple, list, dict)):  # torch.compile of torch 2.6 takes no union of types
         raise InputError(
             f"expected {name} of one set of nodes, found a {type(values).__name__} of {len(values)}; bipartite and "
             "heterogeneous graphs are not supported, so join the node sets first (HeteroData.to_homogeneous)."

@@ -41,6 +41,16 @@ def test_a_minimum_spanning_forest(n, k, e, seed):
     assert found.chosen.sum() == parts(n, kept).max() - parts(n, both).max()
 
 
+def test_the_graph_of_the_parts_has_places_of_32_bits(monkeypatch):
+    """SciPy before 1.17.1 takes no others."""
+    given = []
+    own = connectivity.minimum_spanning_tree
+    monkeypatch.setattr(connectivity, "minimum_spanning_tree", lambda graph: given.append(graph) or own(graph))
+    found = linking_edges(4, np.array([[0], [1]]), np.array([[1, 2], [2, 3]]), np.ones(2))
+    assert (found.chosen.all(), found.components) == (True, 3)
+    assert [graph.indices.dtype for graph in given] == [np.int32]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 25), st.integers(0, 60), st.floats(0, 1), st.integers(0, 999))
 def test_dropped_pairs_that_join_the_kept_ones_are_the_most_worth(n, e, share, seed):

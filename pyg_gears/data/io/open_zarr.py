@@ -10,7 +10,7 @@ from pathlib import Path
 from pyg_gears.data.io.inspection import inspect_file
 from pyg_gears.data.io.open_h5ad import reading
 from pyg_gears.data.io.stored_source import StoredSource
-from pyg_gears.errors import InputError, expect
+from pyg_gears.errors import expect
 from pyg_gears.typing import FilePath
 
 _ROOT_METADATA = (".zgroup", ".zattrs", ".zmetadata", ".zarray", "zarr.json")
@@ -36,12 +36,8 @@ def open_zarr(path: FilePath, name: str) -> Iterator[StoredSource]:
     Raises:
         InputError: for a store that is damaged, unsafe, or holds no table or several.
     """
-    try:
-        import zarr
-    except ImportError:
-        raise InputError(
-            f"expected the package zarr to read {path}, found none; install it with pip install 'pyg-gears[io]'."
-        ) from None
+    import zarr
+
     path = Path(path)
     table, folder = (_table(path), "") if path.is_dir() else (path, _folder_in_archive(path))
     inspect_file(table, "zarr")

@@ -44,8 +44,6 @@ def saved(folder: Path, layout: str, *, zarr: bool = False) -> Path:
 @pytest.mark.parametrize("zarr", [False, True])
 @pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_blocks_are_the_table(tmp_path: Path, small_blocks, layout: str, zarr: bool) -> None:
-    if zarr:
-        pytest.importorskip("zarr")
     cells = read_cells(saved(tmp_path, layout, zarr=zarr))
     np.testing.assert_array_equal(cells.counts.toarray(), plain_table().X)
     chosen = ["gene7", "gene2", "gene19"]

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 import pandas
 import pytest
+from anndata.io import write_elem
 from h5py import h5g, h5o, h5s
 from scipy.sparse import csc_matrix, csr_matrix
 
@@ -293,6 +294,25 @@ def test_awkward_arrays_need_their_package(sound: Path, tmp_path: Path, monkeypa
     assert verdict(path)["found"] == "uns/lists is an awkward array"
     monkeypatch.setattr("pyg_gears.data.io.inspection.anndata_rules.find_spec", lambda name: name)
     assert verdict(path) == {"kind": "anndata"}
+
+
+def test_categories_of_dtype_string_pass_and_none_is_missing(sound: Path, tmp_path: Path) -> None:
+    """anndata up to 0.12 writes them as a group of values and mask; what is installed here may write them otherwise."""
+    path = tmp_path / "text.h5ad"
+    shutil.copy(sound, path)
+    with h5py.File(path, "r+") as file:
+        categories = file["obs/type/categories"][:]
+        del file["obs/type/categories"]
+        group = file.create_group("obs/type/categories")
+        group.attrs.update({"encoding-type": "nullable-string-array", "encoding-version": "0.1.0"})
+        write_elem(group, "values", categories.astype(str).astype(object))
+        write_elem(group, "mask", np.zeros(len(categories), bool))
+    assert verdict(path) == {"kind": "anndata"}
+    assert list(anndata.read_h5ad(path).obs["type"]) == list(anndata.read_h5ad(sound).obs["type"])
+    assert "points to categories that are not there" in found_after(one("obs/type/codes", 1, 7), path, tmp_path)
+    assert "names a category twice or not at all" in found_after(
+        one("obs/type/categories/mask", 1, True), path, tmp_path
+    )
 
 
 def test_categories_of_anndata_0_7_pass_and_their_references_stay_in_the_table(sound: Path, tmp_path: Path) -> None:

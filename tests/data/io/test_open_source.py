@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -150,13 +149,6 @@ def test_stores_without_anndata(tmp_path: Path) -> None:
     zarr.open_group(tmp_path / "cells.zarr", mode="w").create_group("obs")
     with pytest.raises(InputError, match=r"expected an AnnData file at .*, found zarr without var"):
         read_cells(tmp_path / "cells.zarr")
-
-
-def test_zarr_is_needed_for_stores_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = store(tmp_path / "cells.zarr")
-    monkeypatch.setitem(sys.modules, "zarr", None)
-    with pytest.raises(InputError, match=r"the package zarr to read .*; install it with pip install 'pyg-gears\[io\]'"):
-        read_cells(path)
 
 
 def test_what_a_store_says_of_itself_elsewhere_is_not_read(tmp_path: Path) -> None:

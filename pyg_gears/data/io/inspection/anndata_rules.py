@@ -180,7 +180,14 @@ def _column(table: Node, name: str) -> Node | None:
 
 
 def _check_categorical(node: Node) -> None:
-    _check_codes(node.array("codes"), node.array("categories"))
+    categories = (node.children or {}).get("categories")
+    if categories is not None and _encoding(categories) == "nullable-string-array":
+        # anndata up to 0.12 writes the categories of a pandas column of dtype "string" so, where it is allowed to.
+        if categories.array("mask").values().any():
+            raise Unfit(f"{categories.called} names a category twice or not at all")
+        _check_codes(node.array("codes"), categories.array("values"))
+    else:
+        _check_codes(node.array("codes"), node.array("categories"))
     _check_members(node)
 
 
