@@ -12,7 +12,7 @@ TORCH ?= torch==2.13.0
 # Tests run in this many processes, one thread each.
 WORKERS ?= 2
 
-.PHONY: demo test test-all bench docs lint types clean
+.PHONY: demo test test-all test-oldest bench docs lint types clean
 
 demo: .venv/.ready
 	$(BIN)/pyg-gears demo --out demo
@@ -23,6 +23,12 @@ test: .venv/.ready
 
 test-all: test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+# Part of the tests with the lowest versions that setup.py allows, but for torch, whose builds are large. Needs Python 3.11 or 3.12.
+test-oldest: .venv-oldest/.ready
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n $(WORKERS) -m "not slow" -o filterwarnings=default \
+		tests/test_seeds.py tests/test_cli.py tests/cli/test_fit.py tests/cli/lab/test_experiment.py \
+		tests/data/io/test_counts.py tests/encoders tests/graphs tests/layout
 
 # Ratios against the last entry of this processor in docs/benchmarks/HISTORY.jsonl; fails when one is worse by more than 25 %.
 bench: .venv/.ready
@@ -50,9 +56,16 @@ types: .venv/.ready
 	$(PIP) -c .venv/constraints.txt -e ".[plot,dev]"
 	@touch $@
 
+.venv-oldest/.ready: setup.py .venv/.torch
+	$(PYTHON) -m venv .venv-oldest
+	sed -n '/install_requires/,/\],/s/.*"\([A-Za-z_-]*\)>=\([0-9.]*\).*/\1==\2/p' setup.py | grep -v "^torch==" > .venv-oldest/lowest.txt
+	.venv-oldest/bin/python -m pip install -qq --disable-pip-version-check -r .venv/constraints.txt
+	.venv-oldest/bin/python -m pip install -qq --disable-pip-version-check -c .venv/constraints.txt -c .venv-oldest/lowest.txt -e ".[plot,dev]"
+	@touch $@
+
 .venv/.docs: setup.py .venv/.torch
 	$(PIP) -c .venv/constraints.txt -e ".[plot,docs,tutorial]"
 	@touch $@
 
 clean:
-	rm -rf .venv demo docs/_build docs/api docs/figures docs/jupyter_execute
+	rm -rf .venv .venv-oldest demo docs/_build docs/api docs/figures docs/jupyter_execute
