@@ -7,7 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_gears.errors import InputError
-from pyg_gears.metrics import BETTER, energy, evaluate_layout
+from pyg_gears.metrics import (
+    BETTER,
+    calibration_error,
+    distance_agreement,
+    edge_agreement,
+    energy,
+    energy_agreement,
+    evaluate_layout,
+    local_error,
+    local_rmse,
+    neighborhood_agreement,
+    published_scores,
+)
 
 
 def _layouts(n: int = 120, noise: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -84,6 +96,25 @@ def test_tensors_and_arrays_agree() -> None:
 def test_bad_input_is_one_sentence(pos: np.ndarray, truth: np.ndarray, text: str) -> None:
     with pytest.raises(InputError, match=text):
         evaluate_layout(pos, truth)
+
+
+SEEDED = (
+    distance_agreement,
+    edge_agreement,
+    neighborhood_agreement,
+    calibration_error,
+    local_rmse,
+    local_error,
+    energy_agreement,
+    published_scores,
+    evaluate_layout,
+)
+
+
+@pytest.mark.parametrize("metric", SEEDED)
+def test_what_is_no_seed_is_one_sentence_whether_or_not_it_is_needed(metric) -> None:
+    with pytest.raises(InputError, match="expected a seed of a whole number of at least 0, found -1; give another"):
+        metric(*_layouts(30), seed=-1)
 
 
 @pytest.mark.parametrize("rows", [[[0.0, 1.0], [2.0]], np.full((9, 2), "a"), np.full((9, 2), None)])
