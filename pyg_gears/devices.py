@@ -29,7 +29,9 @@ def check_device_name(name: str) -> None:
 
 
 def meet_processes(device: str) -> Ranks:
-    """Meet the other processes of the launcher, if one has started this process; without one, torch is not loaded.
+    """Meet the other processes of the launcher, if one has started this process.
+
+    Without one, torch is loaded only where a CUDA device is named: whether it is there is to be known before files are read.
 
     Args:
         device: Name of the device that this process will train on.
@@ -38,6 +40,8 @@ def meet_processes(device: str) -> Ranks:
         InputError: see :func:`~pyg_gears.ranks.find_launch` and :func:`find_device`.
     """
     if find_launch(os.environ) is None:
+        if device.startswith("cuda"):
+            find_device(device)
         return Ranks()
     return join_ranks(cuda=find_device(device).type == "cuda")
 

@@ -23,7 +23,7 @@ from pyg_gears.layout import (
     votes_at_a_time,
 )
 from pyg_gears.layout.memory import BLOCK, held_memory
-from pyg_gears.seeds import child_seed
+from pyg_gears.seeds import check_seed, child_seed
 
 if TYPE_CHECKING:
     from pyg_gears.fitted_gears import FittedGears
@@ -79,10 +79,7 @@ def prepare_query(
     Raises:
         InputError: as :meth:`FittedGears.prepare`.
     """
-    expect(
-        isinstance(seed, int | np.integer) and seed >= 0,
-        f"expected a seed of a whole number of at least 0, found {seed!r}; give another.",
-    )
+    check_seed(seed)
     expect(
         settings is None or isinstance(settings, LayoutSettings),
         f"expected settings as LayoutSettings, found {type(settings).__name__}; make them with LayoutSettings(...).",

@@ -5,12 +5,28 @@ Sums such as ``seed + 1000 * part`` collide: part 1 of seed 0 is part 0 of seed 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyg_gears.errors import expect
+
 if TYPE_CHECKING:
     import torch
+
+
+def check_seed(seed: Any) -> None:
+    """Check that a seed makes the same numbers every time: NumPy takes None too, and draws anew.
+
+    Raises:
+        InputError: for anything but a whole number of at least 0.
+
+    >>> check_seed(0)
+    """
+    expect(
+        isinstance(seed, int | np.integer) and bool(seed >= 0),
+        f"expected a seed of a whole number of at least 0, found {seed!r}; give another.",
+    )
 
 
 def child_seed(seed: int, *key: str | int) -> int:
@@ -22,6 +38,9 @@ def child_seed(seed: int, *key: str | int) -> int:
 
     Returns:
         A number below 2**63, as torch's and NumPy's generators take it.
+
+    Raises:
+        InputError: as :func:`check_seed`.
 
     >>> child_seed(0, "member", 1) == child_seed(1000, "member", 0)
     False
@@ -42,5 +61,6 @@ def torch_stream(seed: int, *key: str | int) -> torch.Generator:
 
 
 def _sequence(seed: int, key: tuple[str | int, ...]) -> np.random.SeedSequence:
+    check_seed(seed)
     spawn = tuple(int.from_bytes(part.encode()) if isinstance(part, str) else part for part in key)
     return np.random.SeedSequence(seed, spawn_key=spawn)

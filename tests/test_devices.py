@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_gears.devices import find_device
+from pyg_gears.devices import find_device, meet_processes
 from pyg_gears.errors import InputError
 
 
@@ -34,6 +34,12 @@ def test_unknown_devices_are_refused(name: str) -> None:
 def test_a_missing_cuda_device_is_refused() -> None:
     with pytest.raises(InputError, match="expected a CUDA device for 'cuda', found none; use auto or cpu"):
         find_device("cuda")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_command_refuses_a_missing_cuda_device_before_it_reads() -> None:
+    with pytest.raises(InputError, match="expected a CUDA device for 'cuda:0', found none; use auto or cpu"):
+        meet_processes("cuda:0")
 
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

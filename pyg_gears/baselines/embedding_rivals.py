@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pyg_gears.baselines.rivals import Layout, RegressionOutput, block_skill, consensus, knn, ridge, spatial_blocks
+from pyg_gears.errors import expect
 from pyg_gears.metrics.layout_pair import in_gauge
+from pyg_gears.seeds import check_seed
 
 REGRESSIONS = {"knn_regression": knn, "ridge": ridge}
 
@@ -28,7 +30,18 @@ def embedding_rivals(
 
     Returns:
         "knn_regression" and "ridge" -> layout in the gauge, shape (n, 2).
+
+    Raises:
+        InputError: without a reference, for one with all coordinates at one point, or a seed that is no whole number of at
+            least 0.
     """
+    check_seed(seed)
+    expect(len(references) > 0, "expected at least one reference, found none; pass its embedding and coordinates.")
+    for number, (_, pos) in enumerate(references):
+        expect(
+            bool((pos != pos[0]).any()),
+            f"expected reference positions that differ, found all of reference {number} at one point; check the coordinates.",
+        )
     found: dict[str, list[RegressionOutput]] = {name: [] for name in REGRESSIONS}
     for x, pos in references:
         y = in_gauge(pos)

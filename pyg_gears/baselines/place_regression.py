@@ -14,7 +14,7 @@ from jaxtyping import Float
 from pyg_gears.baselines.rivals import RegressionOutput, consensus, knn
 from pyg_gears.errors import expect, nearest_name
 from pyg_gears.metrics.layout_pair import in_gauge
-from pyg_gears.seeds import random_stream
+from pyg_gears.seeds import check_seed, random_stream
 
 KINDS = ("knn", "kernel_ridge")
 PENALTY = 1.0
@@ -63,8 +63,9 @@ class PlaceRegression:
             seed: Draws the 4000 spots of a larger slide that a kernel ridge keeps.
 
         Raises:
-            InputError: for another kind, or without a slide.
+            InputError: for another kind, without a slide, or for a seed that is no whole number of at least 0.
         """
+        check_seed(seed)
         expect(
             kind in KINDS,
             f"expected a kind among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",

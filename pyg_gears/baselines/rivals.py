@@ -17,6 +17,7 @@ from pyg_gears.encoders import Normalization, center, gene_statistics, normalize
 from pyg_gears.errors import expect
 from pyg_gears.geometry import similarity_procrustes
 from pyg_gears.metrics.layout_pair import in_gauge
+from pyg_gears.seeds import check_seed
 
 Layout: TypeAlias = Float[np.ndarray, "n 2"]
 Regression: TypeAlias = Callable[[int], Any]
@@ -35,6 +36,8 @@ TSNE_MAX_CELLS = 3000
 BLOCKS = 10
 BLOCK_DRAWS = 3
 MIN_SKILL = 0.01
+SKLEARN_SEEDS = 2**32
+"""scikit-learn takes no seed from here on."""
 
 
 class RegressionOutput(NamedTuple):
@@ -67,29 +70,19 @@ def simple_rivals(references: Sequence[Slide], query: Slide, *, seed: int = 0) -
 
     Args:
         references: Slides with coordinates.
-        query: Cells to lay out; its coordinates, if any, are not used.
+        query: Cells to lay out, at least three; its coordinates, if any, are not used.
         seed: Seed of the PCA and of the blocks.
 
     Returns:
         Name -> layout in the gauge, shape (n, 2).
 
     Raises:
-        InputError: without a reference, for a reference without coordinates or with all of them at one point, or without
-            shared genes.
+        InputError: without a reference, for a reference without coordinates or with all of them at one point, without shared
+            genes, for fewer than three cells, or a seed that is no whole number of at least 0.
     """
-    expect(len(references) > 0, "expected at least one reference slide, found none; name one.")
-    positions = []
-    for slide in references:
-        expect(
-            slide.pos is not None,
-            f"expected references with coordinates, found none in {slide.name}; name slides.",
-        )
-        assert slide.pos is not None
-        expect(
-            bool((slide.pos != slide.pos[0]).any()),
-            f"expected reference positions that differ, found all of {slide.name} at one point; check the coordinates.",
-        )
-        positions.append(in_gauge(slide.pos))
+    check_seed(seed)
+    positions = reference_places(references)
+    expect(len(query) >= 3, f"expected at least 3 cells to lay out, found {len(query)}; give more cells.")
     genes = shared_genes([*references, query])
     sections = [normalize_expression(slide.subset_genes(genes), NORMALIZATION) for slide in references]
     cells = normalize_expression(query.subset_genes(genes), NORMALIZATION)
@@ -114,6 +107,28 @@ def simple_rivals(references: Sequence[Slide], query: Slide, *, seed: int = 0) -
     if len(own) <= TSNE_MAX_CELLS:
         layouts["tsne"] = _tsne(own, seed=seed)
     return layouts
+
+
+def reference_places(references: Sequence[Slide]) -> list[Layout]:
+    """Places of the spots of each reference, in its gauge.
+
+    Raises:
+        InputError: without a reference, or for a reference without coordinates or with all of them at one point.
+    """
+    expect(len(references) > 0, "expected at least one reference slide, found none; name one.")
+    positions = []
+    for slide in references:
+        expect(
+            slide.pos is not None,
+            f"expected references with coordinates, found none in {slide.name}; name slides.",
+        )
+        assert slide.pos is not None
+        expect(
+            bool((slide.pos != slide.pos[0]).any()),
+            f"expected reference positions that differ, found all of {slide.name} at one point; check the coordinates.",
+        )
+        positions.append(in_gauge(slide.pos))
+    return positions
 
 
 def section_pca(
@@ -145,7 +160,7 @@ def unit_components(values: Float[np.ndarray, "n g"], count: int, *, seed: int) 
     """Principal components of centred values, scaled so that projections on them have unit mean square, float64."""
     from sklearn.decomposition import PCA
 
-    pca = PCA(min(count, *values.shape), random_state=seed).fit(values)
+    pca = PCA(min(count, *values.shape), random_state=int(seed) % SKLEARN_SEEDS).fit(values)
     return pca.components_.T.astype(np.float64) / max(float(np.sqrt(pca.explained_variance_.mean())), 1e-12)
 
 
@@ -164,6 +179,7 @@ def spatial_blocks(
     """Partitions of a section into contiguous blocks (k-means of the positions): the block of each spot, for every draw."""
     from sklearn.cluster import KMeans
 
+    check_seed(seed)
     count = min(blocks, len(np.unique(pos, axis=0)))
     states = np.random.SeedSequence(seed).generate_state(draws)
     return [KMeans(count, n_init=1, random_state=int(state)).fit_predict(pos) for state in states]
@@ -216,5 +232,7 @@ def _tsne(x: np.ndarray, *, seed: int) -> Layout:
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(x) - 1) / 3)
-    layout = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(x.astype(np.float32))
+    layout = TSNE(perplexity=perplexity, init="pca", random_state=int(seed) % SKLEARN_SEEDS).fit_transform(
+        x.astype(np.float32)
+    )
     return in_gauge(layout.astype(np.float64))

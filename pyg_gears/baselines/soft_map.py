@@ -10,12 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pyg_gears.baselines.rivals import Layout, RegressionOutput, consensus
+from pyg_gears.baselines.rivals import Layout, RegressionOutput, consensus, reference_places
 from pyg_gears.data.slide import Slide, shared_genes
 from pyg_gears.encoders import variable_genes
 from pyg_gears.errors import expect
-from pyg_gears.metrics.layout_pair import in_gauge
-from pyg_gears.seeds import torch_stream
+from pyg_gears.seeds import check_seed, torch_stream
 
 LR = 0.1
 MAX_GENES = 2000
@@ -64,20 +63,17 @@ def soft_map(references: Sequence[Slide], query: Slide, *, steps: int = 500, see
         The layouts. Time and memory grow with cells times spots: 25 bytes for each pair, so 1.3 GB at the limit of 50 million.
 
     Raises:
-        InputError: without a reference, for one without coordinates, without shared genes, or for more than 50 million pairs of
-            a cell and a spot.
+        InputError: without a reference, for one without coordinates or with all of them at one point, without shared genes, for
+            more than 50 million pairs of a cell and a spot, less than one step, or a seed that is no whole number of at least 0.
 
     Source: Biancalani et al., Deep learning and alignment of spatially resolved single-cell transcriptomes with Tangram, 2021.
         We weigh both cosines alike, where its default is the gene-wise one alone, and have no terms of density and entropy.
         Of more than 2000 shared genes the most variable ones are used.
     """
-    expect(len(references) > 0, "expected at least one reference slide, found none; name one.")
+    check_seed(seed)
     expect(steps >= 1, f"expected at least one step, found {steps}; raise steps.")
+    positions = reference_places(references)
     for slide in references:
-        expect(
-            slide.pos is not None,
-            f"expected references with coordinates, found none in {slide.name}; name slides.",
-        )
         expect(
             len(slide) * len(query) <= MAX_ENTRIES,
             f"expected at most {MAX_ENTRIES} pairs of a cell and a spot in a soft map, found {len(query)} x {len(slide)}; "
@@ -88,11 +84,9 @@ def soft_map(references: Sequence[Slide], query: Slide, *, steps: int = 500, see
     chosen = variable_genes(slides, MAX_GENES)
     cells = torch.from_numpy(query.subset_genes(chosen).counts.toarray())
     expected, best, similarity = [], [], []
-    for number, slide in enumerate(slides):
-        assert slide.pos is not None
+    for number, (slide, pos) in enumerate(zip(slides, positions, strict=True)):
         spots = torch.from_numpy(slide.subset_genes(chosen).counts.toarray())
         weights, reached = fit_map(cells, spots, torch_stream(seed, "soft map", number), steps=steps)
-        pos = in_gauge(slide.pos)
         expected.append(RegressionOutput(weights.double().numpy() @ pos, reached))
         best.append(RegressionOutput(pos[_largest(weights)], reached))
         similarity.append(reached)

@@ -19,6 +19,8 @@ MIN_CELLS = 3
 MIN_GENES = 2
 LONGEST_NAME = 180
 LARGEST_POSITION = 1e12
+SMALLEST_SPAN = 1e-4
+"""Of a section: the gauge takes a root mean square radius below 1e-6 for a collapse, and a miniset is only a part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +205,8 @@ def check_places(name: str, pos: Float[np.ndarray, "n 2"]) -> None:
     far, span = float(np.abs(pos).max()), float((pos.max(axis=0) / 2 - pos.min(axis=0) / 2).max()) * 2
     expect(span > 0, f"{name}: expected spots at different places, found all at one; check obsm['spatial'].")
     expect(
-        far <= LARGEST_POSITION and span >= max(1 / LARGEST_POSITION, 1e-9 * far),
-        f"{name}: expected positions between {1 / LARGEST_POSITION:g} and {LARGEST_POSITION:g} in any unit, found spots "
+        far <= LARGEST_POSITION and span >= max(SMALLEST_SPAN, 1e-9 * far),
+        f"{name}: expected positions between {SMALLEST_SPAN:g} and {LARGEST_POSITION:g} in any unit, found spots "
         f"{span:g} apart at up to {far:g}; shift or rescale them.",
     )
     plane = (pos - pos.mean(axis=0)) / span

@@ -31,6 +31,7 @@ from pyg_gears.encoders.linear_encoder import LinearEncoder
 from pyg_gears.encoders.registry import register_encoder
 from pyg_gears.encoders.smoothing import borrowed_depths, cell_depths, median_depth, smooth_shallow
 from pyg_gears.errors import expect, nearest_name
+from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs import knn
 from pyg_gears.seeds import random_stream
 from pyg_gears.typing import FloatArray, IntArray
@@ -99,7 +100,7 @@ class ComponentEncoder(LinearEncoder):
             The encoder.
 
         Raises:
-            InputError: without a slide, or for another kind.
+            InputError: without a slide, for another kind, or for a number of components below 1.
         """
         return _fit(slides, cells, n_components, kind, normalization, [])[0]
 
@@ -206,6 +207,7 @@ def _fit(
     The mean of a slide is that of all of its spots, in each fold.
     """
     expect(len(slides) > 0, "expected at least one training slide, found none; pass the slides to fit on.")
+    check_sizes(n_components=n_components)
     expect(
         kind in KINDS,
         f"expected components among {', '.join(KINDS)}, found {kind!r}{nearest_name(kind, KINDS)}; name one.",

@@ -9,6 +9,7 @@ import numpy as np
 from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.centering import Normalization, gene_statistics, normalize_expression
 from pyg_gears.errors import expect
+from pyg_gears.geometry.checked_sizes import check_sizes
 
 
 def variable_genes(
@@ -25,11 +26,12 @@ def variable_genes(
         Gene names.
 
     Raises:
-        InputError: without a slide.
+        InputError: without a slide, or for a number of genes below 1.
     """
     expect(len(slides) > 0, "expected at least one training slide, found none; pass the slides to fit on.")
     if count is None:
         return slides[0].genes
+    check_sizes(count=count)
     variance = np.mean(
         [gene_statistics(normalize_expression(slide, normalization)).std ** 2 for slide in slides], axis=0
     )

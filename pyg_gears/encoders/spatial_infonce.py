@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyg_gears.errors import expect
 from pyg_gears.geometry import nearest_neighbors
+from pyg_gears.geometry.checked_sizes import check_sizes
 
 MASKED = -1e30
 HARD_COUNT = 20
@@ -123,6 +124,12 @@ def neighbors_within(neighbors: Int[Tensor, "n k"], rows: Int[Tensor, " m"]) -> 
 
 
 def far_pairs(pos: Float[Tensor, "n 2"], k: int) -> Bool[Tensor, "n n"]:
-    """Pairs at more than three times the distance to the first spot's k-th physical neighbour, shape (n, n)."""
+    """Pairs at more than three times the distance to the first spot's k-th physical neighbour, shape (n, n).
+
+    Raises:
+        InputError: for fewer than two spots, or k below 1.
+    """
+    check_sizes(k=k)
+    expect(len(pos) >= 2, f"expected at least 2 spots, found {len(pos)}; one has no neighbour.")
     reach = nearest_neighbors(pos, k).distance[:, -1].to(pos)
     return torch.cdist(pos, pos) > FAR * reach[:, None]

@@ -18,7 +18,7 @@ def gauge_fix(
 
     .. math:: x_i' = (x_i - \bar x) / \max(\mathrm{RMS}, 10^{-6}), \quad \mathrm{RMS} = \sqrt{\tfrac1n \sum_i \|x_i - \bar x\|^2}
 
-    Differentiable everywhere, also where all points coincide (they stay at the origin). Nodes without a place (NaN) keep none
+    Differentiable everywhere, also where all points coincide (they stay at the origin). Nodes without a place (a NaN) keep none
     and take no part; a graph that holds one has no gradient. Half precision is computed in float32.
 
     Args:
@@ -40,17 +40,18 @@ def gauge_fix(
     if pos.dtype in (torch.float16, torch.bfloat16):
         # Half precision holds neither the square of the least RMS nor that of a coordinate beyond 255.
         return gauge_fix(pos.float(), batch, num_graphs).to(pos.dtype)
+    placed = ~pos.isnan().any(dim=-1)
     if batch is None:
+        pos = pos.where(placed[:, None], torch.nan)  # half a place is none
         centred = pos - pos.nanmean(dim=0, keepdim=True)
         return centred / _rms(centred.square().sum(dim=-1).nanmean())
     b = num_graphs if num_graphs is not None else (int(batch.max()) + 1 if batch.numel() else 0)
-    placed = ~pos.isnan().any(dim=-1)
     count = pos.new_zeros(b).index_add(0, batch, placed.to(pos.dtype)).clamp(min=1)
     mean = pos.new_zeros(b, pos.size(1)).index_add(0, batch, pos.where(placed[:, None], 0.0)) / count[:, None]
     centred = pos - mean.index_select(0, batch)
     square = centred.square().sum(dim=-1).where(placed, 0.0)
     mean_square = pos.new_zeros(b).index_add(0, batch, square) / count
-    return centred / _rms(mean_square).index_select(0, batch)[:, None]
+    return (centred / _rms(mean_square).index_select(0, batch)[:, None]).where(placed[:, None], torch.nan)
 
 
 def principal_frame(pos: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:

@@ -26,6 +26,8 @@ def morton_order(pos: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
     Source: Morton (1966), "A computer oriented geodetic data base and a new technique in file sequencing".
     """
     check_finite(pos=pos)
+    if len(pos) == 0:
+        return np.zeros(0, dtype=np.int64)
     side = 1 << BITS
     low, extent = pos.min(axis=0), max(float(np.ptp(pos, axis=0).max()), 1e-12)
     cell = np.minimum((pos - low) / extent * side, side - 1).astype(np.int64)

@@ -65,9 +65,9 @@ def nearest_neighbors(pos: Float[Tensor, "n d"], k: int) -> PlanarNeighbors:
 
 
 def _merge_ties(sorted_distance: np.ndarray) -> np.ndarray:
-    """Give sorted distances that agree to 1e-9 of the longest the value of the first of their run; -1 is no distance."""
+    """Give sorted distances that agree to 1e-9 relative the value of the first of their run; -1 is no distance."""
     step = np.diff(sorted_distance, axis=1, prepend=-2.0)
-    starts = step > 1e-9 * sorted_distance[:, -1:]
+    starts = step > 1e-9 * sorted_distance  # of their own: the window may reach a cluster that is far away
     starts[:, 1:] |= sorted_distance[:, :-1] < 0  # however long the distances are, the marker's run is its own
     first = np.maximum.accumulate(np.where(starts, np.arange(step.shape[1]), 0), axis=1)
     return np.take_along_axis(sorted_distance, first, axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pyg_gears.errors import expect
+from pyg_gears.seeds import check_seed
 
 UNCALIBRATED_SCATTER = 0.25
 """Scatter at which the uncalibrated confidence has fallen to 1/e."""
@@ -93,7 +94,7 @@ def row_spearman(
         Spearman's rho of each cell, shape (n,), in [-1, 1]; 0 where one side has only equal distances.
 
     Raises:
-        InputError: for layouts of unequal shape.
+        InputError: for layouts of unequal shape, or a seed that is no whole number of at least 0.
     """
     from scipy.stats import rankdata
 
@@ -102,6 +103,7 @@ def row_spearman(
         pos.shape == truth.shape,
         f"expected two layouts of one shape, found {pos.shape} and {truth.shape}; align the cells.",
     )
+    check_seed(seed)
     n = len(pos)
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[: min(sample, n)])
     quality = np.zeros(n)

@@ -132,7 +132,8 @@ class PatchPredictor:
         step = self.settings.shard_patches
         chosen = [range(first, min(first + step, len(patches))) for first in range(0, len(patches), step)]
         certainty: dict[int, PairCertainty] = {}
-        silent = not (self.progress and current_ranks().first and sys.stderr.isatty())
+        terminal = sys.stderr is not None and sys.stderr.isatty()  # a process may have none
+        silent = not (self.progress and current_ranks().first and terminal)
         with tqdm(total=len(patches), desc="patches", unit="patch", file=sys.stderr, disable=silent) as bar:
 
             def keep(number: int, shard: Shard) -> None:

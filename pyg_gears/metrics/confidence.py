@@ -49,9 +49,13 @@ def confidence_agreement(
     values = np.asarray(confidence.detach().cpu() if isinstance(confidence, Tensor) else confidence, dtype=np.float64)
     aligned, true = align(pos, truth)
     expect(
-        values.shape == (len(true),) and bool(np.isfinite(values).all()),
-        f"expected one finite confidence for each of {len(true)} cells, found shape {values.shape}; "
-        "pass one number per cell.",
+        values.shape == (len(true),),
+        f"expected one confidence for each of {len(true)} cells, found shape {values.shape}; pass one number per cell.",
+    )
+    bad = int((~np.isfinite(values)).sum())
+    expect(
+        bad == 0,
+        f"expected one finite confidence for each of {len(true)} cells, found {bad} with NaN or infinity; drop those cells.",
     )
     rank = rankdata(values)
     displacement = np.linalg.norm(aligned - true, axis=1)

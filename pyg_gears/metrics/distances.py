@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pyg_gears.metrics.layout_pair import LayoutLike, LayoutPair, layout_pair
+from pyg_gears.seeds import check_seed
 
 MAX_PAIRS = 2_000_000
 
@@ -64,7 +65,12 @@ def pair_distances(pair: LayoutPair, *, seed: int, max_pairs: int = MAX_PAIRS) -
 def pair_sample(
     n: int, *, seed: int, max_pairs: int = MAX_PAIRS
 ) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
-    """The two ends of the pairs that are compared: every pair once, or ``max_pairs`` draws of two different cells."""
+    """The two ends of the pairs that are compared: every pair once, or ``max_pairs`` draws of two different cells.
+
+    Raises:
+        InputError: for a seed that is no whole number of at least 0, whether or not it is needed.
+    """
+    check_seed(seed)
     if n * (n - 1) // 2 <= max_pairs:
         i, j = np.triu_indices(n, 1)
         return i, j

@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 
 from pyg_gears.losses import geometric_energy
 from pyg_gears.metrics.layout_pair import LayoutLike, layout_pair
+from pyg_gears.seeds import check_seed
 from pyg_gears.transforms import GeometricTargets
 
 MAX_WHOLE = 2000
@@ -42,6 +43,7 @@ def energy_agreement(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> En
     Returns:
         The energy and its parts, in nats and squared log units.
     """
+    check_seed(seed)
     pair = layout_pair(pos, truth)
     draws = [np.arange(len(pair.truth))] if len(pair.truth) <= MAX_WHOLE else _minisets(pair.truth, seed)
     parts = np.array([_energy(pair.pos[draw], pair.truth[draw]) for draw in draws]).mean(axis=0)

@@ -80,7 +80,7 @@ def evaluate_layout(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> dic
         One float for each key above; ``edge_auc`` and ``edge_bap`` are NaN where no pair, or every pair, is close.
 
     Raises:
-        InputError: for other shapes, values that are not finite, or a truth at one point.
+        InputError: for other shapes, values that are not finite, a truth at one point, or a seed below 0.
 
     >>> import numpy as np
     >>> truth = np.random.default_rng(0).random((50, 2))

@@ -17,6 +17,7 @@ from pyg_gears.geometry import nearest_neighbors
 from pyg_gears.geometry.checked_sizes import check_sizes
 from pyg_gears.graphs import morans_i, neighbors_csr, symmetric_csr
 from pyg_gears.metrics.layout_pair import LayoutLike, as_layout, in_gauge
+from pyg_gears.seeds import check_seed
 
 NEIGHBORS = 15
 RESOLUTION = 0.2
@@ -70,12 +71,14 @@ def community_purity(
         Purity, its chance level and every community's size, majority type and purity.
 
     Raises:
-        InputError: unless there is one label per cell, k >= 1 and the resolution is above 0.
+        InputError: unless there is one label per cell, k >= 1, the resolution is above 0 and the seed is a whole number of at
+            least 0.
         ImportError: without igraph.
 
     Source: Traag, Waltman and van Eck, From Louvain to Leiden, 2019; k and resolution as published for this check.
     """
     check_community_options(k, resolution)
+    check_seed(seed)
     names, labels = np.unique(np.asarray(types).astype(str), return_inverse=True)
     graph = layout_graph(pos, k)
     expect(

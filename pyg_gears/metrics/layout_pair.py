@@ -74,11 +74,14 @@ def as_layout(pos: LayoutLike, name: str) -> Float[np.ndarray, "n 2"]:
 def as_table(pos: LayoutLike, name: str) -> NDArray[Any]:
     """One layout as an array of numbers, whatever its shape; ``name`` is used in the error message."""
     try:
-        values = np.asarray(pos.detach().cpu() if isinstance(pos, Tensor) else pos)
+        if isinstance(pos, Tensor):
+            # NumPy has no bfloat16.
+            pos = (pos.float() if pos.dtype == torch.bfloat16 else pos).detach().cpu()
+        values = np.asarray(pos)
     except ValueError:  # rows of different length
         values = np.empty(0, dtype=object)
     expect(
-        values.dtype.kind in "fiub",
+        values.dtype.kind in "fiub" and values.ndim > 0,
         f"expected {name} positions as a table of numbers, found something else; pass two coordinates per cell.",
     )
     return values

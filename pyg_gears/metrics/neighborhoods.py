@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pyg_gears.metrics.layout_pair import LayoutLike, layout_pair, neighborhood_size
+from pyg_gears.seeds import check_seed
 
 TRUST_NEIGHBORS = 20
 RECALL_NEIGHBORS = 15
@@ -50,6 +51,7 @@ def neighborhood_agreement(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0)
 
     Source: Venna and Kaski, Neighborhood preservation in nonlinear projection methods, 2001.
     """
+    check_seed(seed)
     pair = layout_pair(pos, truth)
     n = len(pair.truth)
     order = np.random.default_rng(seed).permutation(n)

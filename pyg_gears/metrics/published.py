@@ -52,7 +52,8 @@ def published_scores(pos: LayoutLike, truth: LayoutLike, *, seed: int = 0) -> di
 
     .. math:: \mathrm{ScaleErr}^2 = \tfrac1{10} \sum_b \ln^2 (\overline{D}_b / \overline{D^*}_b)
 
-    with both layouts at RMS radius 1 and no further scale: 0 where short, middle and long distances are true to scale alike. The
+    with both layouts at RMS radius 1 and no further scale: 0 where short, middle and long distances are true to scale alike,
+    infinite where all distances of a bin are zero in one layout only. The
     logarithm of the single best scale would say nothing new: at RMS radius 1 it is :math:`\tfrac12\ln(1 - \mathrm{Stress}_1^2)`.
 
     Args:
@@ -144,5 +145,9 @@ def _scale_error(distances: PairDistances) -> float:
     sums: list[Float[np.ndarray, " b"]] = [
         np.add.reduceat(values, starts) for values in (unscaled, distances.true[order])
     ]
+    # Cells on one another in both layouts are true to scale.
+    piled = (sums[0] == 0) & (sums[1] == 0)
     with np.errstate(divide="ignore"):
-        return float(np.sqrt(np.square(np.log(sums[0] / sums[1])).mean()))
+        return float(
+            np.sqrt(np.square(np.log(np.divide(sums[0], sums[1], out=np.ones(len(piled)), where=~piled))).mean())
+        )

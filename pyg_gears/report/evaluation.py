@@ -16,6 +16,7 @@ from pyg_gears.data.whole_file import whole_file
 from pyg_gears.report.evaluation_input import EvaluationInput, read_evaluation_input
 from pyg_gears.report.evaluation_notes import evaluation_notes
 from pyg_gears.report.report_folder import plain, report_folder
+from pyg_gears.seeds import check_seed
 from pyg_gears.typing import FilePath, FloatArray
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ def evaluate(
         * ``communities``: name -> ``size``, ``majority`` type and ``purity`` of each community, the largest first.
 
     Raises:
-        InputError: for a file that is not a layout, bad references, truth of another shape, or outputs that exist.
+        InputError: for a file that is not a layout, bad references, truth of another shape, outputs that exist, or a seed that
+            is no whole number of at least 0.
     """
+    check_seed(seed)
     given = read_evaluation_input(layout_path, truth_key, references, (json_path, figures_dir), label_key, reading)
 
     from pyg_gears import metrics

@@ -45,8 +45,13 @@ def block_eigenvectors(
     Source: Knyazev, Toward the optimal preconditioned eigensolver, 2001, as ``torch.lobpcg`` (its orthogonal form, after
         Stathopoulos and Duersch).
     """
+    # Named, as torch's default device may be another, and a generator draws on its own alone.
     start = torch.randn(
-        laplacian.shape[0], count + GUARD, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+        laplacian.shape[0],
+        count + GUARD,
+        dtype=torch.float64,
+        generator=torch.Generator("cpu").manual_seed(0),
+        device="cpu",
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")

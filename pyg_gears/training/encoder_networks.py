@@ -65,7 +65,7 @@ def train_networks(
         ExpressionNetwork(in_channels, width, recipe.hidden, residual=residual, generator=generator) for _ in unseen
     ]
     if steps == 0:
-        if progress:
+        if progress and sys.stderr is not None:
             line = "encoder of all slides: no steps, as its networks agreed best with the held-out spots before any"
             print(line, file=sys.stderr)
         return TrainedNetworks(members, 0)

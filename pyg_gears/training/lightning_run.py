@@ -63,7 +63,9 @@ def run(
         strategy = DDPStrategy(cluster_environment=JoinedProcesses(ranks), find_unused_parameters=True)
         together = {"strategy": strategy, "num_nodes": ranks.count}
     # A bar reads figures in the first process alone, but all processes must meet to average them.
-    on_gpu, bar = device.type == "cuda", sys.stderr.isatty() and sys.stdout.isatty() and ranks.count == 1
+    terminals = all(stream is not None and stream.isatty() for stream in (sys.stderr, sys.stdout))
+    on_gpu, bar = device.type == "cuda", terminals and ranks.count == 1
+    progress = progress and sys.stderr is not None  # without it print would turn to stdout
     # Lightning and the loaders draw from the global generator.
     with _quiet(), torch.random.fork_rng([device] if on_gpu else []):
         trainer = lightning.Trainer(

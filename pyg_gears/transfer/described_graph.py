@@ -45,11 +45,12 @@ def describe(graph: SignalGraph, name: str, *, k: int = 12, boundary_only: bool 
         The description.
 
     Raises:
-        InputError: for a graph without contours or with too few nodes.
+        InputError: for a graph without contours, with too few nodes, or with most nodes on one another.
     """
     signal, pos, edges = graph.signal, graph.pos, graph.edge_index
     n = len(signal)
     expect(n > k + 1, f"expected more than {k + 1} nodes in the {name}, found {n}; pass a larger one or a smaller k.")
+    spacing = node_spacing(graph)
     contours = boundary_mask(signal, edges)
     expect(
         bool(contours.any()),
@@ -68,7 +69,7 @@ def describe(graph: SignalGraph, name: str, *, k: int = 12, boundary_only: bool 
         contours,
         n**0.5 * basis.vectors,
         spectral_moments(basis.vectors, functions),
-        node_spacing(graph),
+        spacing,
     )
 
 

@@ -95,8 +95,19 @@ def node_spacing(graph: SignalGraph) -> float:
 
     Args:
         graph: With at least two nodes.
+
+    Raises:
+        InputError: where at least half of the nodes lie on another one, or distances leave float64.
     """
-    return 1.0 if graph.size else float(nearest_neighbors(graph.pos, 1).distance.median())
+    if graph.size:
+        return 1.0
+    spacing = float(nearest_neighbors(graph.pos, 1).distance.median())
+    expect(
+        0 < spacing < float("inf"),
+        f"expected nodes at places of their own, found a median distance of {spacing:g} to the nearest other node; merge "
+        "nodes that lie on one another, or take another unit.",
+    )
+    return spacing
 
 
 def check_size(nodes: int, found: str) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pyg_gears.baselines import embedding_rivals
+from pyg_gears.errors import InputError
 from pyg_gears.metrics import distance_agreement
 
 
@@ -33,3 +34,13 @@ def test_the_more_skilful_reference_counts_more() -> None:
     shuffled = pos[np.random.default_rng(0).permutation(len(pos))]
     mixed = embedding_rivals([section(0, 0.1), (x, shuffled)], query)["ridge"]
     assert distance_agreement(mixed, truth).spearman > 0.9
+
+
+def test_bad_input_is_one_sentence() -> None:
+    x, pos = section(0, 0.1)
+    with pytest.raises(InputError, match="expected at least one reference, found none; pass its embedding"):
+        embedding_rivals([], x)
+    with pytest.raises(InputError, match="expected reference positions that differ, found all of reference 1 at one"):
+        embedding_rivals([(x, pos), (x, np.ones_like(pos))], x)
+    with pytest.raises(InputError, match="expected a seed of a whole number of at least 0, found -1; give another"):
+        embedding_rivals([(x, pos)], x, seed=-1)

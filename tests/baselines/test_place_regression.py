@@ -111,3 +111,5 @@ def test_bad_input_is_reported():
         PlaceRegression.fit("kn", slides())
     with pytest.raises(InputError, match="expected at least one slide to regress on, found none"):
         PlaceRegression.fit("knn", [])
+    with pytest.raises(InputError, match="expected a seed of a whole number of at least 0, found -1; give another"):
+        PlaceRegression.fit("knn", slides(), seed=-1)

@@ -56,6 +56,11 @@ def test_query_coordinates_are_not_used_and_seeds_hold() -> None:
         assert np.array_equal(first[name], second[name]), name
 
 
+def test_seeds_beyond_those_of_scikit_learn() -> None:
+    slides = [_slide("a", 60, 0, 0.0)], _slide("q", 30, 2, 0.0)
+    assert list(simple_rivals(*slides, seed=2**32 + 5)) == NAMES
+
+
 def test_tsne_is_left_out_for_many_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rivals, "TSNE_MAX_CELLS", 50)
     assert list(simple_rivals([_slide("a", 60, 0, 0.0)], _slide("q", 60, 2, 0.0))) == NAMES[:4]
@@ -140,6 +145,10 @@ def test_bad_input_is_one_sentence() -> None:
     piled = Slide("piled", query.counts, query.genes, query.cells, np.ones((60, 2)))
     with pytest.raises(InputError, match="expected reference positions that differ, found all of piled at one point"):
         simple_rivals([piled], query)
+    with pytest.raises(InputError, match="expected at least 3 cells to lay out, found 2; give more cells"):
+        simple_rivals([query], query.select(np.arange(2)))
+    with pytest.raises(InputError, match="expected a seed of a whole number of at least 0, found -1; give another"):
+        simple_rivals([query], query, seed=-1)
     other = Slide("other", query.counts, tuple(f"x{i}" for i in range(40)), query.cells, query.pos)
     with pytest.raises(InputError, match="genes shared"):
         simple_rivals([other], query)

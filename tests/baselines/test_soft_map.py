@@ -100,6 +100,10 @@ def test_what_cannot_be_mapped_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         soft_map([tissue], tissue, steps=0)
     with pytest.raises(InputError, match="expected references with coordinates, found none in tissue"):
         soft_map([replace(tissue, pos=None)], tissue)
+    with pytest.raises(InputError, match="expected reference positions that differ, found all of tissue at one point"):
+        soft_map([replace(tissue, pos=np.ones((60, 2)))], tissue)
+    with pytest.raises(InputError, match="expected a seed of a whole number of at least 0, found -1; give another"):
+        soft_map([tissue], tissue, seed=-1)
     monkeypatch.setattr(importlib.import_module("pyg_gears.baselines.soft_map"), "MAX_ENTRIES", 100)
     with pytest.raises(
         InputError, match="at most 100 pairs of a cell and a spot in a soft map, found 60 x 60; lay out"

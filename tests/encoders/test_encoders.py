@@ -29,6 +29,7 @@ from pyg_gears.encoders.components import (
 )
 from pyg_gears.encoders.expression_network import ExpressionNetwork
 from pyg_gears.encoders.smoothing import smooth_shallow
+from pyg_gears.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,8 @@ def test_statistics_and_variable_genes(tissue) -> None:
     assert variable_genes(tissue.slides, None) == tissue.slides[0].genes
     with pytest.raises(ValueError, match="expected at least one"):
         variable_genes([], 10)
+    with pytest.raises(InputError, match="expected count to be a whole number above 0, found -1; give one"):
+        variable_genes(tissue.slides, -1)
 
 
 def test_components_are_the_eigenvectors() -> None:
@@ -149,6 +152,8 @@ def test_bad_fits_are_refused(tissue) -> None:
         ComponentEncoder.fit([], n_components=3, kind="pca", normalization=Normalization())
     with pytest.raises(ValueError, match="expected components among pca, spatial, found 'ica'"):
         ComponentEncoder.fit(tissue.slides[:1], n_components=3, kind="ica", normalization=Normalization())
+    with pytest.raises(InputError, match="expected n_components to be a whole number above 0, found 0; give one"):
+        ComponentEncoder.fit(tissue.slides[:1], n_components=0, kind="pca", normalization=Normalization())
 
 
 def test_shallow_cells_are_averaged_with_their_neighbors() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pyg_gears.encoders import spatial_infonce
 from pyg_gears.encoders.spatial_infonce import far_pairs, neighbors_within
+from pyg_gears.errors import InputError
 from pyg_gears.geometry import nearest_neighbors
 
 
@@ -174,3 +175,11 @@ def test_far_is_three_times_the_reach_of_the_first_spot() -> None:
         reach = sorted(distance)[3]  # the first is the spot itself
         assert far[i].tolist() == [d > 3 * reach for d in distance]
     assert not torch.equal(far, far.T)
+
+
+def test_what_has_no_neighbour_has_no_far_pairs() -> None:
+    pos = torch.rand(9, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match="expected k to be a whole number above 0, found 0; give one"):
+        far_pairs(pos, 0)
+    with pytest.raises(InputError, match="expected at least 2 spots, found 1; one has no neighbour"):
+        far_pairs(pos[:1], 3)

@@ -61,6 +61,9 @@ def test_nodes_without_a_place_keep_none_and_take_no_part(frame) -> None:
     holes[~kept] = torch.nan
     found = frame(holes)
     assert found[~kept].isnan().all()
+    half = pos.clone()
+    half[~kept, 0] = torch.nan
+    torch.testing.assert_close(frame(half), found, equal_nan=True)
     expected = principal_frame(pos[kept]) if frame is principal_frame else gauge_fix(pos[kept])
     torch.testing.assert_close(found[kept], expected)
 

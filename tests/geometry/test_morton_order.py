@@ -20,3 +20,7 @@ def test_morton_neighbours_are_near() -> None:
     pos = np.random.default_rng(0).random((1000, 2))
     step = np.linalg.norm(np.diff(pos[morton_order(pos)], axis=0), axis=1)
     assert step.mean() < 0.1
+
+
+def test_no_points_have_an_empty_order() -> None:
+    assert morton_order(np.zeros((0, 2))).tolist() == []

@@ -66,3 +66,11 @@ def test_what_are_no_float_coordinates_is_refused() -> None:
     """Distances of whole numbers would be cut to whole numbers."""
     with pytest.raises(InputError, match=r"in pos, found a torch\.int64 tensor of shape \(4, 2\); convert them first"):
         inspect.unwrap(nearest_neighbors)(torch.arange(8).view(4, 2), 2)
+
+
+def test_a_cluster_far_away_does_not_blur_the_order() -> None:
+    near = torch.rand(30, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = nearest_neighbors(torch.cat([near, near + 1e6]), 20)
+    alone = nearest_neighbors(near, 20)
+    assert torch.equal(found.index[:30], alone.index)
+    assert torch.equal(found.distance[:30], alone.distance)

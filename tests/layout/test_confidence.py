@@ -53,6 +53,8 @@ def test_bad_input_is_refused():
         ConfidenceCalibration.fit(np.array([np.nan]), np.zeros(1))
     with pytest.raises(InputError, match="two layouts of one shape"):
         row_spearman(np.zeros((3, 2)), np.zeros((4, 2)))
+    with pytest.raises(InputError, match="expected a seed of a whole number of at least 0, found -1; give another"):
+        row_spearman(np.zeros((3, 2)), np.zeros((3, 2)), seed=-1)
 
 
 def test_row_spearman_is_spearman_of_each_row():

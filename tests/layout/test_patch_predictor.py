@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -186,3 +187,10 @@ def test_a_real_model_does_not_depend_on_the_batch_either(make_tissue):
     patches, x = patches_of([20, 9, 30], 50), make_tissue(50)
     a, b = (predict(model, x, patches, SETTINGS.change({"batch_nodes": size})).pos for size in (1, 4096))
     assert np.abs(a - b).max() < 1e-4
+
+
+def test_a_process_without_stderr_predicts_the_same(oracle, make_tissue, monkeypatch):
+    patches, x = patches_of([20, 9, 30], 50), make_tissue(50)
+    expected = predict(oracle(), x, patches).pos
+    monkeypatch.setattr(sys, "stderr", None)
+    assert np.array_equal(predict(oracle(), x, patches).pos, expected)

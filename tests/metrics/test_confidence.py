@@ -38,11 +38,15 @@ def test_sign_and_size() -> None:
     assert confidence_agreement(np.ones(len(pos)), pos, truth) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("confidence", [np.ones(7), np.full(200, np.nan)])
-def test_refuses_other_confidences(confidence: np.ndarray) -> None:
+def test_refuses_other_confidences() -> None:
     pos, truth, _ = _layouts()
-    with pytest.raises(InputError, match="expected one finite confidence for each of 200 cells"):
-        confidence_agreement(confidence, pos, truth)
+    with pytest.raises(InputError, match=r"expected one confidence for each of 200 cells, found shape \(7,\); pass"):
+        confidence_agreement(np.ones(7), pos, truth)
+    some = np.where(np.arange(200) < 3, np.nan, 1.0)
+    with pytest.raises(
+        InputError, match="one finite confidence for each of 200 cells, found 3 with NaN or infinity; drop"
+    ):
+        confidence_agreement(some, pos, truth)
 
 
 def test_refuses_no_neighbour() -> None:

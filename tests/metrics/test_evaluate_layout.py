@@ -7,7 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_gears.errors import InputError
-from pyg_gears.metrics import BETTER, energy, evaluate_layout
+from pyg_gears.metrics import (
+    BETTER,
+    calibration_error,
+    distance_agreement,
+    edge_agreement,
+    energy,
+    energy_agreement,
+    evaluate_layout,
+    local_error,
+    local_rmse,
+    neighborhood_agreement,
+    published_scores,
+)
 
 
 def _layouts(n: int = 120, noise: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +98,26 @@ def test_bad_input_is_one_sentence(pos: np.ndarray, truth: np.ndarray, text: str
         evaluate_layout(pos, truth)
 
 
-@pytest.mark.parametrize("rows", [[[0.0, 1.0], [2.0]], np.full((9, 2), "a"), np.full((9, 2), None)])
+SEEDED = (
+    distance_agreement,
+    edge_agreement,
+    neighborhood_agreement,
+    calibration_error,
+    local_rmse,
+    local_error,
+    energy_agreement,
+    published_scores,
+    evaluate_layout,
+)
+
+
+@pytest.mark.parametrize("metric", SEEDED)
+def test_what_is_no_seed_is_one_sentence_whether_or_not_it_is_needed(metric) -> None:
+    with pytest.raises(InputError, match="expected a seed of a whole number of at least 0, found -1; give another"):
+        metric(*_layouts(30), seed=-1)
+
+
+@pytest.mark.parametrize("rows", [[[0.0, 1.0], [2.0]], np.full((9, 2), "a"), np.full((9, 2), None), np.array(3.0)])
 def test_what_is_no_table_of_numbers_is_one_sentence(rows) -> None:
     for pair in ((rows, np.ones((9, 2))), (np.ones((9, 2)), rows)):
         with pytest.raises(InputError, match=r"expected (predicted|true) positions as a table of numbers"):
@@ -114,3 +145,8 @@ def test_half_a_place_or_none_at_all_is_refused() -> None:
         pytest.raises(InputError, match="at least 6 cells, found 0"),
     ):
         evaluate_layout(np.full((60, 2), np.nan), truth)
+
+
+def test_a_tensor_in_half_precision_is_its_values() -> None:
+    pos, truth = (torch.from_numpy(layout).bfloat16() for layout in _layouts(60))
+    assert evaluate_layout(pos, truth) == evaluate_layout(pos.double(), truth.double())

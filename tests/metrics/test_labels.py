@@ -100,6 +100,8 @@ def test_refuses_other_sizes() -> None:
         community_purity(pos, kind, k=0)
     with pytest.raises(InputError, match=r"expected a resolution above 0, found 0\.0"):
         community_purity(pos, kind, resolution=0.0)
+    with pytest.raises(InputError, match="expected a seed of a whole number of at least 0, found -1; give another"):
+        community_purity(pos, kind, seed=-1)
     with pytest.raises(InputError, match="expected one type for each of 200 cells, found 199"):
         community_purity(pos, kind[:-1])
     with pytest.raises(InputError, match=r"expected finite values of shape \(200, programmes\)"):

@@ -135,3 +135,10 @@ def test_piled_layouts_have_scores() -> None:
     found = published_scores(np.zeros_like(truth), truth)
     assert found["scale_error"] == np.inf
     assert np.isfinite([value for key, value in found.items() if key != "scale_error"]).all()
+
+
+def test_cells_on_one_another_in_both_layouts_are_true_to_scale() -> None:
+    piles = np.repeat(np.random.default_rng(0).normal(size=(4, 2)), 10, axis=0)
+    assert published_scores(3 * piles + 1, piles)["scale_error"] == pytest.approx(0.0, abs=1e-9)
+    apart = piles + 1e-3 * np.random.default_rng(1).normal(size=piles.shape)
+    assert published_scores(apart, piles)["scale_error"] == float("inf")

@@ -202,6 +202,7 @@ def test_missing_matplotlib_is_named_and_leaves_nothing(tmp_path: Path, monkeypa
         ({"references": ["missing.h5ad"]}, r"an .h5ad file at .*missing\.h5ad, found nothing"),
         ({"community_neighbors": 0}, "expected at least 1 neighbour per cell, found 0"),
         ({"community_resolution": -1.0}, r"expected a resolution above 0, found -1\.0"),
+        ({"seed": -1}, "expected a seed of a whole number of at least 0, found -1; give another"),
         ({"json_path": "layout.h5ad"}, "a new file"),
         ({"json_path": "no/where.json"}, "a folder"),
         ({"figures_dir": "."}, "a new file"),

@@ -84,6 +84,17 @@ def test_products_alone_find_the_same_basis() -> None:
         assert np.allclose(vector @ vector.T, projector, atol=1e-6)
 
 
+def test_products_start_alike_whatever_the_default_device() -> None:
+    matrix = affinity_laplacian(smooth_signal(31, 29), grid_edges(31, 29, 8), bandwidth=1.0)
+    expected = block_eigenvectors(matrix, 2, torch.device("cpu"))
+    torch.set_default_device("meta")
+    try:
+        found = block_eigenvectors(matrix, 2, torch.device("cpu"))
+    finally:
+        torch.set_default_device(None)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
 def test_products_that_do_not_converge_are_refused() -> None:
     matrix = affinity_laplacian(smooth_signal(31, 29), grid_edges(31, 29, 8), bandwidth=1.0)
     with pytest.raises(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 from pyg_gears.training.structure_training import train_structure
 
 
@@ -23,3 +25,9 @@ def test_a_training_that_stops_early_says_so(tiny_recipe, datasets, tmp_path, ca
     assert lines[-1] == (
         f"structure model member_0: stopped after epoch {len(lines) - 1} of 9, as validation no longer improved"
     )
+
+
+def test_a_process_without_stderr_trains_without_a_word(tiny_recipe, datasets, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    train_structure(tiny_recipe, *datasets, seed=0, folder=tmp_path / "member_0", progress=True)
+    assert capsys.readouterr() == ("", "")

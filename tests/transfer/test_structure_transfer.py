@@ -219,6 +219,9 @@ def test_what_cannot_be_transferred_is_refused_in_a_sentence(curves, boxes) -> N
         transfer(curves, loose)
     with pytest.raises(InputError, match="expected 4 or 8 neighbours of a pixel, found 6"):
         picture_graph(draw_boxes(), 6)
+    piled = curves._replace(pos=torch.ones_like(curves.pos), size=None)
+    with pytest.raises(InputError, match="expected nodes at places of their own, found a median distance of 0 to"):
+        transfer(piled, boxes)
     small = picture_graph(torch.eye(3)[..., None], 4)
     assert small.edge_index.size(1) == 24
     small = picture_graph(torch.eye(3)[..., None])
