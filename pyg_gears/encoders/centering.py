@@ -95,7 +95,7 @@ def project_expression(slide: Slide, weight: FloatArray, normalization: Normaliz
 
 
 def gene_statistics(expression: sparse.csr_array) -> GeneStatistics:
-    """Mean and standard deviation of each gene, from a sparse (n, g) matrix, in float64."""
+    """Mean and standard deviation of each gene, from a sparse (n, g) matrix, float64 of sums in the type of the matrix."""
     n = max(expression.shape[0], 1)
     mean = np.asarray(expression.sum(axis=0), dtype=np.float64).reshape(-1) / n
     square = np.asarray(expression.power(2).sum(axis=0), dtype=np.float64).reshape(-1) / n

@@ -179,7 +179,7 @@ class Criterion(Configuration):
         decisive: Outcome = "failed" if self.all else "passed"
         other: Outcome = "passed" if self.all else "failed"
         outcome = decisive if decisive in outcomes else "not measured" if "not measured" in outcomes else other
-        return Verdict(self.claim, self.source, protocol, outcome, measured)
+        return Verdict(self.claim, self.source, protocol, outcome, measured, None if fits else self.protocol)
 
 
 class Verdict(NamedTuple):
@@ -191,6 +191,7 @@ class Verdict(NamedTuple):
         protocol: Protocol of the runs.
         outcome: "passed", "failed" or "not measured".
         measured: Each condition with its figure.
+        needed: The protocol that the limit applies to, where the runs are of another.
     """
 
     claim: str
@@ -198,10 +199,12 @@ class Verdict(NamedTuple):
     protocol: str
     outcome: Outcome
     measured: tuple[Measured, ...]
+    needed: str | None = None
 
     def lines(self) -> list[str]:
         """The verdict as text, one line and then one per condition."""
-        found = [f"{self.outcome}: {self.claim} ({self.protocol}; {self.source})"]
+        runs = self.protocol if self.needed is None else f"needs {self.needed} runs"
+        found = [f"{self.outcome}: {self.claim} ({runs}; {self.source})"]
         for one in self.measured:
             std = "" if math.isnan(one.seed_std) else f" (seeds {one.seed_std:.3f})"
             figure = "not measured" if math.isnan(one.value) else f"{one.value:.3f}{std}, {one.outcome}"

@@ -84,7 +84,9 @@ def test_conditions_are_combined(how, conditions, outcome, records) -> None:
 
 def test_a_limit_of_one_protocol_is_not_applied_to_the_other(records) -> None:
     criterion = Criterion(claim="it works", source="plan", protocol="transductive", all=[PASS])
-    assert criterion.judge(run_table(records), "inductive").outcome == "not measured"
+    verdict = criterion.judge(run_table(records), "inductive")
+    assert verdict.outcome == "not measured"
+    assert verdict.lines()[0] == "not measured: it works (needs transductive runs; plan)"
     both = [*records, records[0].change({"protocol": "transductive"})]
     table = run_table(both)
     assert criterion.judge(table[table["protocol"] == "transductive"], "transductive").outcome == "passed"

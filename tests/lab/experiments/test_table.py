@@ -94,7 +94,7 @@ def test_text_shows_verdicts_and_numbers(experiment, records) -> None:
     assert "9 runs; inductive; held out: a, b; seeds 0, 1" in text
     assert "passed: fewer candidates lower the energy (inductive; plan, T1)\n" in text
     assert "h_gate, k 10 minus as is, <= -0.05: -0.100 (seeds 0.141), passed\n" in text
-    assert "not measured: the energy is low (inductive; plan, T2)\n" in text
+    assert "not measured: the energy is low (needs transductive runs; plan, T2)\n" in text
     line = next(line for line in text.splitlines() if line.startswith("as is"))
     assert line.split()[:8] == ["as", "is", "inductive", "4", "0", "2.0", "1.650", "+-"]
     assert "-0.100 +- 0.115 (2 of 3)" in text
