@@ -230,5 +230,5 @@ print(f"Spearman of distances {scores['spearman']:.2f}, Trust@20 {scores['trust_
 
 # %% [markdown]
 # **Simulated and real.** Training was tiny here, and a simulated tissue is not a real one. On 11 unseen real sections of the
-# tissue of their slides, the preset `quick` reaches 0.48 to 0.78 in Spearman and 0.78 to 0.90 in Trust@20
+# tissue of their slides, the preset `quick` reaches 0.45 to 0.78 in Spearman and 0.75 to 0.90 in Trust@20
 # ([results](../results.md)).
