@@ -229,6 +229,6 @@ scores = evaluate_layout(found.pos, adata.obsm["spatial_true"])
 print(f"Spearman of distances {scores['spearman']:.2f}, Trust@20 {scores['trust_20']:.2f}")
 
 # %% [markdown]
-# **Simulated and real.** Training was tiny here, and a simulated tissue is not a real one. On 11 unseen real sections of the
+# **Simulated and real.** Training was tiny here, and a simulated tissue is not a real one. On 28 unseen real sections of the
 # tissue of their slides, the preset `quick` reaches 0.45 to 0.78 in Spearman and 0.75 to 0.90 in Trust@20
 # ([results](../results.md)).
