@@ -30,6 +30,7 @@ from pyg_gears.data.io.inspection.limits import Budget
 from pyg_gears.data.io.inspection.node import Unfit
 from pyg_gears.data.io.inspection.zarr_tree import zarr_tree
 from pyg_gears.errors import InputError
+from tests.data.io.odd_tables import write_table
 
 N, G = 40, 6
 
@@ -278,7 +279,7 @@ def test_a_slash_in_the_name_of_a_column_or_the_index_is_no_damage(tmp_path: Pat
     adata = table()
     adata.obs["CD4/CD8"], adata.obs["type/fine"] = np.arange(N), pandas.Categorical(["a", "b"] * (N // 2))
     adata.var.index.name = "gene/id"
-    adata.write_h5ad(path)
+    write_table(adata, path)
     assert verdict(path) == {"kind": "anndata"}
     with h5py.File(path, "r+") as file:
         file.move("obs/CD4/CD8", "obs/CD4/CD9")
