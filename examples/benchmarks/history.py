@@ -28,9 +28,10 @@ def last_of(entries: Sequence[Mapping[str, Any]], processor: str) -> dict[str, f
 
 
 def processor_name(information: str | None = None) -> str:
-    """Name, family and model of the processor; of what ``information``, the text of Linux's ``cpuinfo``, says first.
+    """Name, family and model of the processor, as clouds give several generations one name.
 
-    Clouds give several generations one name, so family and model belong to it.
+    Args:
+        information: Text of Linux's ``/proc/cpuinfo``, of which the first processor counts; that of this machine if omitted.
     """
     file = Path("/proc/cpuinfo")
     if information is None:

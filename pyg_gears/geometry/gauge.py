@@ -41,8 +41,8 @@ def gauge_fix(
         # Half precision holds neither the square of the least RMS nor that of a coordinate beyond 255.
         return gauge_fix(pos.float(), batch, num_graphs).to(pos.dtype)
     placed = ~pos.isnan().any(dim=-1)
+    pos = pos.where(placed[:, None], torch.nan)  # half a place is none
     if batch is None:
-        pos = pos.where(placed[:, None], torch.nan)  # half a place is none
         centred = pos - pos.nanmean(dim=0, keepdim=True)
         return centred / _rms(centred.square().sum(dim=-1).nanmean())
     b = num_graphs if num_graphs is not None else (int(batch.max()) + 1 if batch.numel() else 0)
@@ -51,7 +51,7 @@ def gauge_fix(
     centred = pos - mean.index_select(0, batch)
     square = centred.square().sum(dim=-1).where(placed, 0.0)
     mean_square = pos.new_zeros(b).index_add(0, batch, square) / count
-    return (centred / _rms(mean_square).index_select(0, batch)[:, None]).where(placed[:, None], torch.nan)
+    return centred / _rms(mean_square).index_select(0, batch)[:, None]
 
 
 def principal_frame(pos: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:

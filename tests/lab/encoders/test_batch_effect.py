@@ -366,10 +366,12 @@ def test_real_sections(real_slides: Path) -> None:
     """Sections of one tumour: centring removes what a probe of the raw components finds, and costs no neighbourhood."""
     slides = [read_slide(real_slides / "her2st" / f"B{number}.h5ad") for number in (1, 2)]
     genes = variable_genes(slides, 300)
-    raw, centred = CORRECTIONS[:2]
-    rows = [row for row in comparison_rows() if row.name in (raw, centred)]
+    rows = [row for row in comparison_rows() if row.name in CORRECTIONS]
     subject = slides_subject([slide.subset_genes(genes) for slide in slides], held_out=["B2"], rows=rows)
     probes, kept = slide_probe.PROBE.measure(subject).embeddings, tissue_kept.PROBE.measure(subject).embeddings
+    raw, centred = CORRECTIONS[:2]
     assert probes[raw].summary["held_out"]["probe"] > 0.6
     assert probes[centred].summary["held_out"]["probe"] < 0.5
     assert kept[centred].summary["held_out"]["overlap"] > kept[raw].summary["held_out"]["overlap"] - 0.03
+    moran = gene_moran.PROBE.measure(subject)["held_out"]
+    assert moran["centred"] == pytest.approx(moran["raw"], rel=1e-3)

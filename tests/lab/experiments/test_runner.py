@@ -182,8 +182,8 @@ def test_calls_have_one_thread_wherever_they_run_and_a_stop_ends_their_processes
     before = torch.get_num_threads()
     for processes in (1, 2):
         assert sorted(runner._side_by_side(state, [(3,), (4,)], processes)) == [(3, 1), (4, 1)]
-    with pytest.raises(ValueError, match="no luck 5"):
-        list(runner._side_by_side(fail, [(5,)], 1))
+        with pytest.raises(ValueError, match="no luck 5"):
+            list(runner._side_by_side(fail, [(5,)], processes))
     assert torch.get_num_threads() == before
 
     def stop() -> None:
