@@ -95,10 +95,16 @@ def project_expression(slide: Slide, weight: FloatArray, normalization: Normaliz
 
 
 def gene_statistics(expression: sparse.csr_array) -> GeneStatistics:
-    """Mean and standard deviation of each gene, from a sparse (n, g) matrix, float64 of sums in the type of the matrix."""
+    """Mean and standard deviation of each gene, from a sparse (n, g) matrix, float64.
+
+    A gene with one value in 4,000 spots has a deviation below 1e-6; sums in float32 would give it up to 0.03.
+    """
     n = max(expression.shape[0], 1)
-    mean = np.asarray(expression.sum(axis=0), dtype=np.float64).reshape(-1) / n
-    square = np.asarray(expression.power(2).sum(axis=0), dtype=np.float64).reshape(-1) / n
+    squares = np.square(expression.data, dtype=np.float64)
+    squared = sparse.csr_array((squares, expression.indices, expression.indptr), shape=expression.shape, copy=False)
+    # A product, as scipy's sum adds up in the type of the matrix whatever type is asked for.
+    ones = np.ones(expression.shape[0])
+    mean, square = ones @ expression / n, ones @ squared / n
     return GeneStatistics(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))
 
 

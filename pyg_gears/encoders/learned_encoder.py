@@ -1,4 +1,4 @@
-"""The learned embedding: a few small networks on top of gene components, averaged."""
+"""The learned embedding: a few small networks on top of gene components, averaged within each division of the spots."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pyg_gears.data.slide import Slide
 from pyg_gears.encoders.base import EmbeddingOutput, Encoder
 from pyg_gears.encoders.expression_network import ExpressionNetwork
 from pyg_gears.encoders.registry import encoder_from_state, register_encoder
+from pyg_gears.errors import expect
 from pyg_gears.graphs import morans_i
 
 ALIGNMENT_ROUNDS = 3
@@ -26,18 +27,19 @@ MIN_AXES = 2
 
 @register_encoder
 class LearnedEncoder(Encoder):
-    r"""Networks that were trained without some of the spots each, and agree on one basis.
+    r"""Networks that were trained without some of the spots each, and agree on one basis per division of the spots.
 
     .. math:: H = \frac1{\rho M} \sum_m \frac{h_m(f)}{\|h_m(f)\|}\, R_m
 
-    with f the front encoder's features, h_m the networks, R_m rotations onto common axes, of which only the spatial ones are
-    kept, and :math:`\rho` one number that gives the training slides unit mean square. The networks learn by cosine, so only
-    the direction of h counts. Frozen: the same input gives the same output.
+    with f the front encoder's features, h_m the networks, R_m rotations onto the axes of the network's division, of which only
+    the spatial ones are kept, and :math:`\rho` one number that gives the training slides unit mean square. Divisions have axes of
+    their own, side by side: R_m is zero on those of the others. The networks learn by cosine, so only the direction of h counts.
+    Frozen: the same input gives the same output.
 
     Args:
         front: What makes features of expression.
         members: The networks.
-        rotations: R_m with orthonormal columns, shape (d, c) each.
+        rotations: R_m, shape (d, c) each; the columns that are not zero are orthonormal.
         scale: The number :math:`\rho`.
     """
 
@@ -64,12 +66,13 @@ class LearnedEncoder(Encoder):
         unseen: Sequence[Sequence[Bool[Tensor, " n"]]],
         graphs: Sequence[sparse.csr_array],
         *,
+        divisions: int = 1,
         min_autocorrelation: float = 0.25,
     ) -> tuple[LearnedEncoder, list[Float[Tensor, "n c"]]]:
         r"""Bring the members onto common axes, drop what is not spatial, and embed the training slides as if they were new.
 
         Networks trained apart differ by a rotation, which cosine similarity leaves open; each is rotated onto the
-        mean of all (Procrustes, a few rounds). The axes are those along which the out-of-bag embedding X varies most
+        mean of its division (Procrustes, a few rounds). The axes are those along which the out-of-bag embedding X varies most
         smoothly over the tissue, and only axes with enough spatial autocorrelation (Moran's I over all slides) are kept:
 
         .. math:: I_k = \frac{v_k^T (\sum_s X_s^T W_s X_s)\, v_k}{v_k^T (\sum_s X_s^T X_s)\, v_k}
@@ -77,36 +80,48 @@ class LearnedEncoder(Encoder):
         An axis without spatial structure on spots that no network saw has none on new cells either; left in, it is one more
         input by which the structure model can recognise training spots.
 
+        Several divisions of the spots give as many embeddings. Side by side they place unseen sections better than one, unlike
+        their mean (docs/defaults.md).
+
         Args:
             front: What made the features.
-            members: The trained networks.
+            members: The trained networks, those of one division after those of another.
             features: Features of the training slides, themselves cross-fitted, shape (n, f) each.
             unseen: Per member and slide the spots that the member was not trained on, shape (n,) each; every spot is
-                unseen by at least one.
+                unseen by at least one of each division.
             graphs: Neighbour graph W of each training slide (:func:`neighbor_graph`), (n, n) each.
-            min_autocorrelation: Axes below are dropped, two at least are kept; -1 keeps all.
+            divisions: How many divisions the members are of, as many of each.
+            min_autocorrelation: Axes below are dropped, two at least of a division are kept; -1 keeps all.
 
         Returns:
             The encoder, and the out-of-bag embeddings: each training spot by the members that did not see it.
 
         Source: generalised Procrustes analysis, Gower 1975; out-of-bag estimates, Breiman 1996; the axes are those of
         MULTISPATI, Dray, Said and Debias 2008.
+
+        Raises:
+            InputError: for divisions of unequal size.
         """
+        expect(
+            divisions > 0 and len(members) % divisions == 0,
+            f"expected as many members in each of {divisions} divisions, found {len(members)} in all; name them all.",
+        )
         pooled, sizes = torch.cat(list(features)), [len(x) for x in features]
         with torch.no_grad():
             outputs = [_directions(member.eval(), pooled) for member in members]
-        rotations, mean = [torch.eye(outputs[0].size(1))] * len(outputs), outputs[0]
-        for _ in range(ALIGNMENT_ROUNDS):
-            rotations = [_rotation(output, mean) for output in outputs]
-            mean = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)]).mean(dim=0)
         mask = torch.stack([torch.cat(list(part)) for part in unseen]).to(pooled)
-        aligned = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)])
-        out_of_bag = (aligned * mask[..., None]).sum(dim=0) / mask.sum(dim=0)[:, None]
-
-        axes = _smooth_axes(out_of_bag.split(sizes), graphs, min_autocorrelation)
-        rotations, mean, out_of_bag = [rotation @ axes for rotation in rotations], mean @ axes, out_of_bag @ axes
-        scale = max(float(mean.square().mean().sqrt()), 1e-12)
-        return cls(front, members, rotations, scale), list((out_of_bag / scale).split(sizes))
+        count = len(members) // divisions
+        rotations, mean, out_of_bag = [], [], []
+        for first in range(0, len(members), count):
+            division = slice(first, first + count)
+            turns, average, crossed = _common_axes(outputs[division], mask[division])
+            axes = _smooth_axes(crossed.split(sizes), graphs, min_autocorrelation)
+            rotations.append([turn @ axes for turn in turns])
+            mean.append(average @ axes)
+            out_of_bag.append(crossed @ axes)
+        scale = max(float(torch.cat(mean, dim=1).square().mean().sqrt()), 1e-12)
+        encoder = cls(front, members, _side_by_side(rotations), scale / divisions)
+        return encoder, list((torch.cat(out_of_bag, dim=1) / scale).split(sizes))
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -168,6 +183,26 @@ class LearnedEncoder(Encoder):
             state["rotations"],
             state["scale"],
         )
+
+
+def _common_axes(outputs: Sequence[Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Rotations of networks onto their mean, (d, d) each, the mean, and that of the networks that a spot is unseen by, (m, d)."""
+    rotations, mean = [torch.eye(outputs[0].size(1))] * len(outputs), outputs[0]
+    for _ in range(ALIGNMENT_ROUNDS):
+        rotations = [_rotation(output, mean) for output in outputs]
+        mean = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)]).mean(dim=0)
+    aligned = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)])
+    return rotations, mean, (aligned * mask[..., None]).sum(dim=0) / mask.sum(dim=0)[:, None]
+
+
+def _side_by_side(divisions: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """The rotations of every division, (d, c_i) each, onto columns of its own: shape (d, c) each, c the sum of the c_i."""
+    ends = np.cumsum([0, *(rotations[0].size(1) for rotations in divisions)]).tolist()
+    return [
+        F.pad(rotation, (ends[number], ends[-1] - ends[number + 1]))
+        for number, rotations in enumerate(divisions)
+        for rotation in rotations
+    ]
 
 
 def _rotation(x: Tensor, target: Tensor) -> Tensor:

@@ -173,7 +173,13 @@ def fit_encoder(
         return EncoderFit(plain, train, [plain.embed_features(x) for x in known], trained)
     graphs = [neighbor_graph(slide.pos.numpy()) for slide in seen]
     learned, crossed = LearnedEncoder.assemble(
-        front, members, features, unseen, graphs, min_autocorrelation=recipe.min_autocorrelation
+        front,
+        members,
+        features,
+        unseen,
+        graphs,
+        divisions=recipe.repeats,
+        min_autocorrelation=recipe.min_autocorrelation,
     )
     train = _training_outputs(learned, slides, crossed, features, cross_fit=recipe.cross_fit)
     return EncoderFit(learned, train, [learned.embed_features(x) for x in known], trained)

@@ -6,12 +6,12 @@ from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
-        "embedding": {"folds": 3},
+        "embedding": {"folds": 3, "repeats": 1},
         "minisets": {"count": 200},
         "training": {"epochs": 1, "final_epochs": 3, "ramp_epochs": 0.75, "validation": 24},
     },
     "standard": {},
-    "thorough": {"embedding": {"repeats": 2}, "training": {"members": 3}},
+    "thorough": {"training": {"members": 3}},
     "published": {
         "embedding": {"kind": "published"},
         "regressions": None,
@@ -51,6 +51,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     "published_small": {
+        "embedding": {"repeats": 1},
         "regressions": None,
         "minisets": {"count": 300},
         "graph": {"k": 100},

@@ -53,7 +53,7 @@ class TrainingRecipe(Configuration):
     experiments: there is no true graph at inference)."""
     pretraining: Pretraining | None = None
     """Training of the gate (and of the initial coordinates) before the joint training, of models with a gate; null for none:
-    beside regressions it gains nothing (docs/results.md). Published: on."""
+    beside regressions it gains nothing (docs/defaults.md). Published: on."""
     warmup_epochs: float = Field(default=0.0, ge=0)
     """Epochs without the random-walk term. Published: 1."""
     ramp_epochs: float = Field(default=2.0, ge=0)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from pyg_gears.data import Slide, simulate_tissue
 from pyg_gears.encoders import (
@@ -72,6 +73,13 @@ def test_statistics_and_variable_genes(tissue) -> None:
         variable_genes([], 10)
     with pytest.raises(InputError, match="expected count to be a whole number above 0, found -1; give one"):
         variable_genes(tissue.slides, -1)
+
+
+def test_a_gene_of_one_value_does_not_vary() -> None:
+    value = np.array([1.2345678, 5.4321, 0.0333], dtype=np.float32)
+    found = gene_statistics(sparse.csr_array(np.tile(value, (4000, 1))))
+    np.testing.assert_allclose(found.mean, value, rtol=1e-12)
+    assert (found.std < 1e-6).all()
 
 
 def test_components_are_the_eigenvectors() -> None:

@@ -20,6 +20,7 @@ from pyg_gears.encoders import (
     encoder_from_state,
 )
 from pyg_gears.encoders.components import neighbor_graph
+from pyg_gears.errors import InputError
 
 CHANNELS = 6
 
@@ -120,6 +121,24 @@ def test_the_embedding_is_the_formula_on_smooth_axes_with_unit_mean_square(slide
     smooth, _ = spatial_form(crossed, slides[:2])
     assert (smooth.diagonal().diff() <= 1e-6).all()
     assert (smooth - smooth.diagonal().diag()).abs().max() < 1e-4 * smooth.abs().max()
+
+
+def test_divisions_stand_side_by_side(slides, front, features, graphs) -> None:
+    members, unseen = networks(4), unseen_parts(features, 2) + unseen_parts(features, 2)
+    both, crossed = LearnedEncoder.assemble(front, members, features, unseen, graphs, divisions=2)
+    x = front.encode(slides[2])
+    found, first = both.embed_features(x).x, 0
+    for own in (slice(0, 2), slice(2, 4)):
+        one, left_out = LearnedEncoder.assemble(front, members[own], features, unseen[own], graphs)
+        columns = slice(first, first := first + one.out_channels)
+        ratio = one.scale / (2 * both.scale)  # all columns share one scale
+        torch.testing.assert_close(found[:, columns], ratio * one.embed_features(x).x)
+        for whole, part in zip(crossed, left_out, strict=True):
+            torch.testing.assert_close(whole[:, columns], ratio * part)
+    assert both.out_channels == first
+    assert float(both.embed_features(torch.cat(features)).x.square().mean()) == pytest.approx(1, rel=1e-4)
+    with pytest.raises(InputError, match="expected as many members in each of 3 divisions, found 4"):
+        LearnedEncoder.assemble(front, members, features, unseen, graphs, divisions=3)
 
 
 def test_axes_without_spatial_structure_are_dropped(slides, front, features, graphs) -> None:

@@ -168,7 +168,7 @@ def test_the_defaults_are_those_that_were_measured() -> None:
         "dropout": 0.0,
         "scale_jitter": 0.0,
         "folds": 5,
-        "repeats": 1,
+        "repeats": 2,
         "steps": 120,
         "evaluate_every": 20,
         "keep": "best",

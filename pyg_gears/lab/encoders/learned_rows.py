@@ -40,7 +40,7 @@ def fit_learned(slides: Sequence[Slide], seed: int, coral: float = 0.0, mmd: flo
         InputError: for a weight above 0 with one slide.
     """
     steps = LearnedEmbedding().steps
-    recipe = LearnedEmbedding(coral=coral, mmd=mmd, keep="last", evaluate_every=steps)
+    recipe = LearnedEmbedding(coral=coral, mmd=mmd, repeats=1, keep="last", evaluate_every=steps)
     kept = on_variable_genes(slides, recipe.normalization)
     # With ``keep="last"`` what is measured on these slides has no effect.
     return fit_encoder(recipe, kept, None, [(slide, None) for slide in kept], seed=seed).encoder

@@ -69,7 +69,7 @@ def test_nothing_but_the_training_slides_decides(slides, monkeypatch) -> None:
     monkeypatch.setattr(learned_rows_module, "fit_encoder", spy)
     fit_learned(slides[:2], seed=5, coral=3.0)
     ((recipe, training, cells, held_out, seed),) = asked
-    assert recipe == LearnedEmbedding(coral=3.0, keep="last", evaluate_every=120)
+    assert recipe == LearnedEmbedding(coral=3.0, repeats=1, keep="last", evaluate_every=120)
     assert (training, cells, held_out, seed) == (["slide_0", "slide_1"], None, ["slide_0", "slide_1"], 5)
 
 
