@@ -54,7 +54,7 @@
 #   in the layout.
 # * Genes must have the same names in all files. Where one file has Ensembl ids and another symbols, see
 #   [questions](../faq.md#my-gene-names-do-not-match).
-# * `fit` takes the preset `standard` by default; `--preset quick`, in a third of the time, is the one to try first.
+# * `fit` takes the preset `standard` by default; `--preset quick`, in a quarter of the time, is the one to try first.
 #
 # In Python, start like this:
 #
@@ -230,5 +230,5 @@ print(f"Spearman of distances {scores['spearman']:.2f}, Trust@20 {scores['trust_
 
 # %% [markdown]
 # **Simulated and real.** Training was tiny here, and a simulated tissue is not a real one. On 28 unseen real sections of the
-# tissue of their slides, the preset `quick` reaches 0.45 to 0.78 in Spearman and 0.75 to 0.90 in Trust@20
+# tissue of their slides, the preset `quick` reaches 0.45 to 0.79 in Spearman and 0.76 to 0.90 in Trust@20
 # ([results](../results.md)).

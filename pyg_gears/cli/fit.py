@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 PRESET_HELP = (
-    "How much is computed. quick: minutes; standard: 3.5 times as long, a little better; thorough: the mean of three "
+    "How much is computed. quick: minutes; standard: four times as long, a little better; thorough: the mean of three "
     "such models, no better where it was measured; the others are for comparisons (docs/recipe.md)."
 )
 

@@ -157,7 +157,7 @@ class LearnedEmbedding(TrainedEmbedding):
     as good in two thirds of the time (docs/defaults.md)."""
     repeats: AtLeastOne = 2
     """Different divisions into parts, ``folds`` networks each, whose axes stand side by side in H; ``quick`` has 1. A second one
-    gains 0.008 in mean Spearman with ``standard``, 0.004 with ``quick`` (docs/defaults.md)."""
+    gains 0.007 in mean Spearman with ``standard``, 0.004 with ``quick`` (docs/defaults.md)."""
 
     @model_validator(mode="after")
     def _fits_its_front(self) -> Self:

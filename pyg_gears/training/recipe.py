@@ -39,8 +39,8 @@ class Recipe(Configuration):
     def preset(cls, name: str) -> Recipe:
         """The recipe named "quick", "standard", "thorough", "d7", "published" or "published_small".
 
-        On one thread and three sections of 1100 spots, one of them held out at first, quick takes less than a minute of
-        CPU; standard trains its model for four times as many steps; thorough averages three such models. "d7" is the successor
+        On one thread and three sections of 1100 spots, one of them held out in the first round, quick takes less than a minute of
+        CPU and standard four times as long; thorough averages three models of standard. "d7" is the successor
         of the published method as its sources describe it (encoder v5, D7, their loss and schedule; called "published" until
         0.2). "published" is the published system at its published size (100,000 steps, meant for a GPU; a test takes one step of
         it), "published_small" its model, generator and residual diffusion, in a size for two cores, on the package's encoder:

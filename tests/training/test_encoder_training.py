@@ -147,6 +147,17 @@ def test_axes_that_are_not_spatial_are_dropped(tissue, plain) -> None:
     assert same(weights(encoder.members), weights(plain[0].members))
 
 
+def test_every_division_has_axes_of_its_own(tissue, plain) -> None:
+    encoder, crossed = fit(recipe(repeats=2), tissue.slides)
+    assert len(encoder.members) == 2 * len(plain[0].members)
+    assert encoder.out_channels == 2 * plain[0].out_channels
+    assert crossed[0].shape == (90, 12)
+    for number, rotation in enumerate(encoder.rotations):
+        own = slice(0, 6) if number < 2 else slice(6, 12)
+        torch.testing.assert_close(rotation[:, own] @ rotation[:, own].T, torch.eye(6), atol=1e-5, rtol=0)
+        assert int((rotation != 0).sum()) <= 36
+
+
 def test_cells_join_the_components(tissue, plain) -> None:
     encoder, _ = fit(recipe(), tissue.slides, tissue.cells)
     assert not torch.equal(encoder.front.components, plain[0].front.components)
