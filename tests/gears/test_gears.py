@@ -167,7 +167,7 @@ def test_networks_of_the_second_round_stop_at_the_step_that_the_first_one_kept(t
     """The untrained ones agree best: what is kept are the components, on which networks begin."""
     overlaps = iter([0.9, 0.1, 0.2])
     monkeypatch.setattr(encoder_module, "neighbor_agreement", lambda *_: SimpleNamespace(overlap=next(overlaps)))
-    networks = {"out_channels": 6, "hidden": [8], "steps": 4, "evaluate_every": 2, "folds": 2}
+    networks = {"out_channels": 6, "hidden": [8], "steps": 4, "evaluate_every": 2, "folds": 2, "repeats": 1}
     chosen = recipe.change({"embedding": {"kind": "learned", "front": {"components": 10}, **networks}})
     found = Gears(chosen).fit(tissue.slides, validate="slide_1", progress=False)
     assert len(found.encoder.members) == 2
