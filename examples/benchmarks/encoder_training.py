@@ -103,7 +103,13 @@ def main() -> None:
             members = train_networks(changed, seen, unseen, held_out, steps=changed.steps, seed=seed).members
             seconds = time.process_time() - start
         learned, crossed = LearnedEncoder.assemble(
-            front, members, features, unseen, graphs, min_autocorrelation=chosen.min_autocorrelation
+            front,
+            members,
+            features,
+            unseen,
+            graphs,
+            divisions=chosen.repeats,
+            min_autocorrelation=chosen.min_autocorrelation,
         )
         return seconds, learned, crossed
 
