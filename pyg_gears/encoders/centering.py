@@ -100,11 +100,11 @@ def gene_statistics(expression: sparse.csr_array) -> GeneStatistics:
     A gene with one value in 4,000 spots has a deviation below 1e-6; sums in float32 would give it up to 0.03.
     """
     n = max(expression.shape[0], 1)
-    squares = np.square(expression.data, dtype=np.float64)
-    squared = sparse.csr_array((squares, expression.indices, expression.indptr), shape=expression.shape, copy=False)
-    # A product, as scipy's sum adds up in the type of the matrix whatever type is asked for.
+    # Products, as scipy's sum adds up in the type of the matrix whatever type is asked for.
     ones = np.ones(expression.shape[0])
-    mean, square = ones @ expression / n, ones @ squared / n
+    mean = ones @ expression / n
+    squares = np.square(expression.data, dtype=np.float64)
+    square = ones @ sparse.csr_array((squares, expression.indices, expression.indptr), shape=expression.shape) / n
     return GeneStatistics(mean, np.sqrt(np.maximum(square - mean**2, 0.0)))
 
 
