@@ -36,18 +36,17 @@ def training_sentences(model: Mapping[str, Any]) -> list[str]:
         return ["The file does not say what the model was trained on."]
     slides, held_out = _names(model["slides"]), _names(model.get("held_out", ()))
     is_block = bool(model.get("held_out_is_block"))
-    anew = " Then the model was trained anew, on all spots." if model.get("trained_on_all") else ""
+    anew = " In the second, the model was trained anew on all spots." if model.get("trained_on_all") else ""
     trained = slides if is_block or anew else [name for name in slides if name not in held_out]
     lines = [f"Trained on {len(trained)} {'slide' if len(trained) == 1 else 'slides'}: {', '.join(trained)}."]
+    when = "in the first round" if anew else "from the training"
     if held_out and is_block:
         by = "blocks of the slide, each placed by the rest" if len(slides) == 1 else "each slide placed by the others"
         lines.append(
-            f"{held_out_block(len(slides)).capitalize()} was held out {'at first' if anew else 'from the training'}; the "
-            f"confidence was calibrated on {by}.{anew}"
+            f"{held_out_block(len(slides)).capitalize()} was held out {when}; the confidence was calibrated on {by}.{anew}"
         )
     elif held_out:
         joined = anew or (" Afterwards it joined the fit." if model.get("held_out_joined") else "")
-        when = "at first" if anew else "from the training"
         lines.append(f"Held out {when}, to calibrate the confidence: {', '.join(held_out)}.{joined}")
     if model.get("genes"):
         lines.append(f"The embedding reads {int(model['genes']):,} genes.")

@@ -36,7 +36,7 @@ def test_what_the_model_was_trained_on() -> None:
     anew = training_sentences({**model, "held_out_joined": True, "trained_on_all": True})
     assert anew[:2] == [
         "Trained on 3 slides: a, b, c.",
-        "Held out at first, to calibrate the confidence: c. Then the model was trained anew, on all spots.",
+        "Held out in the first round, to calibrate the confidence: c. In the second, the model was trained anew on all spots.",
     ]
     assert "1,200 cells" in lines[3]
     blocks = training_sentences({"slides": ["a"], "held_out": ["a"], "held_out_is_block": True, "cells": 0})
@@ -45,9 +45,9 @@ def test_what_the_model_was_trained_on() -> None:
     assert blocks[1].endswith("calibrated on blocks of the slide, each placed by the rest.")
     again = training_sentences({"slides": ["a"], "held_out": ["a"], "held_out_is_block": True, "trained_on_all": True})
     assert again[1].startswith(
-        "A block of it was held out at first; the confidence was calibrated on blocks of the slide,"
+        "A block of it was held out in the first round; the confidence was calibrated on blocks of the slide,"
     )
-    assert again[1].endswith("each placed by the rest. Then the model was trained anew, on all spots.")
+    assert again[1].endswith("each placed by the rest. In the second, the model was trained anew on all spots.")
     two = training_sentences({"slides": ["a", "b"], "held_out": ["a", "b"], "held_out_is_block": True, "cells": 0})
     assert two[1].startswith("A block of each was held out from the training; ")
     assert two[1].endswith("calibrated on each slide placed by the others.")

@@ -37,7 +37,10 @@ def test_everything_that_a_model_knows(fitted_model: Fitted) -> None:
         in html
     )
     assert "Trained on 3 slides: s0, s1, s2." in html
-    assert "Held out at first, to calibrate the confidence: s2. Then the model was trained anew, on all spots." in html
+    assert (
+        "Held out in the first round, to calibrate the confidence: s2. In the second, the model was trained anew on all spots."
+        in html
+    )
     for words in ("The gate tells which cells", "An epoch is one pass", "Confidence says what rank correlation"):
         assert words in html
     assert cells["count"] == len(slides[2])
