@@ -187,11 +187,11 @@ class LearnedEncoder(Encoder):
 
 def _common_axes(outputs: Sequence[Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
     """Rotations of networks onto their mean, (d, d) each, the mean, and that of the networks that a spot is unseen by, (m, d)."""
-    rotations, mean = [torch.eye(outputs[0].size(1))] * len(outputs), outputs[0]
+    mean = outputs[0]
     for _ in range(ALIGNMENT_ROUNDS):
         rotations = [_rotation(output, mean) for output in outputs]
-        mean = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)]).mean(dim=0)
-    aligned = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)])
+        aligned = torch.stack([output @ r for output, r in zip(outputs, rotations, strict=True)])
+        mean = aligned.mean(dim=0)
     return rotations, mean, (aligned * mask[..., None]).sum(dim=0) / mask.sum(dim=0)[:, None]
 
 
